@@ -1,0 +1,159 @@
+!> Nonlinear least squares, the Jacobian by forward differences.
+module minpack_lmdif
+    use minpack_callbacks, only: residual_function
+    use minpack_constants, only: machine_precision, mode_internal_scaling
+    use minpack_enorm, only: enorm
+    use minpack_fdjac2, only: fdjac2
+    use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input, info_running
+    use minpack_kinds, only: ip, wp
+    use minpack_lm_factor, only: lm_factor
+    use minpack_lm_judge, only: lm_judge
+    use minpack_lm_propose, only: lm_propose
+    use minpack_lm_start, only: lm_start
+    use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state
+    use minpack_unfelt, only: find_unfelt, single_precision, try_longer
+    implicit none
+    private
+    public :: lmdif, lmdif1
+
+contains
+
+    !> Minimizes ‖F(x)‖² by the Levenberg-Marquardt method of Moré (1978).
+    recursive subroutine lmdif(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
+                               info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmdif_")
+        procedure(residual_function) :: fcn !! the residuals F
+        integer(ip), intent(in) :: m !! residuals, >= n
+        integer(ip), intent(in) :: n !! parameters, > 0
+        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
+        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(in) :: ftol !! tolerance on relative reductions of the sum of squares, >= 0
+        real(wp), intent(in) :: xtol !! tolerance on the relative size of a step, >= 0
+        real(wp), intent(in) :: gtol !! tolerance on the cosine between f and a column of J, >= 0
+        integer(ip), intent(in) :: maxfev !! evaluations of the residuals after which to stop, > 0
+        real(wp), intent(in) :: epsfcn !! relative error of the residuals; up to ε it counts as ε, or as that
+                                       !! of single precision where they don't respond to so short a step
+        real(wp), intent(inout) :: diag(n) !! scale factors: the user's, > 0, with mode 2; else set here
+        integer(ip), intent(in) :: mode !! 1: scale by the columns of J; 2: by diag as it comes
+        real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
+        integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
+        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
+        integer(ip), intent(out) :: nfev !! evaluations of the residuals
+        integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
+        real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
+        integer(ip), intent(out) :: ipvt(n) !! its permutation: J P = Q R
+        real(wp), intent(out) :: qtf(n) !! the first n entries of its Qᵀf
+        real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
+
+        type(lm_control) :: control
+        type(lm_state) :: state
+        real(wp) :: precision
+        logical :: tried
+        integer(ip) :: iflag
+
+        control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
+        nfev = 0
+        info = info_improper_input
+        if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
+
+        fit: block
+            iflag = 1
+            call fcn(m, n, x, fvec, iflag)
+            nfev = 1
+            if (iflag < 0) exit fit
+            state = lm_begin(enorm(m, fvec))
+            precision = epsfcn
+            tried = epsfcn > machine_precision .or. state%fnorm == 0
+
+            do while (state%info == info_running)
+                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, wa1, wa2, wa4)
+                if (iflag < 0) exit fit
+                if (nprint > 0) then
+                    iflag = 0
+                    if (mod(state%iteration - 1, nprint) == 0) call fcn(m, n, x, fvec, iflag)
+                    if (iflag < 0) exit fit
+                end if
+
+                wa4 = fvec
+                call lm_factor(m, n, fjac, ldfjac, ipvt, wa4, qtf, wa2, wa1, wa3)
+                call lm_start(control, n, fjac, ldfjac, ipvt, qtf, wa2, x, diag, state, wa3)
+
+                do while (state%info == info_running)
+                    call lm_propose(n, fjac, ldfjac, ipvt, qtf, diag, x, state, wa2, wa1, wa3, wa4)
+                    iflag = 1
+                    call fcn(m, n, wa2, wa4, iflag)
+                    nfev = nfev + 1
+                    if (iflag < 0) exit fit
+                    call lm_judge(control, n, diag, wa2, enorm(m, wa4), nfev, x, state, wa3)
+                    if (.not. state%accepted) cycle
+                    fvec = wa4
+                    exit
+                end do
+            end do
+        end block fit
+
+        if (iflag < 0) then
+            info = iflag
+        else
+            info = state%info
+        end if
+        iflag = 0
+        if (nprint > 0) call fcn(m, n, x, fvec, iflag)
+    end subroutine lmdif
+
+    !> The Jacobian by differences, once more with longer ones where the residuals prove coarse (unfelt.f90).
+    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, unfelt, &
+                                     beside, wa)
+        procedure(residual_function) :: fcn
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(inout) :: x(n) !! where; on return as it was
+        real(wp), intent(in) :: fvec(m) !! the residuals there
+        integer(ip), intent(in) :: ldfjac !! leading dimension, >= m
+        real(wp), intent(out) :: fjac(ldfjac, n) !! the Jacobian
+        integer(ip), intent(out) :: iflag !! < 0 on return where fcn asked to stop
+        real(wp), intent(inout) :: precision !! relative error of the residuals, raised where it proves larger
+        logical, intent(inout) :: tried !! whether `precision` is the caller's word, or has been found out
+        integer(ip), intent(inout) :: nfev !! evaluations of the residuals
+        real(wp), intent(out) :: unfelt(n), beside(n), wa(m) !! scratch
+
+        logical :: responds
+
+        iflag = 2
+        call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
+        nfev = nfev + n
+        if (iflag < 0 .or. tried) return
+        call find_unfelt(m, n, fjac, ldfjac, unfelt)
+        if (all(unfelt == 0)) return
+
+        tried = .true.
+        call try_longer(fcn, m, n, x, fvec, unfelt, responds, iflag, beside, wa)
+        nfev = nfev + 1
+        if (.not. responds) return
+        precision = single_precision
+        call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
+        nfev = nfev + n
+    end subroutine differences
+
+    !> lmdif with one tolerance, and every other choice made.
+    recursive subroutine lmdif1(fcn, m, n, x, fvec, tol, info, iwa, wa, lwa) bind(c, name="lmdif1_")
+        procedure(residual_function) :: fcn !! the residuals F
+        integer(ip), intent(in) :: m !! residuals, >= n
+        integer(ip), intent(in) :: n !! parameters, > 0
+        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
+        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
+        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
+        integer(ip), intent(out) :: iwa(n) !! scratch
+        integer(ip), intent(in) :: lwa !! length of wa, >= m n + 5 n + m
+        real(wp), intent(out) :: wa(lwa) !! scratch
+
+        integer(ip) :: maxfev, nfev
+
+        info = info_improper_input
+        if (n <= 0 .or. m < n .or. tol < 0 .or. lwa < m*n + 5*n + m) return
+        maxfev = 200*(n + 1)
+        call lmdif(fcn, m, n, x, fvec, tol, tol, 0.0_wp, maxfev, 0.0_wp, wa(1), mode_internal_scaling, 100.0_wp, 0_ip, &
+                   info, nfev, wa(5*n + m + 1), m, iwa, wa(n + 1), wa(2*n + 1), wa(3*n + 1), wa(4*n + 1), wa(5*n + 1))
+        if (info == info_gtol_too_small) info = info_gtol
+    end subroutine lmdif1
+
+end module minpack_lmdif

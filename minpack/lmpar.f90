@@ -1,0 +1,203 @@
+!> The Levenberg-Marquardt parameter for a given step bound: section 5 of Moré (1978).
+module minpack_lmpar
+    use minpack_constants, only: bound_slack, least_fraction, max_trials, sharpest_cut, smallest_normal
+    use minpack_enorm, only: enorm
+    use minpack_kinds, only: ip, wp
+    use minpack_qrsolv, only: qrsolv
+    implicit none
+    private
+    public :: lmpar
+
+contains
+
+    !> λ >= 0 such that x(λ), which minimizes ‖[A; sqrt(λ) D] x - [b; 0]‖, has either λ = 0 and
+    !> ‖D x‖ <= 1.1 Δ, or | ‖D x‖ - Δ | <= 0.1 Δ.
+    !>
+    !> With φ(λ) = ‖D x(λ)‖ - Δ, convex and decreasing, the root is found by Newton's iteration on
+    !> 1/‖D x(λ)‖, kept between bounds that close in from both sides.
+    !>
+    !> In the paper's notation: `phi` is φ, `par` λ, `lower` and `upper` are l and u, `dxnorm` is ‖D x‖.
+    pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, x, sdiag, wa1, wa2) bind(c, name="lmpar_")
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one gets Sᵀ
+        integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
+        real(wp), intent(in) :: diag(n) !! diagonal of D, > 0
+        real(wp), intent(in) :: qtb(n) !! first n entries of Qᵀb
+        real(wp), intent(in) :: delta !! Δ > 0
+        real(wp), intent(inout) :: par !! estimate of λ; on return λ
+        real(wp), intent(out) :: x(n) !! x(λ)
+        real(wp), intent(out) :: sdiag(n) !! diagonal of S, where λ > 0
+        real(wp), intent(out) :: wa1(n), wa2(n) !! scratch
+
+        real(wp) :: dxnorm, gradient_norm, lower, phi, previous, upper
+        integer(ip) :: rank, trial
+
+        call gauss_newton(n, r, ldr, ipvt, qtb, rank, x, wa1)
+        call scale(n, diag, x, wa2)
+        dxnorm = enorm(n, wa2)
+        phi = dxnorm - delta
+        if (phi <= bound_slack*delta) then
+            par = 0
+            return
+        end if
+
+        lower = 0
+        if (rank == n) then
+            call permuted_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
+            call solve_transposed(n, r, ldr, wa1)
+            lower = correction(n, wa1, phi, delta)
+        end if
+
+        call scaled_gradient(n, r, ldr, ipvt, diag, qtb, wa1)
+        gradient_norm = enorm(n, wa1)
+        upper = gradient_norm/delta
+        if (upper == 0) upper = smallest_normal/min(delta, sharpest_cut)
+
+        par = min(max(par, lower), upper)
+        if (par == 0) par = gradient_norm/dxnorm
+
+        do trial = 1, max_trials
+            if (par == 0) par = max(smallest_normal, least_fraction*upper)
+            wa1 = sqrt(par)*diag
+            call qrsolv(n, r, ldr, ipvt, wa1, qtb, x, sdiag, wa2)
+            call scale(n, diag, x, wa2)
+            dxnorm = enorm(n, wa2)
+            previous = phi
+            phi = dxnorm - delta
+            if (abs(phi) <= bound_slack*delta) exit
+            if (lower == 0 .and. phi <= previous .and. previous < 0) exit
+            if (trial == max_trials) exit
+
+            call permuted_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
+            call solve_transposed_damped(n, r, ldr, sdiag, wa1)
+            if (phi > 0) lower = max(lower, par)
+            if (phi < 0) upper = min(upper, par)
+            par = max(lower, par + correction(n, wa1, phi, delta))
+        end do
+    end subroutine lmpar
+
+    !> y = D x.
+    pure subroutine scale(n, diag, x, y)
+        integer(ip), intent(in) :: n !! components
+        real(wp), intent(in) :: diag(n), x(n)
+        real(wp), intent(out) :: y(n)
+
+        y = diag*x
+    end subroutine scale
+
+    !> x(0): the leading nonsingular block of R solved, zeros in the place of the other parameters.
+    pure subroutine gauss_newton(n, r, ldr, ipvt, qtb, rank, x, wa)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtb(n) !! right side
+        integer(ip), intent(out) :: rank !! columns before the first zero on the diagonal of R
+        real(wp), intent(out) :: x(n) !! the solution
+        real(wp), intent(out) :: wa(n) !! scratch: Pᵀ x
+
+        integer(ip) :: i, j
+
+        rank = 0
+        do j = 1, n
+            if (r(j, j) == 0) exit
+            rank = j
+        end do
+        do j = 1, n
+            wa(j) = merge(qtb(j), 0.0_wp, j <= rank)
+        end do
+        do j = rank, 1, -1
+            wa(j) = wa(j)/r(j, j)
+            do i = 1, j - 1
+                wa(i) = wa(i) - r(i, j)*wa(j)
+            end do
+        end do
+        do j = 1, n
+            x(ipvt(j)) = wa(j)
+        end do
+    end subroutine gauss_newton
+
+    !> Pᵀ D (D x/‖D x‖): the gradient of ‖D x‖ with respect to x, in the order of R's columns.
+    pure subroutine permuted_gradient(n, ipvt, diag, dx, dxnorm, y)
+        integer(ip), intent(in) :: n !! components
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: diag(n), dx(n) !! diagonal of D, and D x
+        real(wp), intent(in) :: dxnorm !! ‖D x‖
+        real(wp), intent(out) :: y(n) !! the result
+
+        integer(ip) :: j
+
+        do j = 1, n
+            y(j) = diag(ipvt(j))*(dx(ipvt(j))/dxnorm)
+        end do
+    end subroutine permuted_gradient
+
+    !> y = (A D⁻¹)ᵀ b, from R and Qᵀb, in the order of R's columns.
+    pure subroutine scaled_gradient(n, r, ldr, ipvt, diag, qtb, y)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: diag(n), qtb(n) !! diagonal of D, and Qᵀb
+        real(wp), intent(out) :: y(n) !! the result
+
+        real(wp) :: dot
+        integer(ip) :: i, j
+
+        do j = 1, n
+            dot = 0
+            do i = 1, j
+                dot = dot + r(i, j)*qtb(i)
+            end do
+            y(j) = dot/diag(ipvt(j))
+        end do
+    end subroutine scaled_gradient
+
+    !> y <- R⁻ᵀ y.
+    pure subroutine solve_transposed(n, r, ldr, y)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R, nonsingular
+        real(wp), intent(inout) :: y(n) !! right side; on return the solution
+
+        real(wp) :: dot
+        integer(ip) :: i, j
+
+        do j = 1, n
+            dot = 0
+            do i = 1, j - 1
+                dot = dot + r(i, j)*y(i)
+            end do
+            y(j) = (y(j) - dot)/r(j, j)
+        end do
+    end subroutine solve_transposed
+
+    !> y <- S⁻ᵀ y, with S as qrsolv leaves it.
+    pure subroutine solve_transposed_damped(n, r, ldr, sdiag, y)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
+        real(wp), intent(in) :: sdiag(n) !! diagonal of S
+        real(wp), intent(inout) :: y(n) !! right side; on return the solution
+
+        integer(ip) :: i, j
+
+        do j = 1, n
+            y(j) = y(j)/sdiag(j)
+            do i = j + 1, n
+                y(i) = y(i) - r(i, j)*y(j)
+            end do
+        end do
+    end subroutine solve_transposed_damped
+
+    !> Newton's correction of λ: φ/(Δ ‖y‖²), with y = S⁻ᵀ times the gradient of ‖D x‖.
+    pure function correction(n, y, phi, delta)
+        integer(ip), intent(in) :: n !! components
+        real(wp), intent(in) :: y(n)
+        real(wp), intent(in) :: phi, delta !! φ(λ) and Δ
+        real(wp) :: correction
+
+        real(wp) :: norm
+
+        norm = enorm(n, y)
+        correction = ((phi/delta)/norm)/norm
+    end function correction
+
+end module minpack_lmpar

@@ -1,0 +1,108 @@
+!> QR factorization by Householder reflections, with column pivoting on request.
+module minpack_qrfac
+    use minpack_constants, only: downdate_trust, largest, machine_precision
+    use minpack_enorm, only: column_norms, enorm
+    use minpack_kinds, only: ip, wp
+    use minpack_reflect, only: reflect
+    implicit none
+    private
+    public :: qrfac
+
+contains
+
+    !> A P = Q R with |r_11| >= |r_22| >= ..., each pivot being the largest remaining column norm.
+    !>
+    !> Afterwards column j of `a` holds, above the diagonal, column j of R, and from the diagonal down the
+    !> reflector v_j: Q is the product of I - v_j v_jᵀ/(v_j)_j, j = 1, ..., min(m, n).
+    !>
+    !> The norms of what remains of each column are downdated rather than recomputed, until cancellation has
+    !> taken their digits.
+    !>
+    !> A matrix with a column whose norm is not finite is left as it is: there is nothing to factor, and the
+    !> caller may want to look for the culprit.
+    pure subroutine qrfac(m, n, a, lda, pivot, ipvt, lipvt, rdiag, acnorm, wa) bind(c, name="qrfac_")
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        integer(ip), intent(in) :: lipvt !! length of ipvt: n, or 1 where there is no pivoting
+        real(wp), intent(inout) :: a(lda, n) !! A; on return R above the diagonal, reflectors from it down
+        integer(ip), intent(in) :: pivot !! not 0 to pivot (Fortran 77's logical)
+        integer(ip), intent(out) :: ipvt(lipvt) !! column j of A P is column ipvt(j) of A
+        real(wp), intent(out) :: rdiag(n) !! diagonal of R
+        real(wp), intent(out) :: acnorm(n) !! norms of the columns of A
+        real(wp), intent(out) :: wa(n) !! scratch: the norms that the downdating started from
+
+        real(wp) :: column_norm
+        integer(ip) :: j, pivot_column
+
+        call column_norms(m, n, a, lda, acnorm)
+        do j = 1, n
+            rdiag(j) = acnorm(j)
+            wa(j) = acnorm(j)
+            if (pivot /= 0) ipvt(j) = j
+        end do
+        if (.not. all(acnorm <= largest)) return
+
+        do j = 1, min(m, n)
+            if (pivot /= 0) then
+                pivot_column = j - 1 + int(maxloc(rdiag(j:n), dim=1), ip)
+                if (pivot_column /= j) call exchange(m, n, a, lda, ipvt, rdiag, wa, j, pivot_column)
+            end if
+
+            column_norm = enorm(m - j + 1, a(j, j))
+            if (column_norm /= 0) then
+                if (a(j, j) < 0) column_norm = -column_norm
+                a(j:m, j) = a(j:m, j)/column_norm
+                a(j, j) = a(j, j) + 1
+                if (j < n) then
+                    call reflect(m - j + 1, n - j, a(j, j), a(j, j + 1), lda)
+                    if (pivot /= 0) call downdate(m, n, a, lda, rdiag, wa, j)
+                end if
+            end if
+            rdiag(j) = -column_norm
+        end do
+    end subroutine qrfac
+
+    !> Brings column k to place j; the column that stood there takes the other's place.
+    pure subroutine exchange(m, n, a, lda, ipvt, rdiag, wa, j, k)
+        integer(ip), intent(in) :: m, n, lda !! shape of a
+        real(wp), intent(inout) :: a(lda, n)
+        integer(ip), intent(inout) :: ipvt(n)
+        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms; those of place j are not needed any more
+        integer(ip), intent(in) :: j, k !! the two places, j < k
+
+        real(wp) :: kept
+        integer(ip) :: i
+
+        do i = 1, m
+            kept = a(i, j)
+            a(i, j) = a(i, k)
+            a(i, k) = kept
+        end do
+        rdiag(k) = rdiag(j)
+        wa(k) = wa(j)
+        i = ipvt(j)
+        ipvt(j) = ipvt(k)
+        ipvt(k) = i
+    end subroutine exchange
+
+    !> Takes row j out of the norms of the columns behind it.
+    pure subroutine downdate(m, n, a, lda, rdiag, wa, j)
+        integer(ip), intent(in) :: m, n, lda !! shape of a
+        real(wp), intent(in) :: a(lda, n)
+        real(wp), intent(inout) :: rdiag(n) !! norms of rows j to m before, j + 1 to m afterwards
+        real(wp), intent(inout) :: wa(n) !! the norm when it was last computed in full
+        integer(ip), intent(in) :: j !! the row that the last reflection finished
+
+        integer(ip) :: k
+
+        do k = j + 1, n
+            if (rdiag(k) == 0) cycle
+            rdiag(k) = rdiag(k)*sqrt(max(0.0_wp, 1 - (a(j, k)/rdiag(k))**2))
+            if (downdate_trust*(rdiag(k)/wa(k))**2 > machine_precision) cycle
+            rdiag(k) = enorm(m - j, a(min(j + 1, m), k))
+            wa(k) = rdiag(k)
+        end do
+    end subroutine downdate
+
+end module minpack_qrfac

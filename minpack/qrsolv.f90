@@ -1,0 +1,106 @@
+!> The damped least-squares problem, from a triangle that is already there.
+module minpack_qrsolv
+    use minpack_givens, only: find_rotation, rotate
+    use minpack_kinds, only: ip, wp
+    implicit none
+    private
+    public :: qrsolv
+
+contains
+
+    !> The x that minimizes ‖[R Pᵀ; D] x - [qtb; 0]‖, and the triangle S with SᵀS = RᵀR + Pᵀ D² P.
+    !>
+    !> Plane rotations fold the rows of D P, one nonzero each at first, into R. S grows, transposed, in the
+    !> strict lower triangle of `r`, and its diagonal in `sdiag`; so R survives, ready for the next D.
+    pure subroutine qrsolv(n, r, ldr, ipvt, diag, qtb, x, sdiag, wa) bind(c, name="qrsolv_")
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one gets Sᵀ
+        integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
+        real(wp), intent(in) :: diag(n) !! diagonal of D
+        real(wp), intent(in) :: qtb(n) !! first n entries of Qᵀb
+        real(wp), intent(out) :: x(n) !! the solution
+        real(wp), intent(out) :: sdiag(n) !! diagonal of S
+        real(wp), intent(out) :: wa(n) !! scratch: the right side, turned along with R
+
+        integer(ip) :: i, j
+
+        do j = 1, n
+            do i = j, n
+                r(i, j) = r(j, i)
+            end do
+            x(j) = r(j, j) ! R's diagonal waits here while S's takes its place
+            wa(j) = qtb(j)
+        end do
+
+        do j = 1, n
+            if (diag(ipvt(j)) /= 0) then
+                sdiag(j) = diag(ipvt(j))
+                do i = j + 1, n
+                    sdiag(i) = 0
+                end do
+                call fold_row(n, r, ldr, j, sdiag, wa)
+            end if
+            sdiag(j) = r(j, j)
+            r(j, j) = x(j)
+        end do
+
+        call solve_triangle(n, r, ldr, sdiag, wa)
+        do j = 1, n
+            x(ipvt(j)) = wa(j)
+        end do
+    end subroutine qrsolv
+
+    !> Rotates the row `row`, zero before entry j and with right side 0, into the triangle.
+    pure subroutine fold_row(n, r, ldr, j, row, wa)
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r
+        real(wp), intent(inout) :: r(ldr, n) !! the triangle, transposed, from column j on
+        integer(ip), intent(in) :: j !! first entry of the row that is not 0
+        real(wp), intent(inout) :: row(n) !! destroyed
+        real(wp), intent(inout) :: wa(n) !! the right side of the triangle
+
+        real(wp) :: c, s, row_side, side
+        integer(ip) :: k
+
+        row_side = 0
+        do k = j, n
+            if (row(k) == 0) cycle
+            call find_rotation(r(k, k), row(k), c, s)
+            r(k, k) = c*r(k, k) + s*row(k)
+            side = wa(k)
+            wa(k) = c*side + s*row_side
+            row_side = -s*side + c*row_side
+            if (k < n) call rotate(n - k, c, s, r(k + 1, k), row(k + 1))
+        end do
+    end subroutine fold_row
+
+    !> wa <- S⁻¹ wa on the leading block of S up to its first zero on the diagonal, 0 behind it.
+    pure subroutine solve_triangle(n, r, ldr, sdiag, wa)
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r
+        real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
+        real(wp), intent(in) :: sdiag(n) !! diagonal of S
+        real(wp), intent(inout) :: wa(n) !! the right side; on return the solution
+
+        real(wp) :: dot
+        integer(ip) :: i, j, rank
+
+        rank = 0
+        do j = 1, n
+            if (sdiag(j) == 0) exit
+            rank = j
+        end do
+        do j = rank + 1, n
+            wa(j) = 0
+        end do
+        do j = rank, 1, -1
+            dot = 0
+            do i = j + 1, rank
+                dot = dot + r(i, j)*wa(i)
+            end do
+            wa(j) = (wa(j) - dot)/sdiag(j)
+        end do
+    end subroutine solve_triangle
+
+end module minpack_qrsolv

@@ -1,0 +1,55 @@
+/* Python callables, and compiled ones in a capsule, as the routine `fcn` that MINPACK calls.
+ *
+ * MINPACK hands its callback no pointer of the caller's, so each solve pushes a frame on a stack of its
+ * thread, and the callbacks find what they need on top: solves may nest, and run in several threads.
+ */
+#ifndef PYMINPACK_CALLBACK_H
+#define PYMINPACK_CALLBACK_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+#ifndef PY_ARRAY_UNIQUE_SYMBOL
+#define PY_ARRAY_UNIQUE_SYMBOL _npy_f2py_ARRAY_API /* as f2py's fortranobject.h has it */
+#define NO_IMPORT_ARRAY
+#endif
+#include <numpy/arrayobject.h>
+
+/* `fcn` as lmdif calls it, and as lmder and lmstr do; see minpack/minpack_callbacks.f90. */
+typedef void lm_residual_function(int *m, int *n, double *x, double *fvec, int *iflag);
+typedef void lm_jacobian_function(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac,
+                                  int *iflag);
+typedef void lm_row_function(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag);
+
+enum { LM_INLINE_ARGS = 8 };
+
+/* One solve in progress. */
+typedef struct lm_frame {
+    struct lm_frame *below;       /* the solve that this one runs inside of, in this thread */
+    PyObject *func;               /* residuals: func(x, *args) */
+    PyObject *jac;                /* Jacobian: jac(x, *args), or a row of it: jac(x, i, *args); or NULL */
+    PyObject **call;              /* arguments of the next call: a spare place, x, a place for i, *args */
+    PyObject *call_inline[LM_INLINE_ARGS];
+    Py_ssize_t nargs;             /* how many args */
+    PyArrayObject *x;             /* the last argument array, or NULL */
+    int col_deriv;                /* the Jacobian comes as (n, m) */
+    int primed;                   /* the caller's fvec already holds the residuals at the start */
+    long calls;                   /* calls of func so far, the one before the solve included */
+    PyThreadState *released;      /* not NULL: a compiled callback, for which the GIL was released */
+} lm_frame;
+
+/* Each prepares a frame and gives the routine for MINPACK to call, or NULL with an exception set. A capsule in
+ * the place of func is taken for that very routine, and the GIL is released until lm_pop. */
+lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args);
+lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
+                                       int col_deriv);
+lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args);
+
+/* Ends a solve. */
+void lm_pop(lm_frame *frame);
+
+/* Python: set_converters(as_residuals, as_jacobian), for results that aren't plain float64 arrays. */
+PyObject *lm_set_converters(PyObject *self, PyObject *args);
+extern const char lm_set_converters_doc[];
+
+#endif

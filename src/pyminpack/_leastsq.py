@@ -1,0 +1,256 @@
+"""`leastsq`: MINPACK's lmdif and lmder under the calling sequence of `scipy.optimize.leastsq`."""
+
+import warnings
+from collections.abc import Callable
+from math import inf, isfinite
+from typing import Any, Literal, overload
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import (
+    DOUBLE,
+    FLOAT64,
+    Array,
+    as_jacobian,
+    as_parameters,
+    as_residuals,
+    as_scale,
+    precision_of,
+    require_finite_start,
+    require_in_range,
+)
+from ._outcome import (
+    ENDED,
+    GTOL,
+    GTOL_TOO_SMALL,
+    SUCCESS,
+    Report,
+    message_for,
+    refuse_values,
+    report,
+    report_without_fit,
+)
+
+_minpack.set_converters(as_residuals, as_jacobian)
+
+_OWN_SCALING = np.empty(0)
+
+
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    full_output: Literal[False] = False,
+    col_deriv: bool = False,
+    ftol: float = 1.49012e-8,
+    xtol: float = 1.49012e-8,
+    gtol: float = 0.0,
+    maxfev: int = 0,
+    epsfcn: float | None = None,
+    factor: float = 100,
+    diag: npt.ArrayLike | None = None,
+) -> tuple[Array, int]: ...
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    *,
+    full_output: Literal[True],
+    col_deriv: bool = False,
+    ftol: float = 1.49012e-8,
+    xtol: float = 1.49012e-8,
+    gtol: float = 0.0,
+    maxfev: int = 0,
+    epsfcn: float | None = None,
+    factor: float = 100,
+    diag: npt.ArrayLike | None = None,
+) -> Report: ...
+@overload
+def leastsq(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    full_output: bool = False,
+    col_deriv: bool = False,
+    ftol: float = 1.49012e-8,
+    xtol: float = 1.49012e-8,
+    gtol: float = 0.0,
+    maxfev: int = 0,
+    epsfcn: float | None = None,
+    factor: float = 100,
+    diag: npt.ArrayLike | None = None,
+) -> tuple[Array, int] | Report: ...
+def leastsq(
+    func: Callable[..., Any],
+    x0: npt.ArrayLike,
+    args: Any = (),
+    Dfun: Callable[..., Any] | None = None,
+    full_output: bool = False,
+    col_deriv: bool = False,
+    ftol: float = 1.49012e-8,
+    xtol: float = 1.49012e-8,
+    gtol: float = 0.0,
+    maxfev: int = 0,
+    epsfcn: float | None = None,
+    factor: float = 100,
+    diag: npt.ArrayLike | None = None,
+) -> tuple[Array, int] | Report:
+    """Minimize the sum of squares of residuals by the Levenberg-Marquardt method.
+
+    A drop-in for :func:`scipy.optimize.leastsq`: same arguments, same returns.
+
+    Parameters
+    ----------
+    func : callable
+        ``func(x, *args)`` gives the M residuals at `x`, an array of shape (N,), as floats of any precision
+        in any shape, or as int64. M >= N, and M stays the same. Residuals that are not finite at a trial
+        point count as infinitely large: the fit goes on elsewhere.
+    x0 : array_like
+        The N parameters to start from, in any shape; `func` gets them, and they are returned, in one
+        dimension. Never modified.
+    args : tuple or object, optional
+        Further arguments of `func` and `Dfun`; one that is not a tuple stands for itself.
+    Dfun : callable, optional
+        ``Dfun(x, *args)`` gives the Jacobian, the derivatives of the residuals, of shape (M, N). Without
+        it, forward differences take N evaluations of `func` for each Jacobian.
+    full_output : bool, optional
+        Whether to return everything, or `x` and `ier` alone (the default).
+    col_deriv : bool, optional
+        The Jacobian comes as (N, M), derivatives down the columns. It is then copied as it lies in memory,
+        without transposition.
+    ftol : float, optional
+        Converged where the relative reduction of the sum of squares is no more than this (1.49012e-8).
+    xtol : float, optional
+        Converged where the relative size of the step is no more than this (1.49012e-8).
+    gtol : float, optional
+        Converged where the cosine of the angle between the residuals and every column of the Jacobian is
+        no more than this (0).
+    maxfev : int, optional
+        Calls of `func` after which to stop, at the end of an iteration. 0, the default, stands for
+        ``100*(N + 1)`` with `Dfun`, ``200*(N + 1)`` without.
+    epsfcn : float, optional
+        Relative error of the residuals; the step of a difference is ``sqrt(epsfcn)*abs(x)``, or
+        ``sqrt(epsfcn)`` where `x` is 0. None, the default, stands for the precision of the residuals' own
+        dtype; where they prove coarser than that (a model that computes in single precision inside), for
+        single precision.
+    factor : float, optional
+        The first step is no longer than ``factor*norm(diag*x0)`` (100).
+    diag : array_like, optional
+        N positive scale factors of the parameters. None, the default, stands for MINPACK's own scaling, by
+        the columns of the Jacobian.
+
+    Returns
+    -------
+    x : ndarray of shape (N,)
+        The solution, or where it did not converge the best point met.
+    cov_x : ndarray of shape (N, N) or None
+        Only with `full_output`. The inverse of ``J.T @ J`` at the last factorization: to be multiplied by
+        the variance of the residuals, ``sum(fvec**2)/(M - N)``, to make the covariance of the parameters.
+        None where the fit did not converge, and where the columns of the Jacobian depend on one another
+        up to rounding, whatever the units of the parameters.
+    infodict : dict
+        Only with `full_output`:
+
+        ``nfev``
+            Calls of `func`, every one of them.
+        ``njev``
+            Calls of `Dfun`; only where it was given.
+        ``fvec``
+            The residuals at `x`, of shape (M,).
+        ``fjac``
+            Of shape (N, M); with ``R = numpy.triu(fjac.T[:N])``, the last Jacobian J satisfies
+            ``J[:, ipvt] = Q @ R``. Below R stands what is left of Q and of scratch work.
+        ``ipvt``
+            The permutation, counted from 0, of shape (N,).
+        ``qtf``
+            The first N entries of ``Q.T @ fvec``, at the last factorization.
+    mesg : str
+        Only with `full_output`. Why the fit ended.
+    ier : int
+        1 to 4: converged, by `ftol`, `xtol`, both or `gtol`. 5 to 8: stopped before that, by `maxfev`, or
+        because rounding allows no further progress by the test on `ftol`, `xtol` or `gtol`; without
+        `full_output`, a RuntimeWarning says so. 0: there are no parameters.
+
+    Raises
+    ------
+    InputTypeError
+        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; or there
+        are no parameters, without `full_output`.
+    InputValueError
+        A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite, or an option is out of its
+        range. The message names the first offender.
+    ShapeError
+        A TypeError and a ValueError: fewer residuals than parameters, a number of residuals that changes,
+        a Jacobian or `diag` of the wrong shape.
+    Exception
+        Whatever `func` or `Dfun` raises comes out as it is.
+
+    Notes
+    -----
+    The method is that of [1]_ as MINPACK-1 [2]_ has it. Where residuals that are not finite keep the steps
+    short, that shortness does not count as convergence by `xtol` or `ftol`.
+
+    References
+    ----------
+    .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in
+       Mathematics 630 (1978), 105-116.
+    .. [2] J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User Guide for MINPACK-1", ANL-80-74 (1980).
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pyminpack import leastsq
+    >>> t = np.linspace(0, 4, 9)
+    >>> y = 2.5*np.exp(-1.3*t)
+    >>> x, ier = leastsq(lambda x: x[0]*np.exp(-x[1]*t) - y, [1, 1])
+    >>> x.round(6), ier in (1, 2, 3, 4)
+    (array([2.5, 1.3]), True)
+    """
+    start = np.asarray(x0)
+    if start.dtype is not FLOAT64 or start.ndim != 1 or isinstance(x0, np.ma.MaskedArray):
+        start = as_parameters(x0)
+    elif not isfinite(sum(start.tolist())):
+        require_finite_start(start)
+    n = start.size
+    if not isinstance(args, tuple):
+        args = (args,)
+    limits = (ftol, xtol, gtol, maxfev or (200 if Dfun is None else 100) * (n + 1))
+    if not (ftol >= 0 and xtol >= 0 and gtol >= 0 and maxfev >= 0 and 0 < factor < inf):
+        require_in_range(ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, factor=factor)
+    scale = _OWN_SCALING if diag is None else as_scale(diag, n)
+
+    first = func(start.copy(), *args)
+    precision = DOUBLE
+    if type(first) is not np.ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+        precision = precision_of(first)
+        first = as_residuals(first, None, start, 1).ravel()
+    if n == 0 or first.size < n:
+        return report_without_fit(start, first, full_output)
+
+    njev = None
+    if Dfun is None:
+        step = precision if epsfcn is None else epsfcn
+        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(
+            func, start, first, *limits, step, scale, factor, args
+        )
+    else:
+        x, fvec, info, nfev, njev, fjac, ipvt, qtf = _minpack.lmder(
+            func, Dfun, start, first, bool(col_deriv), *limits, scale, factor, args
+        )
+
+    if info == GTOL and fjac.item(0) == 0 and fvec.any():
+        info = GTOL_TOO_SMALL  # a Jacobian of zeros satisfies the test on gtol, and tells nothing
+    elif info not in ENDED:
+        refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
+    if full_output:
+        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, limits)
+    if info not in SUCCESS:
+        warnings.warn(message_for(info, fjac, limits), RuntimeWarning, stacklevel=2)
+    return x, info

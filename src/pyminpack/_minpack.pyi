@@ -1,0 +1,66 @@
+"""The extension module; see _minpack.pyf for what its functions do."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+_Array = NDArray[np.float64]
+_Indices = NDArray[np.int32]
+
+def set_converters(as_residuals: Callable[..., _Array], as_jacobian: Callable[..., _Array]) -> None: ...
+def lmdif(
+    fcn: Any,
+    x: _Array,
+    fvec: _Array,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    epsfcn: float,
+    diag: _Array,
+    factor: float,
+    fcn_extra_args: tuple[Any, ...] = (),
+) -> tuple[_Array, _Array, int, int, _Array, _Indices, _Array]: ...
+def lmder(
+    fcn: Any,
+    jac: Any,
+    x: _Array,
+    fvec: _Array,
+    col_deriv: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    diag: _Array,
+    factor: float,
+    fcn_extra_args: tuple[Any, ...] = (),
+    jac_extra_args: tuple[Any, ...] = (),
+) -> tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]: ...
+def lmstr(
+    fcn: Any,
+    jac: Any,
+    x: _Array,
+    fvec: _Array,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    diag: _Array,
+    factor: float,
+    fcn_extra_args: tuple[Any, ...] = (),
+    jac_extra_args: tuple[Any, ...] = (),
+) -> tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]: ...
+def enorm(x: _Array) -> float: ...
+def qrfac(a: _Array, pivot: int) -> tuple[_Array, _Indices, _Array, _Array]: ...
+def qrsolv(r: _Array, ipvt: _Indices, diag: _Array, qtb: _Array) -> tuple[_Array, _Array, _Array]: ...
+def lmpar(
+    r: _Array, ipvt: _Indices, diag: _Array, qtb: _Array, delta: float, par: float
+) -> tuple[_Array, float, _Array, _Array]: ...
+def rwupdt(r: _Array, w: _Array, b: _Array, alpha: float) -> tuple[_Array, _Array, float, _Array, _Array]: ...
+def covar(r: _Array, ipvt: _Indices, tol: float) -> _Array: ...
+def column_rank(r: _Array, tol: float) -> int: ...
+def chkder(
+    x: _Array, fvec: _Array, fjac: _Array, xp: _Array, fvecp: _Array, mode: int
+) -> tuple[_Array, _Array]: ...

@@ -1,0 +1,123 @@
+"""What a fit ended with: its message, its covariance, the report that `leastsq` gives of it."""
+
+from typing import Any, NoReturn, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import Array, describe
+from ._exceptions import InputTypeError, InputValueError, ShapeError
+
+Indices: TypeAlias = npt.NDArray[np.int32]
+Limits: TypeAlias = tuple[float, float, float, int]  # ftol, xtol, gtol, maxfev
+Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
+
+# Values of `info`, as minpack/minpack_info.f90 has them.
+SUCCESS = frozenset({1, 2, 3, 4})
+ENDED = frozenset(range(1, 9))
+GTOL = 4
+GTOL_TOO_SMALL = 8
+_RESIDUALS_NOT_FINITE = 9
+_JACOBIAN_NOT_FINITE = 10
+
+_REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {ftol:.3g}"
+_STEP = "the relative size of the step is at most xtol = {xtol:.3g}"
+_MESSAGES = {
+    1: f"Converged: {_REDUCTION}.",
+    2: f"Converged: {_STEP}.",
+    3: f"Converged: {_REDUCTION}, and {_STEP}.",
+    4: "Converged: the cosine of the angle between the residuals and every column of the Jacobian is at most "
+    "gtol = {gtol:.3g}.",
+    5: "Stopped before convergence: func has been called maxfev = {maxfev} times.",
+    6: "Stopped: ftol = {ftol:.3g} is too small; rounding allows no further reduction of the sum of squares.",
+    7: "Stopped: xtol = {xtol:.3g} is too small, or residuals that are not finite block the way; no step that "
+    "rounding can tell from zero improves the fit.",
+    8: "Stopped: gtol = {gtol:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
+    "machine precision.",
+}
+_NO_RESPONSE = (
+    "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so nothing tells "
+    "whether this point is a minimum."
+)
+_NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
+
+
+def message_for(info: int, fjac: Array, limits: Limits) -> str:
+    """Why a fit ended, in words."""
+    if info == GTOL_TOO_SMALL and fjac.item(0) == 0:
+        return _NO_RESPONSE
+    return _MESSAGES[info].format(**dict(zip(("ftol", "xtol", "gtol", "maxfev"), limits, strict=True)))
+
+
+def report(
+    x: Array,
+    fvec: Array,
+    info: int,
+    nfev: int,
+    njev: int | None,
+    fjac: Array,
+    ipvt: Indices,
+    qtf: Array,
+    limits: Limits,
+) -> Report:
+    """What `leastsq` returns with full_output; takes over the arrays."""
+    cov_x = _covariance(fjac, ipvt) if info in SUCCESS else None
+    ipvt -= 1
+    infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
+    if njev is not None:
+        infodict["njev"] = njev
+    return x, cov_x, infodict, message_for(info, fjac, limits), info
+
+
+def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
+    """(JᵀJ)⁻¹ where the columns of J are independent beyond rounding."""
+    n, m = fjac.shape
+    r = fjac[:, :n]
+    if _minpack.column_rank(r, m * np.finfo(np.float64).eps) < n:
+        return None
+    cov_x = _minpack.covar(r, ipvt, 0.0)
+    return cov_x if np.isfinite(cov_x).all() else None
+
+
+def report_without_fit(start: Array, first: Array, full_output: bool) -> Report:
+    """Refuse fewer residuals than parameters; with no parameter at all, report the residuals alone."""
+    n, m = start.size, first.size
+    if n > 0:
+        raise ShapeError(
+            f"func gave M = {m} residuals for N = {n} parameters; a fit needs at least as many residuals as "
+            "parameters: add data, or fix some of the parameters"
+        )
+    if not full_output:
+        raise InputTypeError(_NO_PARAMETERS)
+    infodict = {
+        "fvec": first.copy(),
+        "nfev": 1,
+        "fjac": np.empty((0, m)),
+        "ipvt": np.empty(0, dtype=np.int32),
+        "qtf": np.empty(0),
+    }
+    return start.copy(), None, infodict, _NO_PARAMETERS, 0
+
+
+def refuse_values(info: int, x: Array, fvec: Array, fjac: Array, source: str) -> NoReturn:
+    """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
+    if info == _RESIDUALS_NOT_FINITE:
+        bad = np.flatnonzero(~np.isfinite(fvec))
+        what = (
+            f"{bad.size} of {fvec.size} residuals at x0 are not finite, the first is residual {bad[0]} ({fvec[bad[0]]})"
+            if bad.size
+            else "the norm of the residuals at x0 overflows"
+        )
+        raise InputValueError(f"{what}; a fit needs a start where func is finite (x0 = {describe(x)})")
+    if info == _JACOBIAN_NOT_FINITE:
+        parameters, rows = np.nonzero(~np.isfinite(fjac))
+        if not rows.size:
+            parameters, rows = (np.atleast_1d(i) for i in np.unravel_index(np.abs(fjac).argmax(), fjac.shape))
+        j, i = parameters[0], rows[0]
+        how = "by differences of func" if source == "func" else f"from {source}"
+        raise InputValueError(
+            f"the Jacobian {how} has {rows.size} values that are not finite or too large, the first for parameter "
+            f"x[{j}] in residual {i} ({fjac[j, i]}), at x = {describe(x)}"
+        )
+    raise InputValueError(f"MINPACK refused its input (info = {info}) at x = {describe(x)}")

@@ -1,0 +1,1 @@
+"""Test problems: one table for the tests and the benchmarks alike."""
