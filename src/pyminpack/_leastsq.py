@@ -214,7 +214,7 @@ def leastsq(
     (array([2.5, 1.3]), True)
     """
     start = np.asarray(x0)
-    if start.dtype is not FLOAT64 or start.ndim != 1 or isinstance(x0, np.ma.MaskedArray):
+    if start.dtype is not FLOAT64 or start.ndim != 1 or not (start is x0 or isinstance(x0, list | tuple)):
         start = as_parameters(x0)
     elif not isfinite(sum(start.tolist())):
         require_finite_start(start)
@@ -229,8 +229,8 @@ def leastsq(
     first = func(start.copy(), *args)
     precision = DOUBLE
     if type(first) is not np.ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
-        precision = precision_of(first)
-        first = as_residuals(first, None, start, 1).ravel()
+        residuals = as_residuals(first, None, start, 1).ravel()
+        first, precision = residuals, precision_of(first)
     if n == 0 or first.size < n:
         return report_without_fit(start, first, full_output)
 
@@ -245,7 +245,7 @@ def leastsq(
             func, Dfun, start, first, bool(col_deriv), *limits, scale, factor, args
         )
 
-    if info == GTOL and fjac.item(0) == 0 and fvec.any():
+    if info == GTOL and fjac.item(0) == 0 and _minpack.enorm(fvec) > 0:
         info = GTOL_TOO_SMALL  # a Jacobian of zeros satisfies the test on gtol, and tells nothing
     elif info not in ENDED:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")

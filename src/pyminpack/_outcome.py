@@ -1,12 +1,13 @@
 """What a fit ended with: its message, its covariance, the report that `leastsq` gives of it."""
 
+from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._convert import Array, describe
+from ._convert import DOUBLE, Array, describe
 from ._exceptions import InputTypeError, InputValueError, ShapeError
 
 Indices: TypeAlias = npt.NDArray[np.int32]
@@ -21,19 +22,20 @@ GTOL_TOO_SMALL = 8
 _RESIDUALS_NOT_FINITE = 9
 _JACOBIAN_NOT_FINITE = 10
 
-_REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {ftol:.3g}"
-_STEP = "the relative size of the step is at most xtol = {xtol:.3g}"
+# {0} to {3} stand for the limits, in their order.
+_REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {0:.3g}"
+_STEP = "the relative size of the step is at most xtol = {1:.3g}"
 _MESSAGES = {
     1: f"Converged: {_REDUCTION}.",
     2: f"Converged: {_STEP}.",
     3: f"Converged: {_REDUCTION}, and {_STEP}.",
     4: "Converged: the cosine of the angle between the residuals and every column of the Jacobian is at most "
-    "gtol = {gtol:.3g}.",
-    5: "Stopped before convergence: func has been called maxfev = {maxfev} times.",
-    6: "Stopped: ftol = {ftol:.3g} is too small; rounding allows no further reduction of the sum of squares.",
-    7: "Stopped: xtol = {xtol:.3g} is too small, or residuals that are not finite block the way; no step that "
+    "gtol = {2:.3g}.",
+    5: "Stopped before convergence: func has been called maxfev = {3} times.",
+    6: "Stopped: ftol = {0:.3g} is too small; rounding allows no further reduction of the sum of squares.",
+    7: "Stopped: xtol = {1:.3g} is too small, or residuals that are not finite block the way; no step that "
     "rounding can tell from zero improves the fit.",
-    8: "Stopped: gtol = {gtol:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
+    8: "Stopped: gtol = {2:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
     "machine precision.",
 }
 _NO_RESPONSE = (
@@ -47,7 +49,7 @@ def message_for(info: int, fjac: Array, limits: Limits) -> str:
     """Why a fit ended, in words."""
     if info == GTOL_TOO_SMALL and fjac.item(0) == 0:
         return _NO_RESPONSE
-    return _MESSAGES[info].format(**dict(zip(("ftol", "xtol", "gtol", "maxfev"), limits, strict=True)))
+    return _MESSAGES[info].format(*limits)
 
 
 def report(
@@ -74,10 +76,10 @@ def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
     """(JᵀJ)⁻¹ where the columns of J are independent beyond rounding."""
     n, m = fjac.shape
     r = fjac[:, :n]
-    if _minpack.column_rank(r, m * np.finfo(np.float64).eps) < n:
+    if _minpack.column_rank(r, m * DOUBLE) < n:
         return None
     cov_x = _minpack.covar(r, ipvt, 0.0)
-    return cov_x if np.isfinite(cov_x).all() else None
+    return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
 
 
 def report_without_fit(start: Array, first: Array, full_output: bool) -> Report:

@@ -1,0 +1,191 @@
+!> The kernels, on figures that can be checked by hand.
+program test_kernels
+    use checks, only: check, close_to, conclude
+    use minpack_chkder, only: chkder
+    use minpack_column_rank, only: column_rank
+    use minpack_covar, only: covar
+    use minpack_enorm, only: column_norms, enorm
+    use minpack_kinds, only: ip, wp
+    use minpack_lmpar, only: lmpar
+    use minpack_qrfac, only: qrfac
+    use minpack_qrsolv, only: qrsolv
+    use minpack_rwupdt, only: rwupdt
+    implicit none
+
+    call norms_survive_the_extremes()
+    call columns_are_normed_as_one_by_one()
+    call factors_multiply_back()
+    call damped_system_is_solved()
+    call parameter_meets_the_bound()
+    call rows_fold_into_a_triangle()
+    call covariance_is_the_inverse()
+    call rank_ignores_units()
+    call wrong_derivatives_are_found()
+    call conclude()
+
+contains
+
+    subroutine norms_survive_the_extremes()
+        call check(enorm(2_ip, [3.0_wp, 4.0_wp]) == 5, '3-4-5')
+        call check(close_to([enorm(2_ip, [3.0e300_wp, 4.0e300_wp])], [5.0e300_wp], 1.0e-15_wp), 'no overflow')
+        call check(close_to([enorm(2_ip, [3.0e-300_wp, 4.0e-300_wp])], [5.0e-300_wp], 1.0e-15_wp), 'no underflow')
+        call check(enorm(3_ip, [1.0_wp, 1.0e-200_wp, 0.0_wp]) == 1, 'small beside ordinary')
+        call check(enorm(4_ip, spread(0.0_wp, 1, 4)) == 0, 'zeros')
+        call check(enorm(0_ip, [1.0_wp]) == 0, 'no component')
+    end subroutine norms_survive_the_extremes
+
+    subroutine columns_are_normed_as_one_by_one()
+        real(wp) :: a(5, 7), norms(7)
+        integer(ip) :: j
+
+        a = sample(5, 7)
+        a(:, 3) = a(:, 3)*1.0e200_wp
+        a(:, 6) = 0
+        call column_norms(5_ip, 7_ip, a, 5_ip, norms)
+        do j = 1, 7
+            call check(norms(j) == enorm(5_ip, a(:, j)), 'column_norms is enorm of each column')
+        end do
+    end subroutine columns_are_normed_as_one_by_one
+
+    !> Figures without a pattern, the same ones every time.
+    pure function sample(m, n) result(a)
+        integer, intent(in) :: m, n
+        real(wp) :: a(m, n)
+
+        integer :: i, j
+
+        do j = 1, n
+            do i = 1, m
+                a(i, j) = sin(12.9898_wp*i + 78.233_wp*j)*(1 + mod(i*j, 3))
+            end do
+        end do
+    end function sample
+
+    !> The triangle that qrfac leaves, and P.
+    subroutine triangle(a, r, ipvt)
+        real(wp), intent(in) :: a(:, :)
+        real(wp), intent(out) :: r(:, :)
+        integer(ip), intent(out) :: ipvt(:)
+
+        real(wp) :: work(size(a, 1), size(a, 2)), rdiag(size(a, 2)), acnorm(size(a, 2)), wa(size(a, 2))
+        integer(ip) :: j, m, n
+
+        m = size(a, 1, kind=ip)
+        n = size(a, 2, kind=ip)
+        work = a
+        call qrfac(m, n, work, m, 1_ip, ipvt, n, rdiag, acnorm, wa)
+        r = 0
+        do j = 1, n
+            r(1:j - 1, j) = work(1:j - 1, j)
+            r(j, j) = rdiag(j)
+        end do
+    end subroutine triangle
+
+    subroutine factors_multiply_back()
+        real(wp) :: a(9, 6), r(6, 6), gram(6, 6)
+        integer(ip) :: ipvt(6)
+
+        a = sample(9, 6)
+        call triangle(a, r, ipvt)
+        gram = matmul(transpose(a(:, ipvt)), a(:, ipvt))
+        call check(close_to(pack(matmul(transpose(r), r), .true.), pack(gram, .true.), 1.0e-14_wp), 'RᵀR = (AP)ᵀAP')
+        call check(all(abs([r(2, 2), r(3, 3), r(4, 4), r(5, 5), r(6, 6)]) <= abs(r(1, 1))), 'largest pivot first')
+    end subroutine factors_multiply_back
+
+    subroutine damped_system_is_solved()
+        real(wp) :: a(9, 6), r(6, 6), kept(6, 6), d(6), qtb(6), x(6), sdiag(6), wa(6), gradient(6), left(6)
+        integer(ip) :: i, ipvt(6)
+
+        a = sample(9, 6)
+        call triangle(a, r, ipvt)
+        kept = r
+        d = [1.0_wp, 0.5_wp, 0.0_wp, 2.0_wp, 3.0_wp, 0.1_wp]
+        qtb = [1.0_wp, -2.0_wp, 3.0_wp, -4.0_wp, 5.0_wp, -6.0_wp]
+        call qrsolv(6_ip, r, 6_ip, ipvt, d, qtb, x, sdiag, wa)
+        left = matmul(transpose(kept), matmul(kept, x(ipvt))) + d(ipvt)**2*x(ipvt)
+        gradient = matmul(transpose(kept), qtb)
+        call check(close_to(left, gradient, 1.0e-13_wp), 'the normal equations hold')
+        call check(all([(all(r(1:i, i) == kept(1:i, i)), i=1, 6)]), 'R is still there')
+    end subroutine damped_system_is_solved
+
+    subroutine parameter_meets_the_bound()
+        real(wp) :: a(9, 6), r(6, 6), d(6), qtb(6), x(6), sdiag(6), wa1(6), wa2(6), par, delta
+        integer(ip) :: ipvt(6), k
+
+        a = sample(9, 6)
+        d = [1.0_wp, 0.5_wp, 4.0_wp, 2.0_wp, 3.0_wp, 0.1_wp]
+        qtb = [1.0_wp, -2.0_wp, 3.0_wp, -4.0_wp, 5.0_wp, -6.0_wp]
+        do k = -3, 3
+            call triangle(a, r, ipvt)
+            delta = 10.0_wp**k
+            par = 0
+            call lmpar(6_ip, r, 6_ip, ipvt, d, qtb, delta, par, x, sdiag, wa1, wa2)
+            if (par > 0) then
+                call check(abs(norm2(d*x) - delta) <= 0.1_wp*delta, 'the step is as long as its bound')
+            else
+                call check(norm2(d*x) <= 1.1_wp*delta, 'the Gauss-Newton step fits within the bound')
+            end if
+        end do
+    end subroutine parameter_meets_the_bound
+
+    subroutine rows_fold_into_a_triangle()
+        real(wp) :: a(9, 6), r(6, 6), row(6), b(6), c(6), s(6), alpha
+        integer(ip) :: i
+
+        a = sample(9, 6)
+        r = 0
+        b = 0
+        do i = 1, 9
+            alpha = real(i, wp)
+            row = a(i, :)
+            call rwupdt(6_ip, r, 6_ip, row, b, alpha, c, s)
+        end do
+        call check(close_to(pack(matmul(transpose(r), r), .true.), pack(matmul(transpose(a), a), .true.), 1.0e-14_wp), &
+                   'RᵀR = AᵀA')
+        call check(close_to(matmul(transpose(r), b), matmul(transpose(a), [(real(i, wp), i=1, 9)]), 1.0e-14_wp), &
+                   'Rᵀb = Aᵀ f')
+    end subroutine rows_fold_into_a_triangle
+
+    subroutine covariance_is_the_inverse()
+        real(wp) :: a(9, 6), r(6, 6), wa(6), identity(6, 6)
+        integer(ip) :: i, ipvt(6)
+
+        a = sample(9, 6)
+        call triangle(a, r, ipvt)
+        call covar(6_ip, r, 6_ip, ipvt, 0.0_wp, wa)
+        identity = 0
+        do i = 1, 6
+            identity(i, i) = 1
+        end do
+        call check(close_to(pack(matmul(r, matmul(transpose(a), a)), .true.), pack(identity, .true.), 1.0e-12_wp), &
+                   'covar gives the inverse of AᵀA')
+    end subroutine covariance_is_the_inverse
+
+    subroutine rank_ignores_units()
+        real(wp) :: a(9, 6), r(6, 6)
+        integer(ip) :: ipvt(6)
+
+        a = sample(9, 6)
+        a(:, 2) = a(:, 2)*1.0e-30_wp
+        call triangle(a, r, ipvt)
+        call check(column_rank(6_ip, r, 6_ip, 1.0e-14_wp) == 6, 'a small column is still a column')
+        a(:, 2) = (a(:, 1) - a(:, 3))*1.0e-30_wp
+        call triangle(a, r, ipvt)
+        call check(column_rank(6_ip, r, 6_ip, 1.0e-14_wp) == 5, 'a combination of others is not')
+    end subroutine rank_ignores_units
+
+    subroutine wrong_derivatives_are_found()
+        real(wp) :: x(2), xp(2), f(2), fp(2), fjac(2, 2), err(2)
+
+        x = [1.5_wp, -0.7_wp]
+        f = [x(1)**2*x(2), exp(x(2))]
+        fjac = reshape([2*x(1)*x(2), 0.0_wp, x(1)**2, 2*exp(x(2))], [2, 2])
+        err = 0
+        call chkder(2_ip, 2_ip, x, f, fjac, 2_ip, xp, fp, 1_ip, err)
+        fp = [xp(1)**2*xp(2), exp(xp(2))]
+        call chkder(2_ip, 2_ip, x, f, fjac, 2_ip, xp, fp, 2_ip, err)
+        call check(err(1) > 0.9_wp, 'the right row is called right')
+        call check(err(2) < 0.1_wp, 'the wrong row is called wrong')
+    end subroutine wrong_derivatives_are_found
+
+end program test_kernels
