@@ -13,7 +13,7 @@ from pyminpack import leastsq
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from problems.strd import StrdDataset, correct_digits, load  # noqa: E402
+from problems.strd import StrdDataset, correct_digits, load
 
 DATASETS = ("Misra1a", "Thurber", "Hahn1", "Eckerle4")
 
@@ -36,7 +36,9 @@ def show(data: StrdDataset) -> None:
     print(f"\n{data.name}: {data.description}; {len(data.y)} points, {b.size} parameters")
     print(f"  {data.formula}")
     print(f"  {message}")
-    print(f"  {'':4}{'parameter':>18}{'std. error':>14}{'certified':>20}{'cert. error':>16}{'digits':>8}{'of error':>10}")
+    print(
+        f"  {'':4}{'parameter':>18}{'std. error':>14}{'certified':>20}{'cert. error':>16}{'digits':>8}{'of error':>10}"
+    )
     rows = zip(
         b,
         stderr,

@@ -27,18 +27,37 @@ PyObject *lm_set_converters(PyObject *Py_UNUSED(self), PyObject *args)
 
 /* Frames ------------------------------------------------------------------------------------------------- */
 
-static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args)
+static void release(lm_frame *frame)
+{
+    PyMem_Free(frame->work);
+    if (frame->call != frame->call_inline) {
+        PyMem_Free(frame->call);
+    }
+}
+
+/* Scratch for the solver, and room for the arguments of a call. */
+static int allocate(lm_frame *frame, Py_ssize_t places, npy_intp work)
+{
+    frame->call = frame->call_inline;
+    if (places > LM_INLINE_ARGS) {
+        frame->call = PyMem_New(PyObject *, places);
+    }
+    frame->work = PyMem_New(double, work);
+    if (frame->call == NULL || frame->work == NULL) {
+        release(frame);
+        PyErr_NoMemory();
+        return 0;
+    }
+    return 1;
+}
+
+static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, npy_intp work)
 {
     const Py_ssize_t nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args);
 
     *frame = (lm_frame){.below = top, .func = func, .jac = jac, .nargs = nargs, .primed = 1, .calls = 1};
-    frame->call = frame->call_inline;
-    if (nargs + 3 > LM_INLINE_ARGS) {
-        frame->call = PyMem_New(PyObject *, nargs + 3);
-        if (frame->call == NULL) {
-            PyErr_NoMemory();
-            return 0;
-        }
+    if (!allocate(frame, nargs + 3, work)) {
+        return 0;
     }
     for (Py_ssize_t i = 0; i < nargs; i++) {
         frame->call[3 + i] = PyTuple_GET_ITEM(args, i);
@@ -47,13 +66,15 @@ static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *a
     return 1;
 }
 
-static void *push_capsule(lm_frame *frame, PyObject *capsule)
+static void *push_capsule(lm_frame *frame, PyObject *capsule, npy_intp work)
 {
     void *routine = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
 
-    if (routine != NULL) {
-        *frame = (lm_frame){.released = PyEval_SaveThread()};
+    *frame = (lm_frame){0};
+    if (routine == NULL || !allocate(frame, 0, work)) {
+        return NULL;
     }
+    frame->released = PyEval_SaveThread();
     return routine;
 }
 
@@ -61,13 +82,11 @@ void lm_pop(lm_frame *frame)
 {
     if (frame->released != NULL) {
         PyEval_RestoreThread(frame->released);
-        return;
+    } else {
+        top = frame->below;
+        Py_CLEAR(frame->x);
     }
-    top = frame->below;
-    Py_CLEAR(frame->x);
-    if (frame->call != frame->call_inline) {
-        PyMem_Free(frame->call);
-    }
+    release(frame);
 }
 
 /* Arguments ---------------------------------------------------------------------------------------------- */
@@ -263,31 +282,32 @@ static void python_row(int *m, int *n, double *x, double *fvec, double *fjrow, i
     conclude(done, iflag);
 }
 
-lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args)
+lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, npy_intp work)
 {
     if (PyCapsule_CheckExact(func)) {
-        return (lm_residual_function *)push_capsule(frame, func);
+        return (lm_residual_function *)push_capsule(frame, func, work);
     }
-    return push(frame, func, NULL, args) ? python_residuals : NULL;
+    return push(frame, func, NULL, args, work) ? python_residuals : NULL;
 }
 
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                                       int col_deriv)
+                                       int col_deriv, npy_intp work)
 {
     if (PyCapsule_CheckExact(func)) {
-        return (lm_jacobian_function *)push_capsule(frame, func);
+        return (lm_jacobian_function *)push_capsule(frame, func, work);
     }
-    if (!push(frame, func, jac, args)) {
+    if (!push(frame, func, jac, args, work)) {
         return NULL;
     }
     frame->col_deriv = col_deriv;
     return python_jacobian;
 }
 
-lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args)
+lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
+                              npy_intp work)
 {
     if (PyCapsule_CheckExact(func)) {
-        return (lm_row_function *)push_capsule(frame, func);
+        return (lm_row_function *)push_capsule(frame, func, work);
     }
-    return push(frame, func, jac, args) ? python_row : NULL;
+    return push(frame, func, jac, args, work) ? python_row : NULL;
 }

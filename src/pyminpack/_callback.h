@@ -35,18 +35,33 @@ typedef struct lm_frame {
     int col_deriv;                /* the Jacobian comes as (n, m) */
     int primed;                   /* the caller's fvec already holds the residuals at the start */
     long calls;                   /* calls of func so far, the one before the solve included */
+    double *work;                 /* the solver's scratch */
     PyThreadState *released;      /* not NULL: a compiled callback, for which the GIL was released */
 } lm_frame;
 
-/* Each prepares a frame and gives the routine for MINPACK to call, or NULL with an exception set. A capsule in
+/* Each prepares a frame, with room for `work` numbers of scratch, and gives the routine for MINPACK to call, or
+ * NULL with an exception set. A capsule in
  * the place of func is taken for that very routine, and the GIL is released until lm_pop. */
-lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args);
+lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, npy_intp work);
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                                       int col_deriv);
-lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args);
+                                       int col_deriv, npy_intp work);
+lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
+                              npy_intp work);
 
 /* Ends a solve. */
 void lm_pop(lm_frame *frame);
+
+/* In the place of f2py's create_cb_arglist, which asks a callable in six attributes how many arguments it takes,
+ * mistakes some, and takes a third of a small solve's overhead for it. What is called, and with what, is settled
+ * here; f2py only needs a tuple that it can drop. */
+static inline int lm_accept_callable(PyObject *Py_UNUSED(func), PyTupleObject *Py_UNUSED(extra),
+                                     int Py_UNUSED(most), int Py_UNUSED(optional), int *count,
+                                     PyTupleObject **args, const char *Py_UNUSED(message))
+{
+    *count = 0;
+    *args = (PyTupleObject *)PyTuple_New(0);
+    return *args != NULL;
+}
 
 /* Python: set_converters(as_residuals, as_jacobian), for results that aren't plain float64 arrays. */
 PyObject *lm_set_converters(PyObject *self, PyObject *args);

@@ -85,7 +85,7 @@ def _as_real_array(result: Any, source: str, what: str) -> Array:
     if result is None:
         raise InputTypeError(f"{source} gave None where {what} should be; has it lost its return statement?")
     if np.ma.is_masked(result):
-        count = int(np.ma.count_masked(result))
+        count = np.count_nonzero(np.ma.getmaskarray(result))
         raise InputValueError(
             f"{source} gave {count} masked values; leave those points out, or fill them with what they should count as"
         )

@@ -7,6 +7,7 @@ from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
+from numpy import asarray, ndarray
 
 from . import _minpack
 from ._convert import (
@@ -213,7 +214,7 @@ def leastsq(
     >>> x.round(6), ier in (1, 2, 3, 4)
     (array([2.5, 1.3]), True)
     """
-    start = np.asarray(x0)
+    start = asarray(x0)
     if start.dtype is not FLOAT64 or start.ndim != 1 or not (start is x0 or isinstance(x0, list | tuple)):
         start = as_parameters(x0)
     elif not isfinite(sum(start.tolist())):
@@ -228,7 +229,7 @@ def leastsq(
 
     first = func(start.copy(), *args)
     precision = DOUBLE
-    if type(first) is not np.ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+    if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
         residuals = as_residuals(first, None, start, 1).ravel()
         first, precision = residuals, precision_of(first)
     if n == 0 or first.size < n:
@@ -237,9 +238,7 @@ def leastsq(
     njev = None
     if Dfun is None:
         step = precision if epsfcn is None else epsfcn
-        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(
-            func, start, first, *limits, step, scale, factor, args
-        )
+        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(func, start, first, *limits, step, scale, factor, args)
     else:
         x, fvec, info, nfev, njev, fjac, ipvt, qtf = _minpack.lmder(
             func, Dfun, start, first, bool(col_deriv), *limits, scale, factor, args

@@ -1,0 +1,2 @@
+VERSION: str
+FACTS: dict[str, str]
