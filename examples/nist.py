@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from problems.strd import StrdDataset, correct_digits, load
 
+HEADINGS = ("parameter", "std. error", "certified", "cert. error", "digits", "of error")
 DATASETS = ("Misra1a", "Thurber", "Hahn1", "Eckerle4")
 
 

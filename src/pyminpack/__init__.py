@@ -1,6 +1,6 @@
 """Fit models to data: MINPACK's Levenberg-Marquardt least squares, in Fortran, behind NumPy arrays."""
 
-from ._build_facts import VERSION as __version__
+from ._build_facts import __version__
 from ._config import show_config
 from ._exceptions import InputTypeError, InputValueError, PyminpackError, ShapeError
 from ._leastsq import leastsq

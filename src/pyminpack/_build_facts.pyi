@@ -1,2 +1,2 @@
-VERSION: str
+__version__: str
 FACTS: dict[str, str]

@@ -48,7 +48,8 @@ def require_finite_start(start: Array) -> None:
     bad = np.flatnonzero(~np.isfinite(start))
     if bad.size:
         raise InputValueError(
-            f"x0[{bad[0]}] is {start[bad[0]]}; every parameter needs a finite value to start from (x0 = {describe(start)})"
+            f"x0[{bad[0]}] is {start[bad[0]]}; every parameter needs a finite value to start from "
+            f"(x0 = {describe(start)})"
         )
 
 

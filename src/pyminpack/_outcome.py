@@ -31,7 +31,7 @@ _MESSAGES = {
     3: f"Converged: {_REDUCTION}, and {_STEP}.",
     4: "Converged: the cosine of the angle between the residuals and every column of the Jacobian is at most "
     "gtol = {2:.3g}.",
-    5: "Stopped before convergence: func has been called maxfev = {3} times.",
+    5: "Stopped before convergence: the maxfev = {3} calls of func are used up.",
     6: "Stopped: ftol = {0:.3g} is too small; rounding allows no further reduction of the sum of squares.",
     7: "Stopped: xtol = {1:.3g} is too small, or residuals that are not finite block the way; no step that "
     "rounding can tell from zero improves the fit.",
