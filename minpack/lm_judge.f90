@@ -5,7 +5,7 @@ module minpack_lm_judge
     use minpack_enorm, only: enorm
     use minpack_info
     use minpack_kinds, only: ip, wp
-    use minpack_lm_types, only: lm_control, lm_state
+    use minpack_lm_types, only: lm_control, lm_state, wall_met, wall_none, wall_passed
     implicit none
     private
     public :: lm_judge
@@ -15,8 +15,8 @@ contains
     !> Takes or rejects the trial point, sets Δ and λ for the next one, and tests for the end.
     !>
     !> Residuals that aren't finite count as infinitely long: their step is rejected and Δ shrinks. A step bound
-    !> that is small for that reason (state%wall > 0) is no sign of convergence. The tests on ftol and xtol wait
-    !> until a step has been taken that is as long as the one that failed, or that Δ didn't limit (λ = 0).
+    !> that is short for that reason is no sign of convergence: the tests on ftol and xtol wait until a step is
+    !> taken that shows that something else limits it.
     pure subroutine lm_judge(control, n, diag, trial, trial_norm, nfev, x, state, wa)
         type(lm_control), intent(in) :: control
         integer(ip), intent(in) :: n !! parameters
@@ -51,7 +51,7 @@ contains
             state%iteration = state%iteration + 1
         end if
 
-        call watch_wall(finite, limited, state)
+        call watch_wall(finite, limited, ratio, state)
         call test_end(control, actred, ratio, nfev, state)
     end subroutine lm_judge
 
@@ -75,16 +75,22 @@ contains
         end if
     end subroutine set_bound
 
-    !> Puts up the wall where residuals weren't finite, and takes it down behind a step that got past it.
-    pure subroutine watch_wall(finite, limited, state)
+    !> Notes where residuals weren't finite, and when that ceases to matter: where a step is taken that Δ didn't
+    !> limit; or where, a step having been taken since, Δ isn't to grow although residuals were finite, so that
+    !> it is the model that limits it. Steps so small that rounding decides on their ratio tell nothing.
+    pure subroutine watch_wall(finite, limited, ratio, state)
         logical, intent(in) :: finite !! whether the residuals at the trial point were
         logical, intent(in) :: limited !! whether Δ limited the step
+        real(wp), intent(in) :: ratio !! actual over predicted reduction
         type(lm_state), intent(inout) :: state
 
         if (.not. finite) then
-            state%wall = merge(min(state%wall, state%pnorm), state%pnorm, state%wall > 0)
-        else if (state%accepted .and. (.not. limited .or. state%pnorm >= state%wall)) then
-            state%wall = 0
+            state%wall = wall_met
+            return
+        end if
+        if (state%accepted) state%wall = merge(wall_none, min(state%wall, wall_passed), .not. limited)
+        if (state%wall == wall_passed .and. ratio < grow_ratio .and. state%prered > sqrt(machine_precision)) then
+            state%wall = wall_none
         end if
     end subroutine watch_wall
 
@@ -99,7 +105,7 @@ contains
 
         small_reduction = reductions_within(control%ftol, actred, ratio, state)
         small_bound = state%delta <= control%xtol*state%xnorm
-        if (state%wall == 0 .and. (small_reduction .or. small_bound)) then
+        if (state%wall == wall_none .and. (small_reduction .or. small_bound)) then
             if (.not. small_bound) then
                 state%info = info_ftol
             else if (.not. small_reduction) then

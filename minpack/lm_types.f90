@@ -27,11 +27,15 @@ module minpack_lm_types
         real(wp) :: pnorm !! ‖D p‖, p being the last trial step
         real(wp) :: prered !! predicted relative reduction of ‖f‖² by p
         real(wp) :: dirder !! half the relative slope of ‖f‖² along p
-        real(wp) :: wall !! shortest ‖D p‖ that met residuals that are not finite; 0: none stands in the way
         integer(ip) :: iteration !! 1 until the first step is accepted
         integer(ip) :: info !! info_running, or why the fit has ended
         logical(lp) :: accepted !! whether the last trial step was taken
+        integer(ip) :: wall !! whether residuals that are not finite may keep Δ short: one of those below
     end type lm_state
+
+    integer(ip), parameter, public :: wall_none = 0_ip !! they don't
+    integer(ip), parameter, public :: wall_passed = 1_ip !! they were met, and a step has been accepted since
+    integer(ip), parameter, public :: wall_met = 2_ip !! they were met, and no step has been accepted since
 
 contains
 
@@ -41,7 +45,7 @@ contains
         type(lm_state) :: state
 
         state = lm_state(fnorm=fnorm, xnorm=0, delta=0, par=0, gnorm=0, pnorm=0, prered=0, dirder=0, &
-                         wall=0, iteration=1, info=info_running, accepted=.false._lp)
+                         iteration=1, info=info_running, accepted=.false._lp, wall=wall_none)
         if (.not. fnorm <= largest) state%info = info_residuals_not_finite
     end function lm_begin
 

@@ -11,7 +11,7 @@ module minpack_lmdif
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_start, only: lm_start
     use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state
-    use minpack_unfelt, only: find_unfelt, single_precision, try_longer
+    use minpack_unfelt, only: felt, find_unfelt, single_precision, try_longer
     implicit none
     private
     public :: lmdif, lmdif1
@@ -65,7 +65,7 @@ contains
             tried = epsfcn > machine_precision .or. state%fnorm == 0
 
             do while (state%info == info_running)
-                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, wa1, wa2, wa4)
+                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, ipvt, wa2, wa4)
                 if (iflag < 0) exit fit
                 if (nprint > 0) then
                     iflag = 0
@@ -101,7 +101,7 @@ contains
     end subroutine lmdif
 
     !> The Jacobian by differences, once more with longer ones where the residuals prove coarse (unfelt.f90).
-    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, unfelt, &
+    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, verdict, &
                                      beside, wa)
         procedure(residual_function) :: fcn
         integer(ip), intent(in) :: m, n !! residuals and parameters
@@ -113,21 +113,22 @@ contains
         real(wp), intent(inout) :: precision !! relative error of the residuals, raised where it proves larger
         logical, intent(inout) :: tried !! whether `precision` is the caller's word, or has been found out
         integer(ip), intent(inout) :: nfev !! evaluations of the residuals
-        real(wp), intent(out) :: unfelt(n), beside(n), wa(m) !! scratch
+        integer(ip), intent(out) :: verdict(n) !! scratch
+        real(wp), intent(out) :: beside(n), wa(m) !! scratch
 
-        logical :: responds
+        logical :: contradicts
 
         iflag = 2
         call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
         nfev = nfev + n
         if (iflag < 0 .or. tried) return
-        call find_unfelt(m, n, fjac, ldfjac, unfelt)
-        if (all(unfelt == 0)) return
+        call find_unfelt(m, n, x, fvec, fjac, ldfjac, verdict)
+        if (all(verdict == felt)) return
 
         tried = .true.
-        call try_longer(fcn, m, n, x, fvec, unfelt, responds, iflag, beside, wa)
+        call try_longer(fcn, m, n, x, fvec, fjac, ldfjac, verdict, contradicts, iflag, beside, wa)
         nfev = nfev + 1
-        if (.not. responds) return
+        if (iflag < 0 .or. .not. contradicts) return
         precision = single_precision
         call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
         nfev = nfev + n

@@ -76,7 +76,7 @@ def test_import_takes_numpy_alone():
         "print(sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert out.strip() == "['pyminpack']"
+    assert out.strip() == "['numpy', 'pyminpack']"
 
 
 @pytest.mark.parametrize("module", [_leastsq, pyminpack._config], ids=lambda module: module.__name__)

@@ -137,51 +137,6 @@ def test_machine_precision_is_the_exact_one() -> None:
         assert points[0] == np.sqrt(precision)
 
 
-# -------------------------------------------------------------------------- lmstr beside lmder, both ours
-
-# lmstr rotates row by row into R, and pivots only where the triangle has a zero on its diagonal: other rounding
-# than that of lmder's reflections. What that decides, run by run:
-OTHER_ROUNDING = {
-    1: "solved by the first step; the second's reductions, and their ratio, are noise: info 2 or 3",
-    13: "the residuals halve with every step until they underflow, one step sooner or later",
-    24: "hundreds of steps along a curved valley, until all 500 calls are spent or just before",
-    26: "hundreds of steps along Meyer's valley, until all 400 calls are spent",
-    31: "nearly singular: the last reductions are noise: one step more or less, info 1 or 3",
-    35: "nearly singular: the last reductions are noise: info 2 or 3",
-    49: "residuals of 1e17 at the start: then to another of the solutions",
-}
-# Here the residuals agree and the parameters need not: the minimum is a plane (3 to 6), or the Jacobian is
-# singular there (13 to 15) or nearly so (30 to 35), or the fit ends before it is there (38, 40).
-UNDETERMINED = {3, 4, 5, 6, 13, 14, 15, 30, 31, 32, 33, 34, 35, 38, 40}
-
-
-@each_run
-def test_rows_give_what_the_whole_jacobian_gives(run: Run) -> None:
-    whole, rows = (fit(_minpack, driver, run, "defaults")[0] for driver in ("lmder", "lmstr"))
-    if run.number == 26:
-        assert rows["info"] == whole["info"] == 5
-        return
-    exact = run.number not in OTHER_ROUNDING
-    norm = pytest.approx(np.linalg.norm(whole["fvec"]), rel=1e-9 if exact else 1e-5, abs=1e-13)
-    assert np.linalg.norm(rows["fvec"]) == norm
-    if exact:
-        assert [rows[field] for field in ("info", "nfev", "njev")] == [
-            whole[field] for field in ("info", "nfev", "njev")
-        ]
-        if run.number not in UNDETERMINED:
-            np.testing.assert_allclose(rows["x"], whole["x"], rtol=0, atol=1e-10 * np.max(np.abs(whole["x"])))
-
-
-def test_lmstr_takes_a_function_of_two_arguments() -> None:
-    """The row's index is an argument like any other, of whatever kind the function is."""
-
-    def row(x: np.ndarray, i: int) -> np.ndarray:
-        return np.eye(2)[i]
-
-    x, *_ = _minpack.lmstr(lambda x: x - 1, row, np.zeros(2), -np.ones(2), 1e-8, 1e-8, 0.0, 100, np.empty(0), 100.0)
-    np.testing.assert_allclose(x, 1)
-
-
 # ------------------------------------------------------------------------------------------- kernels
 
 SCALES: dict[str, Callable[[np.random.Generator, int], np.ndarray]] = {

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
 from problems.strd import DATA, StrdDataset, correct_digits, load, names
 
 pytestmark = pytest.mark.filterwarnings("error")

@@ -2,12 +2,13 @@
 
 from ._build_facts import __version__
 from ._config import show_config
-from ._exceptions import InputTypeError, InputValueError, PyminpackError, ShapeError
+from ._exceptions import InputTypeError, InputValueError, OptionError, PyminpackError, ShapeError
 from ._leastsq import leastsq
 
 __all__ = [
     "InputTypeError",
     "InputValueError",
+    "OptionError",
     "PyminpackError",
     "ShapeError",
     "__version__",

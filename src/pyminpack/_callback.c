@@ -164,11 +164,23 @@ static int is_plain_matrix(PyObject *result, npy_intp rows, npy_intp columns)
            && PyArray_DIM(array, 1) == columns;
 }
 
+/* The point of a call as it was, whatever the callable made of its argument since; a new reference. */
+static PyObject *point(const double *x, int n)
+{
+    npy_intp shape = n;
+    PyObject *copy = PyArray_SimpleNew(1, &shape, NPY_DOUBLE);
+
+    if (copy != NULL) {
+        memcpy(PyArray_DATA((PyArrayObject *)copy), x, (size_t)n * sizeof *x);
+    }
+    return copy;
+}
+
 /* Copies a result of `size` values, converted where it has to be; takes over the reference. */
-static int take_vector(PyObject *result, double *to, int size, PyObject *x, long calls)
+static int take_vector(PyObject *result, double *to, int size, const double *x, int n, long calls)
 {
     if (result != NULL && !is_plain_vector(result, size)) {
-        Py_SETREF(result, PyObject_CallFunction(as_residuals, "OiOl", result, size, x, calls));
+        Py_SETREF(result, PyObject_CallFunction(as_residuals, "OiNl", result, size, point(x, n), calls));
         if (result != NULL && !is_plain_vector(result, size)) {
             PyErr_SetString(PyExc_SystemError, "as_residuals gave something else than it promises");
             Py_CLEAR(result);
@@ -207,13 +219,14 @@ static void copy_jacobian(PyArrayObject *array, double *fjac, int m, int n, int 
 }
 
 /* Copies a Jacobian, converted where it has to be; takes over the reference. */
-static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv, PyObject *x)
+static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
+                         const double *x)
 {
     const npy_intp rows = col_deriv ? n : m;
     const npy_intp columns = col_deriv ? m : n;
 
     if (result != NULL && !is_plain_matrix(result, rows, columns)) {
-        Py_SETREF(result, PyObject_CallFunction(as_jacobian, "OiiiO", result, m, n, col_deriv, x));
+        Py_SETREF(result, PyObject_CallFunction(as_jacobian, "OiiiN", result, m, n, col_deriv, point(x, n)));
         if (result != NULL && !is_plain_matrix(result, rows, columns)) {
             PyErr_SetString(PyExc_SystemError, "as_jacobian gave something else than it promises");
             Py_CLEAR(result);
@@ -246,7 +259,7 @@ static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec
     }
     frame->calls++;
     PyObject *result = call(frame, frame->func, x, n);
-    return take_vector(result, fvec, m, (PyObject *)frame->x, frame->calls);
+    return take_vector(result, fvec, m, x, n, frame->calls);
 }
 
 static void python_residuals(int *m, int *n, double *x, double *fvec, int *iflag)
@@ -263,7 +276,7 @@ static void python_jacobian(int *m, int *n, double *x, double *fvec, double *fja
         done = evaluate(frame, *m, *n, x, fvec);
     } else {
         PyObject *result = call(frame, frame->jac, x, *n);
-        done = take_jacobian(result, fjac, *m, *n, *ldfjac, frame->col_deriv, (PyObject *)frame->x);
+        done = take_jacobian(result, fjac, *m, *n, *ldfjac, frame->col_deriv, x);
     }
     conclude(done, iflag);
 }
@@ -277,7 +290,7 @@ static void python_row(int *m, int *n, double *x, double *fvec, double *fjrow, i
         done = evaluate(frame, *m, *n, x, fvec);
     } else {
         PyObject *result = call_with_index(frame, frame->jac, x, *n, *iflag - 2);
-        done = take_vector(result, fjrow, *n, (PyObject *)frame->x, 0);
+        done = take_vector(result, fjrow, *n, x, *n, 0);
     }
     conclude(done, iflag);
 }

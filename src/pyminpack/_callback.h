@@ -63,6 +63,17 @@ static inline int lm_accept_callable(PyObject *Py_UNUSED(func), PyTupleObject *P
     return *args != NULL;
 }
 
+/* f2py forgets the arrays that it has made for a routine's results where the routine leaves an exception: a leak of
+ * all of them. By f2py's names, in its wrappers of the drivers. */
+#define LM_DROP_RESULTS \
+    do { \
+        Py_CLEAR(capi_x_as_array); \
+        Py_CLEAR(capi_fvec_as_array); \
+        Py_CLEAR(capi_fjac_as_array); \
+        Py_CLEAR(capi_ipvt_as_array); \
+        Py_CLEAR(capi_qtf_as_array); \
+    } while (0)
+
 /* Python: set_converters(as_residuals, as_jacobian), for results that aren't plain float64 arrays. */
 PyObject *lm_set_converters(PyObject *self, PyObject *args);
 extern const char lm_set_converters_doc[];

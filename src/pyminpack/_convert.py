@@ -1,16 +1,18 @@
 """Parameters, residuals and Jacobians, of whatever kind they come, as float64 arrays or a clear refusal."""
 
+import numbers
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from ._exceptions import InputTypeError, InputValueError, ShapeError
+from ._exceptions import InputTypeError, InputValueError, OptionError, ShapeError
 
 Array: TypeAlias = npt.NDArray[np.float64]
 
 FLOAT64 = np.dtype(np.float64)
 DOUBLE = float(np.finfo(np.float64).eps)
+MOST_CALLS = int(np.iinfo(np.intc).max)
 
 
 def describe(x: npt.ArrayLike) -> str:
@@ -19,28 +21,35 @@ def describe(x: npt.ArrayLike) -> str:
 
 
 def as_parameters(x0: Any) -> Array:
-    """The start as a new 1-D array, or a refusal that says what is wrong with it."""
-    if np.ma.is_masked(x0):
+    """The start as a 1-D array of floats, or a refusal that says what is wrong with it."""
+    if isinstance(x0, np.ma.MaskedArray) and np.ma.is_masked(x0):
         raise InputValueError("x0 has masked elements; every parameter needs a value to start from")
-    array = np.asarray(x0)
+    try:
+        array = np.asarray(x0)
+    except ValueError as error:
+        raise ShapeError(f"x0 is no array of parameters: {error}") from error
     if array.dtype.kind == "O":
         array = _from_objects(array)
     if array.dtype.kind not in "fiub":
         hint = "; fit its real and imaginary parts as two parameters" if array.dtype.kind == "c" else ""
         raise InputTypeError(f"x0 must hold real numbers, not {array.dtype}{hint}")
-    start = array.astype(np.float64).ravel()
-    require_finite_start(start)
-    return start
+    with np.errstate(over="ignore"):
+        return array.astype(np.float64, copy=False).ravel()
 
 
 def _from_objects(array: npt.NDArray[Any]) -> Array:
     """Numbers such as Fraction or Decimal as floats; no text, no None."""
-    if any(item is None or isinstance(item, (str, bytes)) for item in array.flat):
-        raise InputTypeError("x0 must hold real numbers, not None or text")
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError) as error:
-        raise InputTypeError(f"x0 must hold real numbers: {error}") from error
+    numbers_as_floats = np.empty(array.size)
+    for i, item in enumerate(array.flat):
+        if item is None or isinstance(item, (str, bytes)):
+            raise InputTypeError(f"x0 must hold real numbers, not None or text: x0[{i}] is {item!r}")
+        try:
+            numbers_as_floats[i] = float(item)
+        except OverflowError as error:
+            raise InputValueError(f"x0[{i}] is larger than any float") from error
+        except (TypeError, ValueError) as error:
+            raise InputTypeError(f"x0 must hold real numbers: x0[{i}] is a {type(item).__name__}") from error
+    return numbers_as_floats
 
 
 def require_finite_start(start: Array) -> None:
@@ -93,10 +102,10 @@ def _as_real_array(result: Any, source: str, what: str) -> Array:
     try:
         array = np.asarray(result)
     except ValueError as error:
-        raise InputTypeError(f"{source} gave a {type(result).__name__} that is no array: {error}") from error
+        raise ShapeError(f"{source} gave a {type(result).__name__} that is no array: {error}") from error
     _require_real(array.dtype, type(result).__name__, source)
     with np.errstate(over="ignore"):
-        return np.ascontiguousarray(array, dtype=np.float64).reshape(array.shape)
+        return np.array(array, dtype=np.float64, order="C")
 
 
 def _require_real(dtype: np.dtype[Any], kind_of_result: str, source: str) -> None:
@@ -121,21 +130,35 @@ def precision_of(result: Any) -> float:
 
 def as_scale(diag: Any, n: int) -> Array:
     """Scale factors of n parameters as a float64 array."""
-    scale = np.asarray(diag, dtype=np.float64)
+    scale = np.asarray(diag)
+    if scale.dtype.kind not in "fiu":
+        raise OptionError(f"diag must hold real numbers, not {scale.dtype}")
     if scale.shape != (n,):
         raise ShapeError(f"diag has shape {scale.shape}; {n} parameters need one scale factor each, shape {(n,)}")
+    scale = scale.astype(np.float64)
     bad = np.flatnonzero(~((scale > 0) & np.isfinite(scale)))
     if bad.size:
-        raise InputValueError(f"diag[{bad[0]}] is {scale[bad[0]]}; scale factors must be positive and finite")
+        raise OptionError(f"diag[{bad[0]}] is {scale[bad[0]]}; scale factors must be positive and finite")
     return scale
 
 
-def require_in_range(**options: float) -> None:
-    """Refuse a negative tolerance or maxfev, or a factor that isn't positive."""
-    for name, value in options.items():
-        if name == "factor" and not 0 < value < np.inf:
-            raise InputValueError(f"factor is {value}; the first step bound must be positive and finite")
-        if name == "maxfev" and not value >= 0:
-            raise InputValueError(f"maxfev is {value}; it must be positive, or 0 for the default")
-        if not value >= 0:
-            raise InputValueError(f"{name} is {value}; a tolerance must be 0 or more")
+def as_count(maxfev: Any) -> int:
+    """A limit on evaluations as a C int; more than that is no limit."""
+    if not _is_real(maxfev) or maxfev != maxfev or (abs(maxfev) != np.inf and maxfev != int(maxfev)):
+        raise OptionError(f"maxfev is {maxfev!r}; it must be a whole number")
+    return int(max(-1, min(maxfev, MOST_CALLS)))
+
+
+def require_in_range(*, factor: Any, epsfcn: Any, **tolerances: Any) -> None:
+    """Refuse tolerances that are negative, a factor that isn't positive, and what is no real number."""
+    for name, value in tolerances.items():
+        if not (_is_real(value) and value >= 0):
+            raise OptionError(f"{name} is {value!r}; a tolerance must be a number, 0 or more")
+    if not (_is_real(factor) and 0 < factor < np.inf):
+        raise OptionError(f"factor is {factor!r}; the first step bound must be a positive and finite number")
+    if epsfcn is not None and not (_is_real(epsfcn) and epsfcn == epsfcn):
+        raise OptionError(f"epsfcn is {epsfcn!r}; it must be the relative error of the residuals, or None")
+
+
+def _is_real(value: Any) -> bool:
+    return isinstance(value, numbers.Real)

@@ -13,7 +13,14 @@ class InputTypeError(PyminpackError, TypeError):
     """An argument, or what a callback gave back, is of a type that no fit can be made of."""
 
 
-class ShapeError(PyminpackError, TypeError, ValueError):
+class OptionError(InputValueError, TypeError):
+    """An option that is out of its range, or no number at all.
+
+    It is a TypeError as well as a ValueError, because SciPy raises a TypeError for most of them.
+    """
+
+
+class ShapeError(InputTypeError, InputValueError):
     """Arrays whose sizes don't go together.
 
     It is a TypeError as well as a ValueError: SciPy raises the one for some of these cases and the other

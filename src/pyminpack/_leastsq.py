@@ -7,13 +7,15 @@ from typing import Any, Literal, overload
 
 import numpy as np
 import numpy.typing as npt
-from numpy import asarray, ndarray
+from numpy import ndarray
 
 from . import _minpack
 from ._convert import (
     DOUBLE,
     FLOAT64,
+    MOST_CALLS,
     Array,
+    as_count,
     as_jacobian,
     as_parameters,
     as_residuals,
@@ -134,7 +136,7 @@ def leastsq(
         Converged where the cosine of the angle between the residuals and every column of the Jacobian is
         no more than this (0).
     maxfev : int, optional
-        Calls of `func` after which to stop, at the end of an iteration. 0, the default, stands for
+        Calls of `func` after which to stop, at the end of an iteration. 0, the default, or less stands for
         ``100*(N + 1)`` with `Dfun`, ``200*(N + 1)`` without.
     epsfcn : float, optional
         Relative error of the residuals; the step of a difference is ``sqrt(epsfcn)*abs(x)``, or
@@ -185,8 +187,10 @@ def leastsq(
         A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; or there
         are no parameters, without `full_output`.
     InputValueError
-        A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite, or an option is out of its
-        range. The message names the first offender.
+        A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first
+        offender.
+    OptionError
+        A TypeError and a ValueError: a tolerance, `maxfev`, `epsfcn`, `factor` or `diag` is out of its range.
     ShapeError
         A TypeError and a ValueError: fewer residuals than parameters, a number of residuals that changes,
         a Jacobian or `diag` of the wrong shape.
@@ -214,17 +218,24 @@ def leastsq(
     >>> x.round(6), ier in (1, 2, 3, 4)
     (array([2.5, 1.3]), True)
     """
-    start = asarray(x0)
-    if start.dtype is not FLOAT64 or start.ndim != 1 or not (start is x0 or isinstance(x0, list | tuple)):
-        start = as_parameters(x0)
-    elif not isfinite(sum(start.tolist())):
+    plain = type(x0) is ndarray and x0.dtype is FLOAT64 and x0.ndim == 1
+    start: Array = x0 if plain else as_parameters(x0)  # type: ignore[assignment]  # NumPy's types have no dtype here
+    if not isfinite(sum(start.tolist())):
         require_finite_start(start)
     n = start.size
     if not isinstance(args, tuple):
         args = (args,)
-    limits = (ftol, xtol, gtol, maxfev or (200 if Dfun is None else 100) * (n + 1))
-    if not (ftol >= 0 and xtol >= 0 and gtol >= 0 and maxfev >= 0 and 0 < factor < inf):
-        require_in_range(ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, factor=factor)
+    if type(maxfev) is not int or maxfev > MOST_CALLS:
+        maxfev = as_count(maxfev)
+    if maxfev <= 0:
+        maxfev = (200 if Dfun is None else 100) * (n + 1)
+    try:
+        in_range = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < inf
+    except TypeError:
+        in_range = False
+    if not in_range or epsfcn is not None:
+        require_in_range(ftol=ftol, xtol=xtol, gtol=gtol, factor=factor, epsfcn=epsfcn)
+    limits = (ftol, xtol, gtol, maxfev)
     scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
     first = func(start.copy(), *args)

@@ -1,0 +1,1036 @@
+"""What `leastsq` answers where something is wrong: the error table of the design, row by row."""
+
+import ctypes
+import itertools
+import re
+import signal
+import subprocess
+import sys
+import textwrap
+import types
+from collections.abc import Callable, Iterator
+from decimal import Decimal
+from fractions import Fraction
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pytest
+
+from problems.strd import correct_digits, load
+from pyminpack import InputTypeError, InputValueError, PyminpackError, ShapeError, leastsq
+
+SUCCESS = (1, 2, 3, 4)
+
+T = np.linspace(0, 4, 9)
+ANSWER = np.array([2.5, 1.3])
+Y = ANSWER[0] * np.exp(-ANSWER[1] * T)
+START = (1.0, 1.0)
+
+
+@pytest.fixture(autouse=True)
+def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr().err == ""
+
+
+def decay(x: np.ndarray) -> np.ndarray:
+    return x[0] * np.exp(-x[1] * T) - Y
+
+
+def decay_jacobian(x: np.ndarray) -> np.ndarray:
+    damping = np.exp(-x[1] * T)
+    return np.column_stack([damping, -x[0] * T * damping])
+
+
+def refusal(kind: type[PyminpackError], *words: str) -> Any:
+    """Expect an exception of this kind whose message has all these words, in any order."""
+    return pytest.raises(kind, match="(?s)" + "".join(f"(?=.*{re.escape(word)})" for word in words))
+
+
+def solution(func: Callable, x0: Any = START, **options: Any) -> np.ndarray:
+    """Fit, and insist on success."""
+    x, _, _, message, ier = leastsq(func, x0, full_output=True, **options)
+    assert ier in SUCCESS, message
+    return x
+
+
+def with_result(change: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
+    """Turn the residuals into something else before they are given back."""
+    return lambda x: change(decay(x))
+
+
+class Recorder:
+    """A function that remembers where it was called and what it gave."""
+
+    def __init__(self, func: Callable[[np.ndarray], Any]) -> None:
+        self.func = func
+        self.at: list[np.ndarray] = []
+        self.gave: list[Any] = []
+
+    def __call__(self, x: np.ndarray) -> Any:
+        self.at.append(x.copy())
+        result = self.func(x)
+        self.gave.append(result)
+        return result
+
+    @property
+    def finite(self) -> list[bool]:
+        return [bool(np.isfinite(result).all()) for result in self.gave]
+
+
+class FailsOnCall:
+    """A function that does something else on one of its calls."""
+
+    def __init__(self, call: int, failure: Callable[[], Any], func: Callable[[np.ndarray], Any] = decay) -> None:
+        self.call, self.failure, self.func, self.calls = call, failure, func, 0
+
+    def __call__(self, x: np.ndarray) -> Any:
+        self.calls += 1
+        return self.failure() if self.calls == self.call else self.func(x)
+
+
+# ------------------------------------------------------------------------------ the exceptions
+
+
+@pytest.mark.parametrize(
+    ("kind", "builtin"),
+    [(InputValueError, ValueError), (InputTypeError, TypeError), (ShapeError, ValueError), (ShapeError, TypeError)],
+)
+def test_every_exception_is_the_packages_and_pythons_own(kind: type, builtin: type) -> None:
+    assert issubclass(kind, PyminpackError)
+    assert issubclass(kind, builtin)
+
+
+# -------------------------------------------------------------- residuals that are not finite
+
+
+@pytest.mark.parametrize(
+    ("residuals", "count", "first"),
+    [
+        ([1.0, np.nan, 3.0], "1 of 3", "residual 1 (nan)"),
+        ([np.inf, 2.0, 3.0], "1 of 3", "residual 0 (inf)"),
+        ([1.0, 2.0, -np.inf], "1 of 3", "residual 2 (-inf)"),
+        ([1.0, np.inf, np.nan, 0.0, np.nan], "3 of 5", "residual 1 (inf)"),
+        ([np.nan] * 4, "4 of 4", "residual 0 (nan)"),
+    ],
+)
+@pytest.mark.parametrize("options", [{}, {"Dfun": lambda x: np.ones((2, 2))}], ids=["differences", "Dfun"])
+def test_residuals_not_finite_at_x0(residuals: list[float], count: str, first: str, options: dict) -> None:
+    with refusal(InputValueError, count, first, "x0 = [0.5 , 1.25]"):
+        leastsq(lambda x: np.array(residuals), [0.5, 1.25], **options)
+
+
+def test_residuals_not_finite_at_x0_are_found_without_a_further_call() -> None:
+    func = Recorder(lambda x: np.array([1.0, np.nan]))
+    with refusal(InputValueError, "1 of 2"):
+        leastsq(func, START)
+    assert len(func.at) == 1
+
+
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e300])
+def test_residuals_whose_squares_leave_the_range_of_floats_are_fitted(scale: float) -> None:
+    x = solution(lambda x: scale * np.array([x[0] - 2, x[1] + 3, x[0] + x[1] + 2]))
+    np.testing.assert_allclose(x, [5 / 3, -10 / 3], rtol=1e-6)
+
+
+def test_norm_of_residuals_that_overflows_at_x0() -> None:
+    with refusal(InputValueError, "norm", "overflows", "x0 = [1., 1.]"):
+        leastsq(lambda x: 1.7e308 * x, START)
+
+
+def beyond_zero_logarithm(x: np.ndarray) -> np.ndarray:
+    """From x0[0] = 5 the first step leads to where the logarithm isn't defined."""
+    with np.errstate(invalid="ignore"):
+        return np.log(x[0]) - np.log(0.05) + (x[1] - 1) * T
+
+
+def beyond_a_pole(x: np.ndarray) -> np.ndarray:
+    with np.errstate(invalid="ignore"):
+        return x[1] * np.sqrt(x[0] - T) - 2 * np.sqrt(4.0001 - T)
+
+
+EDGED = [
+    pytest.param(beyond_zero_logarithm, [5.0, 0.0], [0.05, 1.0], id="logarithm"),
+    pytest.param(beyond_a_pole, [12.0, 1.0], [4.0001, 2.0], id="square root"),
+]
+
+
+@pytest.mark.parametrize(("func", "start", "answer"), EDGED)
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_fit_goes_on_past_trial_points_outside_the_domain(
+    func: Callable, start: list[float], answer: list[float], hole: float
+) -> None:
+    recorder = Recorder(lambda x: np.where(np.isnan(func(x)), hole, func(x)))
+    x = solution(recorder, start)
+    assert not all(recorder.finite), "the problem is meant to have trial points outside its domain"
+    np.testing.assert_allclose(x, answer, rtol=1e-5)
+
+
+def test_one_residual_that_is_not_finite_rejects_a_trial_point() -> None:
+    """The others promise a large reduction."""
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return np.array([x[0] - 3, x[0] - 3, np.nan if x[0] > 2 else 0.0])
+
+    jacobian = np.array([[1.0], [1.0], [0.0]])
+    x, _, infodict, _, _ = leastsq(residuals, [0.0], Dfun=lambda x: jacobian, maxfev=5, full_output=True)
+    assert 0 < x[0] <= 2
+    assert np.isfinite(infodict["fvec"]).all()
+
+
+def jammed(x: np.ndarray) -> np.ndarray:
+    """Finite up to 1, while everything says to go to 2."""
+    return np.array([x[0] - 2 if x[0] <= 1 else np.nan])
+
+
+@pytest.mark.filterwarnings("ignore:Stopped:RuntimeWarning")
+def test_step_shrinks_where_residuals_are_not_finite() -> None:
+    func = Recorder(jammed)
+    leastsq(func, [0.0], Dfun=lambda x: np.ones((1, 1)), maxfev=30)
+    at = np.ravel(func.at)
+    base = at[0]
+    for this, following, finite in zip(at, at[1:], func.finite, strict=False):
+        if finite:
+            base = max(base, this)  # the residual is smaller the further right, up to 1
+        else:
+            assert abs(following - base) <= 0.5 * abs(this - base)
+    assert not all(func.finite)
+
+
+def test_best_point_is_one_where_residuals_were_finite() -> None:
+    func = Recorder(jammed)
+    x, _, infodict, _, _ = leastsq(func, [0.0], Dfun=lambda x: np.ones((1, 1)), maxfev=30, full_output=True)
+    finite = [at[0] for at, ok in zip(func.at, func.finite, strict=True) if ok]
+    assert x[0] == max(finite)
+    assert infodict["fvec"] == jammed(x)
+
+
+@pytest.mark.parametrize("start", [[3.0], [0.0], [1.0, 0.0], [0.0, 0.0, 0.0]], ids=str)
+@pytest.mark.parametrize("maxfev", [0, 1000])
+def test_fit_that_never_leaves_x0_is_no_success(start: list[float], maxfev: int) -> None:
+    """From zero, Δ is never small beside x: it shrinks until it underflows, and that is no convergence either."""
+    func = FailsOnCall(1, lambda: np.array([1.0, 2.0, 3.0]), lambda x: np.full(3, np.nan))
+    jacobian = np.vander([1.0, 2.0, 3.0], len(start))
+    x, cov_x, infodict, message, ier = leastsq(func, start, Dfun=lambda x: jacobian, maxfev=maxfev, full_output=True)
+    assert ier in (5, 7)
+    assert message.startswith("Stopped")
+    assert cov_x is None
+    np.testing.assert_array_equal(x, start)
+    np.testing.assert_array_equal(infodict["fvec"], [1, 2, 3])
+
+
+def test_fit_that_never_leaves_x0_warns() -> None:
+    func = FailsOnCall(1, lambda: np.array([1.0]), lambda x: np.array([np.nan]))
+    with pytest.warns(RuntimeWarning, match="not finite block the way"):
+        leastsq(func, [3.0], Dfun=lambda x: np.ones((1, 1)))
+
+
+@pytest.mark.parametrize("options", [{}, {"Dfun": load("MGH17").jacobian}], ids=["differences", "Dfun"])
+def test_mgh17_from_its_far_start_is_solved_or_no_success(options: dict) -> None:
+    """Its first step leads to where the exponentials overflow; SciPy gives the start as a success."""
+    mgh17 = load("MGH17")
+    x, _, _, _, ier = leastsq(mgh17.residuals, mgh17.starts[0], full_output=True, **options)
+    assert ier not in SUCCESS or correct_digits(x, mgh17.certified).min() > 4
+    assert np.linalg.norm(mgh17.residuals(x)) < 1e-2 * np.linalg.norm(mgh17.residuals(mgh17.starts[0]))
+
+
+@pytest.mark.parametrize("start", [0.0, 0.3, 0.5, 1 - 1e-9])
+def test_fit_jammed_against_the_edge_of_its_domain_is_no_success(start: float) -> None:
+    x, _, _, message, ier = leastsq(jammed, [start], Dfun=lambda x: np.ones((1, 1)), full_output=True)
+    assert ier not in SUCCESS, message
+    np.testing.assert_allclose(x, 1, rtol=1e-6)
+
+
+@pytest.mark.parametrize("slope", [1e-2, 1e-3, 1e-4])
+@pytest.mark.parametrize("start", [[4.0, 2.0], [3.0, 1.0], [1.0, -1.0]], ids=str)
+def test_fit_that_slides_along_the_edge_of_its_domain_is_no_success(slope: float, start: list[float]) -> None:
+    """Along the edge, tiny steps are possible that Δ, made small by NaN, allows; they are no convergence."""
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        inside = x[0] - x[1] <= 2
+        return np.array([x[0] + x[1] - 8, slope * x[1]]) if inside else np.full(2, np.nan)
+
+    jacobian = np.array([[1.0, 1.0], [0.0, slope]])
+    x, _, _, message, ier = leastsq(residuals, start, Dfun=lambda x: jacobian, full_output=True)
+    assert ier not in SUCCESS or abs(x[0] + x[1] - 8) < 1e-3, message
+
+
+def test_fit_with_large_residuals_converges_although_it_met_the_edge_of_its_domain() -> None:
+    """The minimum, where (log x - 3)/x + x + 2 is 0, is well inside."""
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        with np.errstate(invalid="ignore"):
+            return np.array([np.log(x[0]) - 3, x[0] + 2])
+
+    func = Recorder(residuals)
+    x = solution(func, [3.0], Dfun=lambda x: np.array([[1 / x[0]], [1.0]]))
+    assert not all(func.finite)
+    np.testing.assert_allclose(x, 1, rtol=1e-3)
+
+
+# --------------------------------------------------------------- Jacobians that are not finite
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf])
+def test_jacobian_by_differences_not_finite(hole: float) -> None:
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return np.array([x[0] - 2, x[1], hole if x[1] > 1 else x[0]])
+
+    with refusal(InputValueError, "differences of func", "x[1]", "residual 2", "at x = [0.5, 1. ]"):
+        leastsq(residuals, [0.5, 1.0])
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("col_deriv", [False, True])
+def test_jacobian_from_dfun_not_finite(hole: float, col_deriv: bool) -> None:
+    jacobian = decay_jacobian(np.array(START))
+    jacobian[5, 1] = hole
+    given = jacobian.T if col_deriv else jacobian
+    with refusal(InputValueError, "from Dfun", "1 values", "x[1]", "residual 5", str(hole), "at x = [1., 1.]"):
+        leastsq(decay, START, Dfun=lambda x: given, col_deriv=col_deriv)
+
+
+def test_jacobian_that_overflows() -> None:
+    with refusal(InputValueError, "from Dfun", "too large", "x[0]"):
+        leastsq(decay, START, Dfun=lambda x: np.full((T.size, 2), 1e308))
+
+
+def test_jacobian_not_finite_after_some_steps() -> None:
+    jacobian = FailsOnCall(3, lambda: np.full((T.size, 2), np.nan), decay_jacobian)
+    with refusal(InputValueError, "from Dfun", "18 values", "x[0]", "residual 0"):
+        leastsq(decay, START, Dfun=jacobian)
+
+
+# --------------------------------------------------------------------- numbers of residuals
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError, ShapeError])
+def test_fewer_residuals_than_parameters(kind: type) -> None:
+    with pytest.raises(kind, match=r"M = 2 residuals for N = 3 parameters.*add data, or fix"):
+        leastsq(lambda x: x[:2], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize("residuals", [[], 1.0, np.float64(1.0), np.empty((0, 5))], ids=repr)
+def test_fewer_residuals_than_parameters_in_any_shape(residuals: Any) -> None:
+    with refusal(ShapeError, f"M = {np.size(residuals)} ", "N = 2 "):
+        leastsq(lambda x: residuals, START)
+
+
+@pytest.mark.parametrize("size", [0, 1, T.size - 1, T.size + 1])
+@pytest.mark.parametrize("call", [2, 3, 4, 8])
+def test_number_of_residuals_that_changes(size: int, call: int) -> None:
+    func = Recorder(FailsOnCall(call, lambda: np.zeros(size)))
+    with refusal(ShapeError, f"{size} residuals", f"{T.size} on the first", f"call {call}") as caught:
+        leastsq(func, START)
+    assert np.array2string(func.at[-1], separator=", ") in str(caught.value)
+    assert len(func.at) == call
+
+
+def test_number_of_residuals_that_changes_is_both_a_type_error_and_a_value_error() -> None:
+    for kind in (TypeError, ValueError):
+        with pytest.raises(kind, match="their number must stay the same"):
+            leastsq(FailsOnCall(3, lambda: np.zeros(2)), START)
+
+
+def test_message_shows_x_as_func_was_given_it() -> None:
+    """Even where func changes its argument before it goes wrong."""
+    given = []
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        given.append(x.copy())
+        x[:] = 77
+        return np.zeros(5 if len(given) < 3 else 4)
+
+    with refusal(ShapeError, "call 3") as caught:
+        leastsq(residuals, [1.0, 2.0])
+    assert np.array2string(given[2], separator=", ") in str(caught.value)
+
+
+# ---------------------------------------------------------------- residuals of other kinds
+
+
+class Table:
+    """What NumPy can make an array of, but isn't one: as a pandas object is."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
+CONVERSIONS = {
+    "column": lambda r: r[:, np.newaxis],
+    "row": lambda r: r[np.newaxis, :],
+    "cube": lambda r: r.reshape(3, 1, 3),
+    "list": list,
+    "list of Python floats": lambda r: r.tolist(),
+    "nested lists": lambda r: r.reshape(3, 3).tolist(),
+    "tuple": tuple,
+    "object with __array__": Table,
+    "Fortran order": lambda r: np.asfortranarray(r.reshape(3, 3)),
+    "every other element": lambda r: np.repeat(r, 2)[::2],
+    "reversed view": lambda r: r[::-1].copy()[::-1],
+    "big-endian": lambda r: r.astype(">f8"),
+    "masked array without mask": np.ma.array,
+    "masked array with an empty mask": lambda r: np.ma.array(r, mask=np.zeros(r.size, bool)),
+    "matrix": lambda r: r.view(np.recarray).view(np.ndarray),
+    "memoryview": memoryview,
+}
+
+
+@pytest.mark.parametrize("convert", CONVERSIONS.values(), ids=CONVERSIONS)
+def test_residuals_of_other_shapes_and_containers(convert: Callable) -> None:
+    x = solution(with_result(convert))
+    np.testing.assert_array_equal(x, solution(decay))
+
+
+def test_every_residual_of_other_shapes_counts_in_order() -> None:
+    _, _, infodict, _, _ = leastsq(lambda x: np.arange(6.0).reshape(2, 3) + x, [1.0], full_output=True)
+    np.testing.assert_allclose(infodict["fvec"], np.arange(6) - 2.5, atol=1e-6)
+
+
+def test_single_residual_may_be_a_number() -> None:
+    assert solution(lambda x: float(x[0] - 3), 1.0) == pytest.approx(3)
+
+
+REFUSED_RESIDUALS = {
+    "complex": (lambda r: r + 0j, "complex128", "z.view(float)"),
+    "list of complex": (lambda r: (r + 1j).tolist(), "list", "complex128", "z.view(float)"),
+    "objects": (lambda r: r.astype(object), "object", "array of floats"),
+    "list of None": (lambda r: [None] * r.size, "list", "object"),
+    "None": (lambda r: None, "None", "return"),
+    "bool": (lambda r: r > 0, "bool", "astype(float)"),
+    "list of bool": (lambda r: (r > 0).tolist(), "list", "bool", "astype(float)"),
+    "text": (lambda r: "residuals", "str", "array of floats"),
+    "array of text": (lambda r: r.astype("U32"), "<U32", "array of floats"),
+    "bytes": (lambda r: r.astype("S32"), "|S32", "array of floats"),
+    "dictionary": (lambda r: {"residuals": r}, "dict", "object"),
+    "set": (lambda r: set(r.tolist()), "set", "object"),
+    "dates": (lambda r: np.zeros(r.size, "M8[D]"), "datetime64", "array of floats"),
+    "records": (lambda r: np.zeros(r.size, [("value", float)]), "value", "array of floats"),
+    "generator": (lambda r: (value for value in r), "generator", "object"),
+    "ragged list": (lambda r: [r[:3], r[3:]], "list"),
+    "integers that wrap": (lambda r: r.astype(np.uint8), "uint8", "wraps round", "astype(float)"),
+    **{
+        np.dtype(kind).name: (lambda r, kind=kind: np.rint(r).astype(kind), np.dtype(kind).name, "wraps round")
+        for kind in (np.int8, np.int16, np.int32, np.uint16, np.uint32, np.uint64)
+    },
+}
+
+
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # -1.0 as unsigned
+@pytest.mark.parametrize("call", [1, 2, 4], ids=["at x0", "in a difference", "at a trial point"])
+@pytest.mark.parametrize(("change", "words"), [(c, w) for c, *w in REFUSED_RESIDUALS.values()], ids=REFUSED_RESIDUALS)
+def test_residuals_that_are_not_real_numbers(change: Callable, words: list[str], call: int) -> None:
+    func = FailsOnCall(call, lambda: change(decay(np.array(START))))
+    with refusal(InputTypeError, "func gave", *words):
+        leastsq(func, START)
+
+
+@pytest.mark.parametrize("call", [1, 2, 4])
+def test_masked_residuals(call: int) -> None:
+    masked = np.ma.masked_less(decay(np.array(START)), -0.5)
+    with refusal(InputValueError, "func gave", f"{np.ma.count_masked(masked)} masked values", "leave those points out"):
+        leastsq(FailsOnCall(call, lambda: masked), START)
+
+
+def test_int64_residuals_count_as_floats() -> None:
+    jacobian = np.array([[1.0, 0], [0, 1], [1, 1]])
+    x = solution(lambda x: np.rint([x[0] - 3, x[1] - 4, x[0] + x[1] - 7]).astype(np.int64), Dfun=lambda x: jacobian)
+    np.testing.assert_allclose(x, [3, 4])
+
+
+# ------------------------------------------------------------------ precisions of residuals
+
+
+@pytest.mark.parametrize(
+    ("dtype", "tolerance"), [(np.float16, 5e-3), (np.float32, 1e-5), (np.float64, 1e-7), (np.longdouble, 1e-7)]
+)
+@pytest.mark.parametrize("start", [[1.0, 1.0], [2.0, 0.5], [0.7, 2.3], [4.0, 3.0]], ids=str)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")  # a trial point too far for float16
+def test_residuals_of_any_precision_converge_to_it(dtype: type, tolerance: float, start: list[float]) -> None:
+    np.testing.assert_allclose(solution(with_result(lambda r: r.astype(dtype)), start), ANSWER, rtol=tolerance)
+
+
+LONGER = pytest.mark.skipif(np.finfo(np.longdouble).max <= np.finfo(float).max, reason="long double is double here")
+
+
+@LONGER
+def test_long_doubles_beyond_doubles_at_x0() -> None:
+    with refusal(InputValueError, "1 of 2", "residual 1 (inf)"):
+        leastsq(lambda x: np.array([x[0], np.longdouble("1e4000")]), [1.0])
+
+
+@LONGER
+def test_long_doubles_beyond_doubles_reject_a_trial_point() -> None:
+    """Without a warning of an overflow, which would be news to nobody."""
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return (x - 3) * np.longdouble("1e4000" if x[0] > 5 else "1")
+
+    np.testing.assert_allclose(solution(residuals, [1.0], Dfun=lambda x: np.full((1, 1), 0.2)), 3, rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64, np.longdouble])
+def test_difference_steps_suit_the_precision_of_the_residuals(dtype: type) -> None:
+    func = Recorder(with_result(lambda r: r.astype(dtype)))
+    leastsq(func, [2.0, 0.5], full_output=True)
+    precision = max(np.finfo(dtype).eps, np.finfo(np.float64).eps)
+    for j in range(2):
+        step = func.at[1 + j] - func.at[0]
+        assert step[j] == pytest.approx(np.sqrt(float(precision)) * func.at[0][j], rel=1e-6)
+        assert step[1 - j] == 0
+
+
+TIMES = np.linspace(0, 4, 50)
+COUNTS = ANSWER[0] * np.exp(-ANSWER[1] * TIMES) + 0.01 * np.cos(37 * np.arange(50.0))
+
+
+def in_double_precision(x: np.ndarray) -> np.ndarray:
+    return x[0] * np.exp(-x[1] * TIMES) - COUNTS
+
+
+def computed_in_single_precision(x: np.ndarray) -> np.ndarray:
+    """Parameters and all; only the result is double."""
+    amplitude, rate = x.astype(np.float32)
+    predictions = amplitude * np.exp(-rate * TIMES.astype(np.float32))
+    assert predictions.dtype == np.float32
+    return (predictions - COUNTS.astype(np.float32)).astype(np.float64)
+
+
+def predicted_in_single_precision(x: np.ndarray) -> np.ndarray:
+    """Predictions are rounded to single precision, and then compared with double precision data."""
+    return (x[0] * np.exp(-x[1] * TIMES)).astype(np.float32) - COUNTS
+
+
+@pytest.mark.parametrize("start", [[1.0, 1.0], [2.0, 0.5], [0.7, 2.3], [4.0, 3.0], [0.1, 0.1], [3.3, 0.9]], ids=str)
+@pytest.mark.parametrize("func", [computed_in_single_precision, predicted_in_single_precision])
+def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: list[float]) -> None:
+    np.testing.assert_allclose(solution(func, start), solution(in_double_precision, start), rtol=1e-4)
+
+
+def test_calls_that_find_out_the_precision_are_counted() -> None:
+    func = Recorder(computed_in_single_precision)
+    infodict = leastsq(func, START, full_output=True)[2]
+    assert infodict["nfev"] == len(func.at)
+
+
+# ------------------------------------------------------------------------ Jacobians of zeros
+
+
+NO_RESPONSE: dict[str, tuple[Callable, dict[str, Any]]] = {
+    "constant residuals": (lambda x: np.ones(3), {}),
+    "parameters rounded": (lambda x: np.rint([x[0] - 3, x[1], x[0]]), {}),
+    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((T.size, 2))}),
+    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((T.size, 2)), "gtol": 0.1}),
+}
+
+
+@pytest.mark.parametrize(("func", "options"), NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_jacobian_of_zeros_is_no_success(func: Callable, options: dict) -> None:
+    x, cov_x, _, message, ier = leastsq(func, START, full_output=True, **options)
+    assert ier == 8
+    assert "the Jacobian is zero" in message
+    assert cov_x is None
+    np.testing.assert_array_equal(x, START)
+
+
+@pytest.mark.parametrize(("func", "options"), NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_jacobian_of_zeros_warns(func: Callable, options: dict) -> None:
+    with pytest.warns(RuntimeWarning, match="the Jacobian is zero"):
+        assert leastsq(func, START, **options)[1] == 8
+
+
+def test_jacobian_of_zeros_after_some_steps_is_no_success() -> None:
+    jacobian = FailsOnCall(3, lambda: np.zeros((T.size, 2)), decay_jacobian)
+    _, cov_x, _, message, ier = leastsq(decay, START, Dfun=jacobian, full_output=True)
+    assert ier == 8
+    assert "the Jacobian is zero" in message
+    assert cov_x is None
+
+
+def test_constant_residuals_take_one_call_more_to_find_that_out() -> None:
+    func = Recorder(lambda x: np.ones(3))
+    infodict = leastsq(func, START, full_output=True)[2]
+    assert infodict["nfev"] == len(func.at) == 1 + 2 + 1
+
+
+@pytest.mark.parametrize("options", [{}, {"Dfun": lambda x: np.zeros((3, 2))}], ids=["differences", "Dfun"])
+def test_residuals_of_zero_are_a_success_whatever_the_jacobian(options: dict) -> None:
+    x, _, infodict, message, ier = leastsq(lambda x: np.zeros(3), START, full_output=True, **options)
+    assert ier == 4
+    assert message.startswith("Converged")
+    np.testing.assert_array_equal(x, START)
+    np.testing.assert_array_equal(infodict["fvec"], np.zeros(3))
+
+
+# ------------------------------------------------------------------------ what Dfun gives
+
+
+@pytest.mark.parametrize(
+    "shape", [(9,), (18,), (8, 2), (9, 1), (9, 3), (1, 9), (3, 9), (9, 2, 1), (1, 9, 2), (), (0, 2)], ids=str
+)
+@pytest.mark.parametrize("col_deriv", [False, True])
+def test_jacobian_of_the_wrong_shape(shape: tuple[int, ...], col_deriv: bool) -> None:
+    needed = "need (2, 9)" if col_deriv else "need (9, 2)"
+    with refusal(ShapeError, f"Dfun gave a Jacobian of shape {shape}", needed, "at x = [1., 1.]") as caught:
+        leastsq(decay, START, Dfun=lambda x: np.ones(shape), col_deriv=col_deriv)
+    assert "transposed" not in str(caught.value)
+
+
+@pytest.mark.parametrize("col_deriv", [False, True])
+def test_transposed_jacobian_is_recognized(col_deriv: bool) -> None:
+    shape, needed = ((9, 2), (2, 9)) if col_deriv else ((2, 9), (9, 2))
+    advice = f"it is transposed: pass col_deriv={not col_deriv}"
+    with refusal(ShapeError, f"shape {shape}", f"need {needed}", advice):
+        leastsq(decay, START, Dfun=lambda x: np.ones(shape), col_deriv=col_deriv)
+
+
+@pytest.mark.parametrize("kind", [TypeError, ValueError])
+def test_jacobian_of_the_wrong_shape_is_both_a_type_error_and_a_value_error(kind: type) -> None:
+    with pytest.raises(kind, match="Dfun gave a Jacobian of shape"):
+        leastsq(decay, START, Dfun=lambda x: np.ones((3, 2)))
+
+
+def test_message_on_a_jacobian_shows_x_as_dfun_was_given_it() -> None:
+    def jacobian(x: np.ndarray) -> np.ndarray:
+        x[:] = 77
+        return np.ones((3, 2))
+
+    with refusal(ShapeError, "at x = [1., 1.]"):
+        leastsq(decay, START, Dfun=jacobian)
+
+
+@pytest.mark.parametrize(
+    ("convert", "col_deriv"),
+    [
+        pytest.param(lambda j: j.tolist(), False, id="list of lists"),
+        pytest.param(Table, False, id="object with __array__"),
+        pytest.param(np.ma.array, False, id="masked array without mask"),
+        pytest.param(np.asfortranarray, False, id="Fortran order"),
+        pytest.param(lambda j: j.astype(">f8"), False, id="big-endian"),
+        pytest.param(lambda j: np.repeat(j, 2, axis=0)[::2], False, id="every other row"),
+        pytest.param(lambda j: np.repeat(j, 2, axis=1)[:, ::2], False, id="every other column"),
+        pytest.param(lambda j: j.T.tolist(), True, id="list of lists, col_deriv"),
+        pytest.param(lambda j: j.T, True, id="transposed view, col_deriv"),
+        pytest.param(lambda j: np.repeat(j.T, 2, axis=1)[:, ::2], True, id="every other column, col_deriv"),
+    ],
+)
+def test_jacobians_of_other_containers(convert: Callable, col_deriv: bool) -> None:
+    x = solution(decay, Dfun=lambda x: convert(decay_jacobian(x)), col_deriv=col_deriv)
+    np.testing.assert_array_equal(x, solution(decay, Dfun=decay_jacobian))
+
+
+@pytest.mark.parametrize("col_deriv", [False, True])
+def test_jacobian_of_one_parameter_may_be_a_vector(col_deriv: bool) -> None:
+    x = solution(lambda x: x[0] * T - 3 * T, [1.0], Dfun=lambda x: T, col_deriv=col_deriv)
+    np.testing.assert_allclose(x, 3)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int64, np.longdouble])
+def test_jacobian_of_other_real_dtypes(dtype: type) -> None:
+    jacobian = np.array([[1, 0], [0, 1], [1, 1]], dtype)
+    x = solution(lambda x: np.array([x[0] - 3, x[1] - 4, x[0] + x[1] - 7]), Dfun=lambda x: jacobian)
+    np.testing.assert_allclose(x, [3, 4])
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        pytest.param(lambda j: None, ["None", "return"], id="None"),
+        pytest.param(lambda j: j + 0j, ["complex128"], id="complex"),
+        pytest.param(lambda j: j > 0, ["bool"], id="bool"),
+        pytest.param(lambda j: j.astype(object), ["object", "toarray()"], id="objects"),
+        pytest.param(lambda j: "jacobian", ["str"], id="text"),
+        pytest.param(lambda j: j.astype(np.uint8), ["uint8", "wraps round"], id="uint8"),
+        pytest.param(lambda j: [[1.0], [1.0, 2.0]], ["list"], id="ragged list"),
+    ],
+)
+@pytest.mark.parametrize("call", [1, 2])
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast:RuntimeWarning")  # -1.0 as unsigned
+def test_jacobian_that_is_not_of_real_numbers(change: Callable, words: list[str], call: int) -> None:
+    jacobian = FailsOnCall(call, lambda: change(decay_jacobian(np.array(START))), decay_jacobian)
+    with refusal(InputTypeError, "Dfun gave", *words):
+        leastsq(decay, START, Dfun=jacobian)
+
+
+def test_masked_jacobian() -> None:
+    jacobian = np.ma.masked_equal(np.eye(9, 2), 1)
+    with refusal(InputValueError, "Dfun gave 2 masked values"):
+        leastsq(decay, START, Dfun=lambda x: jacobian)
+
+
+# ---------------------------------------------------------------------------------- x0
+
+
+@pytest.mark.parametrize("options", [{}, {"Dfun": lambda x: np.empty((3, 0))}], ids=["differences", "Dfun"])
+def test_empty_x0_with_full_output_reports_the_residuals_alone(options: dict) -> None:
+    func = Recorder(lambda x: np.array([1.0, 2.0, 3.0]))
+    x, cov_x, infodict, message, ier = leastsq(func, [], full_output=True, **options)
+    assert ier == 0
+    assert x.shape == (0,)
+    assert cov_x is None
+    assert "no parameters" in message
+    assert {name: np.shape(value) for name, value in infodict.items()} == {
+        "fvec": (3,),
+        "nfev": (),
+        "fjac": (0, 3),
+        "ipvt": (0,),
+        "qtf": (0,),
+    }
+    assert infodict["nfev"] == len(func.at) == 1
+    np.testing.assert_array_equal(infodict["fvec"], [1, 2, 3])
+
+
+def test_empty_x0_without_full_output() -> None:
+    with refusal(InputTypeError, "x0 is empty"):
+        leastsq(lambda x: np.ones(3), [])
+
+
+@pytest.mark.parametrize(
+    ("x0", "words"),
+    [
+        ([1.0, np.nan], ["x0[1] is nan", "x0 = [ 1., nan]"]),
+        ([np.inf, 1.0], ["x0[0] is inf"]),
+        ([1.0, -np.inf, np.nan], ["x0[1] is -inf"]),
+        ([np.inf, -np.inf], ["x0[0] is inf"]),
+        (np.nan, ["x0[0] is nan"]),
+        ([[1.0, 2.0], [3.0, np.nan]], ["x0[3] is nan"]),
+        ([Fraction(1, 2), Decimal("NaN")], ["x0[1] is nan"]),
+        (np.array([1, 2], np.longdouble) * np.longdouble("1e400"), ["x0[0] is inf"]),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), ["x0 has masked elements"]),
+    ],
+    ids=str,
+)
+@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
+def test_x0_without_usable_values(x0: Any, words: list[str]) -> None:
+    func = Recorder(decay)
+    with refusal(InputValueError, *words):
+        leastsq(func, x0)
+    assert func.at == []
+
+
+@pytest.mark.parametrize(
+    ("x0", "words"),
+    [
+        ([1.0, 2j], ["complex128", "real and imaginary parts"]),
+        (np.array([1.0, 2.0], complex), ["complex128"]),
+        (np.array([Fraction(1, 2), 2j], object), ["x0"]),
+        (["1", "2"], ["real numbers", "<U1"]),
+        ("12", ["real numbers"]),
+        ([b"1", b"2"], ["real numbers"]),
+        ([Fraction(1, 2), "2"], ["text"]),
+        (None, ["None"]),
+        ([1.0, None], ["None"]),
+        ({"a": 1}, ["real numbers"]),
+        (np.array(["2001-01-01"], "M8[D]"), ["datetime64"]),
+        ([[1.0], [1.0, 2.0]], ["x0"]),
+    ],
+    ids=str,
+)
+def test_x0_that_is_not_of_real_numbers(x0: Any, words: list[str]) -> None:
+    func = Recorder(decay)
+    with refusal(InputTypeError, *words):
+        leastsq(func, x0)
+    assert func.at == []
+
+
+def test_x0_too_large_for_a_float() -> None:
+    with refusal(InputValueError, "x0[0]"):
+        leastsq(decay, [10**400, 1])
+
+
+@pytest.mark.parametrize(
+    "x0",
+    [
+        [1, 2],
+        [Fraction(1), Fraction(2)],
+        [Decimal(1), 2.0],
+        np.array([1, 2], np.uint8),
+        np.array([1, 2], np.float32),
+        np.array([1, 2], ">f8"),
+        np.array([1, 2], np.longdouble),
+        np.array([1, 2], object),
+        np.ma.array([1.0, 2.0]),
+        np.ma.array([1.0, 2.0], mask=[False, False]),
+        np.array([[1.0], [2.0]]),
+        np.array([1.0, 9.0, 2.0])[::2],
+        (1, 2),
+        range(1, 3),
+        Table([1.0, 2.0]),
+    ],
+    ids=repr,
+)
+def test_x0_of_any_real_numbers(x0: Any) -> None:
+    func = Recorder(decay)
+    assert leastsq(func, x0)[1] in SUCCESS
+    assert type(func.at[0]) is np.ndarray
+    assert func.at[0].dtype == np.float64
+    np.testing.assert_array_equal(func.at[0], [1, 2])
+
+
+# -------------------------------------------------------------------------------- options
+
+
+@pytest.mark.parametrize("diag", [[1.0], [1.0, 2, 3], 1.0, [[1.0, 2.0]], []], ids=str)
+def test_diag_of_the_wrong_length(diag: Any) -> None:
+    with refusal(ShapeError, f"diag has shape {np.shape(diag)}", "2 parameters", "shape (2,)"):
+        leastsq(decay, START, diag=diag)
+
+
+@pytest.mark.parametrize(
+    ("diag", "words"),
+    [
+        ([1.0, 0.0], "diag[1] is 0.0"),
+        ([-1.0, 1.0], "diag[0] is -1.0"),
+        ([1.0, np.nan], "diag[1] is nan"),
+        ([np.inf, -1.0], "diag[0] is inf"),
+    ],
+    ids=str,
+)
+def test_diag_that_is_not_positive_and_finite(diag: Any, words: str) -> None:
+    with refusal(InputValueError, words, "positive and finite"):
+        leastsq(decay, START, diag=diag)
+
+
+@pytest.mark.parametrize(
+    "diag", ["ab", ["a", "b"], [1j, 1.0], [object(), 1.0]], ids=["text", "texts", "complex", "object"]
+)
+def test_diag_that_is_not_of_real_numbers(diag: Any) -> None:
+    with pytest.raises(PyminpackError, match="diag"):
+        leastsq(decay, START, diag=diag)
+
+
+@pytest.mark.parametrize("name", ["ftol", "xtol", "gtol"])
+@pytest.mark.parametrize("value", [-1e-8, -1, np.nan, -np.inf])
+def test_tolerance_that_is_negative(name: str, value: float) -> None:
+    with refusal(InputValueError, f"{name} is {value}", "tolerance"):
+        leastsq(decay, START, **{name: value})
+
+
+@pytest.mark.parametrize("value", [0, 0.0, -1, np.nan, np.inf])
+def test_factor_that_is_not_positive_and_finite(value: float) -> None:
+    with refusal(InputValueError, f"factor is {value}", "positive and finite"):
+        leastsq(decay, START, factor=value)
+
+
+@pytest.mark.parametrize("value", [-1, -(10**12), -np.inf])
+def test_maxfev_that_is_negative_stands_for_the_default(value: float) -> None:
+    """As it does with SciPy."""
+    assert leastsq(decay, START, maxfev=value)[1] in SUCCESS
+
+
+@pytest.mark.parametrize("value", [np.nan, "many", None])
+def test_maxfev_that_is_no_number(value: Any) -> None:
+    with refusal(InputValueError, f"maxfev is {value!r}"):
+        leastsq(decay, START, maxfev=value)
+
+
+@pytest.mark.parametrize("value", [0.5, np.inf, 10**12, 2**31], ids=str)
+def test_maxfev_that_is_no_plain_count_is_understood_or_refused_by_name(value: float) -> None:
+    def outcome() -> int | str:
+        try:
+            return leastsq(decay, START, maxfev=value)[1]
+        except PyminpackError as error:
+            return str(error)
+
+    answer = outcome()
+    assert answer in SUCCESS or "maxfev" in str(answer)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"ftol": -1}, {"factor": 0}, {"maxfev": 0.5}, {"diag": [1.0]}, {"diag": [1.0, -1.0]}],
+    ids=str,
+)
+def test_options_are_checked_before_func_is_called(options: dict) -> None:
+    func = Recorder(decay)
+    with pytest.raises(PyminpackError):
+        leastsq(func, START, **options)
+    assert func.at == []
+
+
+@pytest.mark.parametrize("options", [{"ftol": 0}, {"xtol": 0}, {"ftol": 1}, {"gtol": 1}, {"factor": 1e-3}], ids=str)
+def test_options_at_the_ends_of_their_ranges_are_accepted(options: dict) -> None:
+    assert leastsq(decay, START, full_output=True, **options)[-1] in range(1, 9)
+
+
+# ------------------------------------------------------------------- exceptions in callbacks
+
+
+class Oops(Exception):  # noqa: N818 - anything may be raised
+    pass
+
+
+INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, MemoryError, Oops)
+
+
+@pytest.mark.parametrize("kind", INTERRUPTIONS)
+@pytest.mark.parametrize("call", [1, 2, 3, 4, 9])
+def test_exception_in_func_arrives_as_it_is(kind: type[BaseException], call: int) -> None:
+    error = kind("from func")
+
+    def fail() -> None:
+        raise error
+
+    func = FailsOnCall(call, fail)
+    with pytest.raises(kind) as caught:
+        leastsq(func, START)
+    assert caught.value is error
+    assert [entry.name for entry in caught.traceback][-2:] == ["__call__", "fail"]
+    assert error.__context__ is None
+    assert func.calls == call
+
+
+@pytest.mark.parametrize("kind", INTERRUPTIONS)
+@pytest.mark.parametrize("call", [1, 2, 4])
+@pytest.mark.parametrize("col_deriv", [False, True])
+def test_exception_in_dfun_arrives_as_it_is(kind: type[BaseException], call: int, col_deriv: bool) -> None:
+    error = kind("from Dfun")
+
+    def fail() -> None:
+        raise error
+
+    jacobian = FailsOnCall(call, fail, lambda x: decay_jacobian(x).T if col_deriv else decay_jacobian(x))
+    with pytest.raises(kind) as caught:
+        leastsq(decay, START, Dfun=jacobian, col_deriv=col_deriv)
+    assert caught.value is error
+    assert [entry.name for entry in caught.traceback][-2:] == ["__call__", "fail"]
+    assert jacobian.calls == call
+
+
+def test_exception_while_a_result_is_converted_arrives_as_it_is() -> None:
+    class Unconvertible:
+        def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+            raise Oops
+
+    with pytest.raises(Oops):
+        leastsq(FailsOnCall(3, Unconvertible), START)
+
+
+def test_cause_of_an_exception_is_kept() -> None:
+    cause = Oops("cause")
+
+    def fail() -> None:
+        raise RuntimeError from cause
+
+    with pytest.raises(RuntimeError) as caught:
+        leastsq(FailsOnCall(3, fail), START)
+    assert caught.value.__cause__ is cause
+
+
+def test_warning_made_an_error_in_func_arrives_as_it_is() -> None:
+    with pytest.raises(RuntimeWarning, match="divide by zero"):
+        leastsq(FailsOnCall(3, lambda: 1 / np.zeros(9)), START)
+
+
+@pytest.mark.parametrize("x0", [START, [1.0, 1.0, 1.0]], ids=len)
+def test_fit_after_one_that_failed_is_like_any_other(x0: Any) -> None:
+    def fail() -> None:
+        raise Oops
+
+    expected = solution(decay)
+    for call in (2, 3, 5):
+        with pytest.raises(Oops):
+            leastsq(FailsOnCall(call, fail, lambda x: x), x0, ftol=0, xtol=0)
+        np.testing.assert_array_equal(solution(decay), expected)
+
+
+@pytest.mark.parametrize("func", [None, 3, "decay", decay(np.ones(2))], ids=["None", "number", "text", "array"])
+def test_func_that_cannot_be_called(func: Any) -> None:
+    with pytest.raises(TypeError, match="not callable"):
+        leastsq(func, START)
+
+
+@pytest.mark.parametrize("jacobian", [3, "decay", np.ones((9, 2))], ids=["number", "text", "array"])
+def test_dfun_that_cannot_be_called(jacobian: Any) -> None:
+    with pytest.raises(TypeError, match="callable"):
+        leastsq(decay, START, Dfun=jacobian)
+
+
+def test_wrong_number_of_arguments_is_pythons_own_error() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'b'"):
+        leastsq(lambda x, a, b: x, START, args=(1,))
+
+
+def test_wrong_number_of_arguments_of_dfun_is_pythons_own_error() -> None:
+    with pytest.raises(TypeError, match="missing 1 required positional argument: 'b'"):
+        leastsq(lambda x, a: decay(x), START, args=(1,), Dfun=lambda x, a, b: decay_jacobian(x))
+
+
+# --------------------------------------------------------------------------------- Ctrl-C
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, even where the tests were started with it ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interruptible")
+@pytest.mark.parametrize("call", [1, 2, 4])
+def test_ctrl_c_in_func(call: int) -> None:
+    func = FailsOnCall(call, lambda: signal.raise_signal(signal.SIGINT))
+    with pytest.raises(KeyboardInterrupt):
+        leastsq(func, START)
+    assert func.calls == call
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_in_dfun() -> None:
+    jacobian = FailsOnCall(2, lambda: signal.raise_signal(signal.SIGINT), decay_jacobian)
+    with pytest.raises(KeyboardInterrupt):
+        leastsq(decay, START, Dfun=jacobian)
+    assert jacobian.calls == 2
+
+
+def callable_without_python_code(signals: Iterator[int], results: Iterator[np.ndarray]) -> Any:
+    """C's raise() as a function of x: it sends itself the next of `signals`, and gives the next of `results`.
+
+    Both iterators are stepped by `next` alone, so that no Python code runs in which the interpreter could
+    look for signals by itself.
+    """
+    function = ctypes.CDLL(None)["raise"]
+    function.argtypes = [types.SimpleNamespace(from_param=partial(next, signals))]
+    function.restype = partial(next, results)
+    return function
+
+
+@pytest.mark.usefixtures("interruptible")
+def test_ctrl_c_while_no_python_code_runs_stops_at_once() -> None:
+    results = iter([decay(np.ones(2))] * 50)
+    func = callable_without_python_code(itertools.chain([0], itertools.repeat(signal.SIGINT)), results)
+    with pytest.raises(KeyboardInterrupt):
+        leastsq(func, START)
+    assert 50 - results.__length_hint__() == 2  # type: ignore[attr-defined]
+
+
+def test_callable_without_python_code_can_be_fitted() -> None:
+    """The one of the test before, undisturbed: it's the signal that stops it."""
+    func = callable_without_python_code(itertools.repeat(0), itertools.repeat(np.ones(3)))
+    assert leastsq(func, START, full_output=True)[-1] == 8
+
+
+def test_attributes_of_a_callable_are_nobodys_business() -> None:
+    """A proxy may answer to every name; in a process of its own, because that once ended the process."""
+    code = """
+        import numpy as np
+        from pyminpack import leastsq
+
+        class Proxy:
+            def __getattr__(self, name):
+                return Proxy()
+
+            def __call__(self, x):
+                return np.array([x[0] - 3, x[1] - 4])
+
+        print(leastsq(Proxy(), [1.0, 1.0])[0].round(6).tolist())
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[3.0, 4.0]", "")
