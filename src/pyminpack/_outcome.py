@@ -85,10 +85,10 @@ def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
 def dependence_limit(m: int, n: int) -> float:
     """Sines of angles between a column and those before it that rounding can't tell from zero.
 
-    The rounding errors of n reflections of m numbers each, a hundred times over for columns that are nearly
+    The rounding errors of n reflections of m numbers each, ten times over for columns that are nearly
     dependent among themselves.
     """
-    return 100 * n * sqrt(m) * DOUBLE
+    return 10 * n * sqrt(m) * DOUBLE
 
 
 def report_without_fit(start: Array, first: Array, full_output: bool) -> Report:
