@@ -11,7 +11,7 @@ module minpack_lmdif
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_start, only: lm_start
     use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state
-    use minpack_unfelt, only: felt, find_unfelt, single_precision, try_longer
+    use minpack_unfelt, only: felt, find_unfelt, single_precision, try_longer, were_misleading
     implicit none
     private
     public :: lmdif, lmdif1
@@ -84,6 +84,12 @@ contains
                     nfev = nfev + 1
                     if (iflag < 0) exit fit
                     call lm_judge(control, n, diag, wa2, enorm(m, wa4), nfev, x, state, wa3)
+                    if (precision <= machine_precision .and. were_misleading(state)) then
+                        precision = single_precision
+                        tried = .true.
+                        state = lm_begin(state%fnorm)
+                        exit
+                    end if
                     if (.not. state%accepted) cycle
                     fvec = wa4
                     exit

@@ -3,10 +3,12 @@ module minpack_unfelt
     use minpack_callbacks, only: residual_function
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
+    use minpack_info, only: info_maxfev, info_running
     use minpack_kinds, only: ip, wp
+    use minpack_lm_types, only: lm_state, wall_none
     implicit none
     private
-    public :: find_unfelt, try_longer
+    public :: find_unfelt, try_longer, were_misleading
 
     !> Relative spacing of single precision numbers: what a model computes in that is coarser than it seems.
     real(wp), parameter, public :: single_precision = real(epsilon(1.0), wp)
@@ -121,5 +123,15 @@ contains
         end do
         contradicts = enorm(m, moved) > contradiction*change
     end subroutine try_longer
+
+    !> Whether a fit ends where it began although the differences promised a reduction that rounding can't hide:
+    !> then it is the differences that are wrong, not the start that is a minimum.
+    pure logical function were_misleading(state)
+        type(lm_state), intent(in) :: state !! at the end of a fit
+
+        were_misleading = state%info /= info_running .and. state%info /= info_maxfev &
+                          .and. state%iteration == 1 .and. state%wall == wall_none &
+                          .and. state%prered > sqrt(machine_precision)
+    end function were_misleading
 
 end module minpack_unfelt

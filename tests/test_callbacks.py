@@ -687,6 +687,21 @@ def test_x0_stays_as_it_is(kind: str) -> None:
     assert not np.shares_memory(x, start)
 
 
+@pytest.mark.parametrize("shape", [(2,), (2, 1)], ids=str)
+def test_func_may_change_the_array_that_was_x0(shape: tuple[int, ...]) -> None:
+    """The caller's own, which the fit has copied: say, to keep the best point there."""
+    start = np.ones(shape)
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        start[:] += 1
+        return decay(x)
+
+    func = Counted(residuals)
+    result = fit(func, start)
+    np.testing.assert_array_equal(func.at[1:3], [[1 + 2.0**-26, 1], [1, 1 + 2.0**-26]])
+    assert_same_fit(result, BY_DIFFERENCES)
+
+
 # ------------------------------------------------------------------------------- fits inside of fits
 
 

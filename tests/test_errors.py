@@ -505,10 +505,34 @@ def predicted_in_single_precision(x: np.ndarray) -> np.ndarray:
     return (x[0] * np.exp(-x[1] * TIMES)).astype(np.float32) - COUNTS
 
 
-@pytest.mark.parametrize("start", [[1.0, 1.0], [2.0, 0.5], [0.7, 2.3], [4.0, 3.0], [0.1, 0.1], [3.3, 0.9]], ids=str)
+@pytest.mark.parametrize(
+    "start",
+    # From the last three, many predictions are tiny: their differences are neither zeros nor single spacings.
+    [
+        [1.0, 1.0],
+        [2.0, 0.5],
+        [0.7, 2.3],
+        [4.0, 3.0],
+        [0.1, 0.1],
+        [3.3, 0.9],
+        [3.5, 2.6],
+        [3.3, 2.7],
+        [3.7, 3.7],
+    ],
+    ids=str,
+)
 @pytest.mark.parametrize("func", [computed_in_single_precision, predicted_in_single_precision])
 def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: list[float]) -> None:
     np.testing.assert_allclose(solution(func, start), solution(in_double_precision, start), rtol=1e-4)
+
+
+@pytest.mark.xfail(
+    reason="rounding can mimic a Jacobian so well that the first step improves on the start", strict=True
+)
+def test_predictions_in_single_precision_that_mislead_the_second_step() -> None:
+    """One start in two thousand, of this problem; epsfcn=1.2e-7 is the remedy."""
+    x = solution(predicted_in_single_precision, [3, 4.4])
+    np.testing.assert_allclose(x, solution(in_double_precision, [3, 4.4]), rtol=1e-4)
 
 
 def test_calls_that_find_out_the_precision_are_counted() -> None:
@@ -796,7 +820,9 @@ def test_diag_that_is_not_positive_and_finite(diag: Any, words: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "diag", ["ab", ["a", "b"], [1j, 1.0], [object(), 1.0]], ids=["text", "texts", "complex", "object"]
+    "diag",
+    ["ab", ["a", "b"], [1j, 1.0], [object(), 1.0], [[1.0], [1.0, 2.0]], np.ma.array([1.0, 2.0], mask=[False, True])],
+    ids=["text", "texts", "complex", "object", "ragged", "masked"],
 )
 def test_diag_that_is_not_of_real_numbers(diag: Any) -> None:
     with pytest.raises(PyminpackError, match="diag"):

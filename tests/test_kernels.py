@@ -45,6 +45,9 @@ def order(*columns: int) -> np.ndarray:
     ([1.0, 1e-30], 1.0),
     ([1e300, 1.0, 1e-300], 1e300),
     ([1e-17, 1e-25], 1e-17),
+    # two of like size on either side of where squares count as small
+    ([5e-20, 3e-20], 34**0.5 * 1e-20),
+    ([3.9e-20, 3.8e-20], (3.9**2 + 3.8**2) ** 0.5 * 1e-20),
 ], ids=str)  # fmt: skip
 def test_enorm_of(x: list[float], norm: float) -> None:
     assert _minpack.enorm(np.array(x)) == pytest.approx(norm, rel=2 * EPS, abs=0)
@@ -179,14 +182,15 @@ def test_qrsolv_of_a_singular_triangle_uses_the_leading_block() -> None:
 
 @pytest.mark.parametrize("estimate", [0.0, 1.0, 1e6])
 def test_lmpar_takes_the_gauss_newton_step_where_it_fits(estimate: float) -> None:
+    """Where it is no longer than 1.1 Δ, that is."""
     step = np.linalg.solve(R, QTB)
-    for ratio in (1.0, 1.09, 1e-9):
-        r, par, x, _ = _minpack.lmpar(
-            fortran(R), order(1, 2, 3), np.ones(3), QTB, np.linalg.norm(step) / ratio, estimate
-        )
-        assert par == 0
-        np.testing.assert_allclose(x, step)
-        np.testing.assert_array_equal(r, fortran(R))
+    for ratio in (1e-9, 1.0, 1.09, 1.11, 1.5):
+        bound = np.linalg.norm(step) / ratio
+        r, par, x, _ = _minpack.lmpar(fortran(R), order(1, 2, 3), np.ones(3), QTB, bound, estimate)
+        assert (par == 0) == (ratio <= 1.1)
+        if par == 0:
+            np.testing.assert_allclose(x, step)
+            np.testing.assert_array_equal(r, fortran(R))
 
 
 @pytest.mark.parametrize("estimate", [0.0, 1e-9, 1.0, 1e6])
@@ -342,6 +346,11 @@ def test_chkder_marks_the_row_that_is_wrong(row: int) -> None:
     assert np.all(np.delete(given, row) > 0.8)
 
 
+def test_chkder_marks_nonsense_with_zero() -> None:
+    x = np.array([1.0, 2.0])
+    np.testing.assert_array_equal(marks(curve, lambda x: -100 * curve_jac(x), x), 0)
+
+
 def test_chkder_grades_small_errors() -> None:
     """An error of 1e-4 lies half way between what rounding explains, 1e-8, and nonsense."""
     x = np.array([1.0, 2.0])
@@ -350,9 +359,9 @@ def test_chkder_grades_small_errors() -> None:
 
 
 def test_chkder_proposes_a_neighbour() -> None:
-    x = np.array([2.0, -3.0, 0.0])
-    neighbour, _ = _minpack.chkder(x, np.zeros(3), np.zeros((3, 3)), x, np.zeros(3), 1)
-    np.testing.assert_allclose(neighbour - x, np.sqrt(EPS) * np.array([2.0, 3.0, 1.0]), rtol=1e-7)
+    x = np.array([2.0, -3.0, 0.0, 0.25])
+    neighbour, _ = _minpack.chkder(x, np.zeros(4), np.zeros((4, 4)), x, np.zeros(4), 1)
+    np.testing.assert_allclose(neighbour - x, np.sqrt(EPS) * np.array([2.0, 3.0, 1.0, 0.25]), rtol=1e-7)
 
 
 # -------------------------------------------------------------------------------------------- drivers
@@ -474,6 +483,35 @@ def test_drivers_count_every_call(driver: str) -> None:
 
     result = drive(driver, func, [1.0, 3.0], jac=lambda x: np.diag(np.exp(x)))
     assert result["nfev"] == len(calls)
+
+
+@each_driver
+@pytest.mark.parametrize("maxfev", [1, 2, 7, 8, 9])
+def test_drivers_stop_at_the_first_iteration_that_has_spent_the_calls(driver: str, maxfev: int) -> None:
+    def func(x: np.ndarray) -> np.ndarray:
+        return np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+    def jac(x: np.ndarray) -> np.ndarray:
+        return np.array([[-20 * x[0], 10], [-1, 0]])
+
+    result = drive(driver, func, [-1.2, 1.0], maxfev=maxfev, jac=jac)
+    assert result["info"] == 5
+    assert result["nfev"] == max(maxfev, 2) if driver != "lmdif" else maxfev <= result["nfev"] <= maxfev + 3
+
+
+def test_difference_steps() -> None:
+    """sqrt(ε) of the parameter, of 1 where that is 0; ε is epsfcn where that is larger than the machine's."""
+    start = np.array([2.0, 0.0, -3.0])
+    for epsfcn, precision in ((0.0, EPS), (1e-6, 1e-6)):
+        points: list[np.ndarray] = []
+
+        def func(x: np.ndarray, points: list = points) -> np.ndarray:
+            points.append(x.copy())
+            return x - 1
+
+        _minpack.lmdif(func, start, start - 1, *TOLERANCES, 100, epsfcn, OWN_SCALING, 100.0)
+        expected = np.diag([2.0, 1.0, 3.0]) * np.sqrt(precision)
+        np.testing.assert_allclose(np.array(points[:3]) - start, expected, rtol=1e-7, atol=0)
 
 
 def test_one_longer_step_tells_single_precision_from_no_effect() -> None:

@@ -3,6 +3,7 @@
 import inspect
 import warnings
 from collections.abc import Callable
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -592,6 +593,19 @@ def test_looser_tolerance_takes_fewer_calls(name: str) -> None:
     func = noisy_decay if name == "ftol" else decay
     calls = [fit(func, **{name: value, other: 0})[2]["nfev"] for value in (1e-1, 1e-4, 1e-8)]
     assert calls == sorted(set(calls))
+
+
+@pytest.mark.parametrize("kind", [np.float64, np.float32, Fraction, np.array], ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("epsfcn", [None, 2.0**-20])
+def test_options_may_be_numbers_of_any_kind(kind: Callable, epsfcn: float | None) -> None:
+    """Of no dimension, where they are arrays: those are numbers to SciPy too."""
+    plain = {"ftol": 2.0**-10, "xtol": 2.0**-12, "gtol": 2.0**-8, "factor": 64.0, "maxfev": 500}
+    if epsfcn is not None:
+        plain["epsfcn"] = epsfcn
+    given = {name: kind(value) for name, value in plain.items()}
+    these, those = fit(noisy_decay, **given), fit(noisy_decay, **plain)
+    np.testing.assert_array_equal(these[0], those[0])
+    assert (these[2]["nfev"], these[-1]) == (those[2]["nfev"], those[-1])
 
 
 # -------------------------------------------------------------------------------- Jacobians

@@ -21,7 +21,7 @@ def describe(x: npt.ArrayLike) -> str:
 
 
 def as_parameters(x0: Any) -> Array:
-    """The start as a 1-D array of floats, or a refusal that says what is wrong with it."""
+    """The start as a new 1-D array of floats, or a refusal that says what is wrong with it."""
     if isinstance(x0, np.ma.MaskedArray) and np.ma.is_masked(x0):
         raise InputValueError("x0 has masked elements; every parameter needs a value to start from")
     try:
@@ -34,7 +34,7 @@ def as_parameters(x0: Any) -> Array:
         hint = "; fit its real and imaginary parts as two parameters" if array.dtype.kind == "c" else ""
         raise InputTypeError(f"x0 must hold real numbers, not {array.dtype}{hint}")
     with np.errstate(over="ignore"):
-        return array.astype(np.float64, copy=False).ravel()
+        return array.astype(np.float64).ravel()
 
 
 def _from_objects(array: npt.NDArray[Any]) -> Array:
@@ -130,7 +130,12 @@ def precision_of(result: Any) -> float:
 
 def as_scale(diag: Any, n: int) -> Array:
     """Scale factors of n parameters as a float64 array."""
-    scale = np.asarray(diag)
+    if isinstance(diag, np.ma.MaskedArray) and np.ma.is_masked(diag):
+        raise OptionError("diag has masked elements; every parameter needs a scale factor")
+    try:
+        scale = np.asarray(diag)
+    except ValueError as error:
+        raise ShapeError(f"diag is no array of scale factors: {error}") from error
     if scale.dtype.kind not in "fiu":
         raise OptionError(f"diag must hold real numbers, not {scale.dtype}")
     if scale.shape != (n,):
@@ -144,21 +149,38 @@ def as_scale(diag: Any, n: int) -> Array:
 
 def as_count(maxfev: Any) -> int:
     """A limit on evaluations as a C int; more than that is no limit."""
-    if not _is_real(maxfev) or maxfev != maxfev or (abs(maxfev) != np.inf and maxfev != int(maxfev)):
+    limit = _as_real(maxfev, f"maxfev is {maxfev!r}; it must be a whole number")
+    if limit != limit or (abs(limit) != np.inf and limit != int(limit)):
         raise OptionError(f"maxfev is {maxfev!r}; it must be a whole number")
-    return int(max(-1, min(maxfev, MOST_CALLS)))
+    return int(max(-1, min(limit, MOST_CALLS)))
 
 
-def require_in_range(*, factor: Any, epsfcn: Any, **tolerances: Any) -> None:
-    """Refuse tolerances that are negative, a factor that isn't positive, and what is no real number."""
-    for name, value in tolerances.items():
-        if not (_is_real(value) and value >= 0):
-            raise OptionError(f"{name} is {value!r}; a tolerance must be a number, 0 or more")
-    if not (_is_real(factor) and 0 < factor < np.inf):
-        raise OptionError(f"factor is {factor!r}; the first step bound must be a positive and finite number")
-    if epsfcn is not None and not (_is_real(epsfcn) and epsfcn == epsfcn):
-        raise OptionError(f"epsfcn is {epsfcn!r}; it must be the relative error of the residuals, or None")
+def as_options(
+    ftol: Any, xtol: Any, gtol: Any, factor: Any, epsfcn: Any
+) -> tuple[float, float, float, float, float | None]:
+    """Tolerances, factor and epsfcn as floats within their ranges."""
+    tolerances = []
+    for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)):
+        message = f"{name} is {value!r}; a tolerance must be a number, 0 or more"
+        tolerances.append(_as_real(value, message))
+        if not tolerances[-1] >= 0:
+            raise OptionError(message)
+    message = f"factor is {factor!r}; the first step bound must be a positive and finite number"
+    bound = _as_real(factor, message)
+    if not 0 < bound < np.inf:
+        raise OptionError(message)
+    if epsfcn is not None:
+        message = f"epsfcn is {epsfcn!r}; it must be the relative error of the residuals, or None"
+        epsfcn = _as_real(epsfcn, message)
+        if not abs(epsfcn) < np.inf:
+            raise OptionError(message)
+    return tolerances[0], tolerances[1], tolerances[2], bound, epsfcn
 
 
-def _is_real(value: Any) -> bool:
-    return isinstance(value, numbers.Real)
+def _as_real(value: Any, message: str) -> float:
+    """One real number as a float: of any kind of number, or an array without dimensions."""
+    if isinstance(value, numbers.Real) or (
+        isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
+    ):
+        return float(value)
+    raise OptionError(message)

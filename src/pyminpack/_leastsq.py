@@ -17,12 +17,12 @@ from ._convert import (
     Array,
     as_count,
     as_jacobian,
+    as_options,
     as_parameters,
     as_residuals,
     as_scale,
     precision_of,
     require_finite_start,
-    require_in_range,
 )
 from ._outcome import (
     ENDED,
@@ -39,6 +39,7 @@ from ._outcome import (
 _minpack.set_converters(as_residuals, as_jacobian)
 
 _OWN_SCALING = np.empty(0)
+_NUMBERS = (float, int)
 
 
 @overload
@@ -218,8 +219,8 @@ def leastsq(
     >>> x.round(6), ier in (1, 2, 3, 4)
     (array([2.5, 1.3]), True)
     """
-    plain = type(x0) is ndarray and x0.dtype is FLOAT64 and x0.ndim == 1
-    start: Array = x0 if plain else as_parameters(x0)  # type: ignore[assignment]  # NumPy's types have no dtype here
+    usual = type(x0) is ndarray and x0.dtype is FLOAT64 and x0.ndim == 1
+    start: Array = x0.copy() if usual else as_parameters(x0)  # type: ignore[union-attr]
     if not isfinite(sum(start.tolist())):
         require_finite_start(start)
     n = start.size
@@ -229,12 +230,9 @@ def leastsq(
         maxfev = as_count(maxfev)
     if maxfev <= 0:
         maxfev = (200 if Dfun is None else 100) * (n + 1)
-    try:
-        in_range = ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < inf
-    except TypeError:
-        in_range = False
-    if not in_range or epsfcn is not None:
-        require_in_range(ftol=ftol, xtol=xtol, gtol=gtol, factor=factor, epsfcn=epsfcn)
+    plain = type(ftol) is type(xtol) is type(gtol) is float and type(factor) in _NUMBERS and epsfcn is None
+    if not (plain and ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < inf):
+        ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     limits = (ftol, xtol, gtol, maxfev)
     scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
