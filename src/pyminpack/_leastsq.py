@@ -28,9 +28,10 @@ from ._outcome import (
     ENDED,
     GTOL,
     GTOL_TOO_SMALL,
+    MESSAGES,
+    NO_RESPONSE,
     SUCCESS,
     Report,
-    message_for,
     refuse_values,
     report,
     report_without_fit,
@@ -233,10 +234,9 @@ def leastsq(
     plain = type(ftol) is type(xtol) is type(gtol) is float and type(factor) in _NUMBERS and epsfcn is None
     if not (plain and ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < inf):
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
-    limits = (ftol, xtol, gtol, maxfev)
     scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
-    first = func(start.copy(), *args)
+    first = func(start.copy(), *args) if args else func(start.copy())
     precision = DOUBLE
     if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
         residuals = as_residuals(first, None, start, 1).ravel()
@@ -247,18 +247,22 @@ def leastsq(
     njev = None
     if Dfun is None:
         step = precision if epsfcn is None else epsfcn
-        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(func, start, first, *limits, step, scale, factor, args)
+        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(
+            func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args
+        )
     else:
         x, fvec, info, nfev, njev, fjac, ipvt, qtf = _minpack.lmder(
-            func, Dfun, start, first, bool(col_deriv), *limits, scale, factor, args
+            func, Dfun, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, scale, factor, args
         )
 
     if info == GTOL and fjac.item(0) == 0 and _minpack.enorm(fvec) > 0:
-        info = GTOL_TOO_SMALL  # a Jacobian of zeros satisfies the test on gtol, and tells nothing
-    elif info not in ENDED:
+        info, message = GTOL_TOO_SMALL, NO_RESPONSE
+    elif info in ENDED:
+        message = MESSAGES[info]
+    else:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     if full_output:
-        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, limits)
+        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message.format(ftol, xtol, gtol, maxfev))
     if info not in SUCCESS:
-        warnings.warn(message_for(info, fjac, limits), RuntimeWarning, stacklevel=2)
+        warnings.warn(message.format(ftol, xtol, gtol, maxfev), RuntimeWarning, stacklevel=2)
     return x, info

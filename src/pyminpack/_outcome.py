@@ -11,7 +11,6 @@ from ._convert import DOUBLE, Array, describe
 from ._exceptions import InputTypeError, InputValueError, ShapeError
 
 Indices: TypeAlias = npt.NDArray[np.int32]
-Limits: TypeAlias = tuple[float, float, float, int]  # ftol, xtol, gtol, maxfev
 Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
 
 # Values of `info`, as minpack/minpack_info.f90 has them.
@@ -22,10 +21,10 @@ GTOL_TOO_SMALL = 8
 _RESIDUALS_NOT_FINITE = 9
 _JACOBIAN_NOT_FINITE = 10
 
-# {0} to {3} stand for the limits, in their order.
+# {0} to {3} stand for ftol, xtol, gtol and maxfev.
 _REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {0:.3g}"
 _STEP = "the relative size of the step is at most xtol = {1:.3g}"
-_MESSAGES = {
+MESSAGES = {
     1: f"Converged: {_REDUCTION}.",
     2: f"Converged: {_STEP}.",
     3: f"Converged: {_REDUCTION}, and {_STEP}.",
@@ -38,18 +37,12 @@ _MESSAGES = {
     8: "Stopped: gtol = {2:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
     "machine precision.",
 }
-_NO_RESPONSE = (
+# A Jacobian of zeros satisfies the test on gtol, and tells nothing.
+NO_RESPONSE = (
     "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so nothing tells "
     "whether this point is a minimum."
 )
 _NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
-
-
-def message_for(info: int, fjac: Array, limits: Limits) -> str:
-    """Why a fit ended, in words."""
-    if info == GTOL_TOO_SMALL and fjac.item(0) == 0:
-        return _NO_RESPONSE
-    return _MESSAGES[info].format(*limits)
 
 
 def report(
@@ -61,7 +54,7 @@ def report(
     fjac: Array,
     ipvt: Indices,
     qtf: Array,
-    limits: Limits,
+    message: str,
 ) -> Report:
     """What `leastsq` returns with full_output; takes over the arrays."""
     cov_x = _covariance(fjac, ipvt) if info in SUCCESS else None
@@ -69,7 +62,7 @@ def report(
     infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
     if njev is not None:
         infodict["njev"] = njev
-    return x, cov_x, infodict, message_for(info, fjac, limits), info
+    return x, cov_x, infodict, message, info
 
 
 def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
