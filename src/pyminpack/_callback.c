@@ -1,6 +1,7 @@
 #include "_callback.h"
 
 #include <string.h>
+#include <time.h>
 
 static _Thread_local lm_frame *top = NULL;
 
@@ -25,6 +26,19 @@ PyObject *lm_set_converters(PyObject *Py_UNUSED(self), PyObject *args)
     Py_RETURN_NONE;
 }
 
+/* Seconds since some moment, to a few thousandths. */
+static double seconds(void)
+{
+    struct timespec now;
+
+#ifdef CLOCK_MONOTONIC_COARSE
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &now);
+#endif
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
 /* Frames ------------------------------------------------------------------------------------------------- */
 
 static void release(lm_frame *frame)
@@ -35,45 +49,63 @@ static void release(lm_frame *frame)
     }
 }
 
-/* Scratch for the solver, and room for the arguments of a call. */
-static int allocate(lm_frame *frame, Py_ssize_t places, npy_intp work)
+/* Scratch for the solver and for a Jacobian by rows, and room for the arguments of a call. */
+static int allocate(lm_frame *frame, int m, int n)
 {
+    const Py_ssize_t places = frame->nargs + 3;
+    const npy_intp scratch = 4 * (npy_intp)n + m;
+    const int by_rows = frame->jac_compiled != NULL && frame->jac_compiled->convention == LM_JACOBIAN_C;
+
     frame->call = frame->call_inline;
     if (places > LM_INLINE_ARGS) {
         frame->call = PyMem_New(PyObject *, places);
     }
-    frame->work = PyMem_New(double, work);
+    frame->work = PyMem_New(double, scratch + (by_rows ? (npy_intp)m * n : 0));
     if (frame->call == NULL || frame->work == NULL) {
         release(frame);
         PyErr_NoMemory();
         return 0;
     }
+    frame->rows = frame->work + scratch;
     return 1;
 }
 
-static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, npy_intp work)
+static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n)
 {
-    const Py_ssize_t nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args);
-
-    *frame = (lm_frame){.below = top, .func = func, .jac = jac, .nargs = nargs, .primed = 1, .calls = 1};
-    if (!allocate(frame, nargs + 3, work)) {
+    *frame = (lm_frame){
+        .below = top,
+        .func = func,
+        .jac = jac,
+        .func_compiled = lm_as_compiled(func),
+        .jac_compiled = lm_as_compiled(jac),
+        .nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args),
+        .calls = 1,
+    };
+    if (!allocate(frame, m, n)) {
         return 0;
     }
-    for (Py_ssize_t i = 0; i < nargs; i++) {
+    for (Py_ssize_t i = 0; i < frame->nargs; i++) {
         frame->call[3 + i] = PyTuple_GET_ITEM(args, i);
     }
+    frame->primed = frame->func_compiled == NULL;
     top = frame;
+    if (frame->func_compiled != NULL && (jac == NULL || frame->jac_compiled != NULL)) {
+        frame->looked = seconds();
+        frame->released = PyEval_SaveThread();
+    }
     return 1;
 }
 
-static void *push_capsule(lm_frame *frame, PyObject *capsule, npy_intp work)
+/* Somebody else's capsule: MINPACK calls what it holds with nothing in between. */
+static void *push_capsule(lm_frame *frame, PyObject *capsule, int m, int n)
 {
     void *routine = PyCapsule_GetPointer(capsule, PyCapsule_GetName(capsule));
 
-    *frame = (lm_frame){0};
-    if (routine == NULL || !allocate(frame, 0, work)) {
+    *frame = (lm_frame){.below = top};
+    if (routine == NULL || !allocate(frame, m, n)) {
         return NULL;
     }
+    top = frame;
     frame->released = PyEval_SaveThread();
     return routine;
 }
@@ -82,10 +114,9 @@ void lm_pop(lm_frame *frame)
 {
     if (frame->released != NULL) {
         PyEval_RestoreThread(frame->released);
-    } else {
-        top = frame->below;
-        Py_CLEAR(frame->x);
     }
+    top = frame->below;
+    Py_CLEAR(frame->x);
     release(frame);
 }
 
@@ -194,13 +225,10 @@ static int take_vector(PyObject *result, double *to, int size, const double *x, 
     return 1;
 }
 
-/* fjac(i, j) from an array of any strides, some rows at a time so that the array is read through once. */
-static void copy_jacobian(PyArrayObject *array, double *fjac, int m, int n, int ldfjac, int col_deriv)
+/* fjac(i, j) from values `down` and `across` bytes apart, some rows at a time so that they are read through once. */
+static void copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n, int ldfjac)
 {
     enum { BLOCK = 512 };
-    const char *data = PyArray_BYTES(array);
-    const npy_intp down = PyArray_STRIDE(array, col_deriv ? 1 : 0);
-    const npy_intp across = PyArray_STRIDE(array, col_deriv ? 0 : 1);
 
     for (npy_intp first = 0; first < m; first += BLOCK) {
         const npy_intp rows = m - first < BLOCK ? m - first : BLOCK;
@@ -235,92 +263,144 @@ static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfja
     if (result == NULL) {
         return 0;
     }
-    copy_jacobian((PyArrayObject *)result, fjac, m, n, ldfjac, col_deriv);
+    PyArrayObject *array = (PyArrayObject *)result;
+    copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, col_deriv ? 1 : 0),
+                 PyArray_STRIDE(array, col_deriv ? 0 : 1), fjac, m, n, ldfjac);
     Py_DECREF(result);
     return 1;
 }
 
 /* What MINPACK calls ------------------------------------------------------------------------------------- */
 
-/* Asks MINPACK to stop where something failed, or where Ctrl-C came while no Python code ran to see it. */
-static void conclude(int done, int *iflag)
+/* What a callback leaves in iflag to make MINPACK stop where Python has an exception set. */
+enum { LM_GO_ON = 0, LM_EXCEPTION = -1 };
+
+/* Ctrl-C comes as a signal that only code with the GIL can look for. */
+static int look_for_signals(lm_frame *frame)
 {
-    if (!done || PyErr_CheckSignals() != 0) {
-        *iflag = -1;
+    static const double interval = 0.05;
+    int status;
+
+    if (frame->released == NULL) {
+        return PyErr_CheckSignals() == 0 ? LM_GO_ON : LM_EXCEPTION;
+    }
+    const double now = seconds();
+    if (now - frame->looked < interval) {
+        return LM_GO_ON;
+    }
+    frame->looked = now;
+    PyEval_RestoreThread(frame->released);
+    status = PyErr_CheckSignals() == 0 ? LM_GO_ON : LM_EXCEPTION;
+    frame->released = PyEval_SaveThread();
+    return status;
+}
+
+/* Tells MINPACK how a callback went. */
+static void conclude(lm_frame *frame, int status, int *iflag)
+{
+    if (status == LM_GO_ON) {
+        status = look_for_signals(frame);
+    }
+    if (status != LM_GO_ON) {
+        *iflag = status;
     }
 }
 
-/* The residuals at x; those at the start are known already. */
+/* The residuals at x; Python's at the start are known already. */
 static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec)
 {
+    if (frame->func_compiled != NULL) {
+        return lm_call_compiled(frame->func_compiled, m, n, x, fvec);
+    }
     if (frame->primed) {
         frame->primed = 0;
-        return 1;
+        return LM_GO_ON;
     }
     frame->calls++;
     PyObject *result = call(frame, frame->func, x, n);
-    return take_vector(result, fvec, m, x, n, frame->calls);
+    return take_vector(result, fvec, m, x, n, frame->calls) ? LM_GO_ON : LM_EXCEPTION;
 }
 
-static void python_residuals(int *m, int *n, double *x, double *fvec, int *iflag)
+/* The Jacobian at x. */
+static int differentiate(lm_frame *frame, int m, int n, const double *x, double *fjac, int ldfjac)
 {
-    conclude(evaluate(top, *m, *n, x, fvec), iflag);
-}
-
-static void python_jacobian(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac, int *iflag)
-{
-    lm_frame *frame = top;
-    int done;
-
-    if (*iflag == 1) {
-        done = evaluate(frame, *m, *n, x, fvec);
-    } else {
-        PyObject *result = call(frame, frame->jac, x, *n);
-        done = take_jacobian(result, fjac, *m, *n, *ldfjac, frame->col_deriv, x);
+    if (frame->jac_compiled == NULL) {
+        PyObject *result = call(frame, frame->jac, x, n);
+        const int done = take_jacobian(result, fjac, m, n, ldfjac, frame->col_deriv, x);
+        return done ? LM_GO_ON : LM_EXCEPTION;
     }
-    conclude(done, iflag);
+    if (frame->jac_compiled->convention == LM_JACOBIAN_F) { /* ldfjac is m here */
+        return lm_call_compiled(frame->jac_compiled, m, n, x, fjac);
+    }
+    const int status = lm_call_compiled(frame->jac_compiled, m, n, x, frame->rows);
+    if (status == LM_GO_ON) {
+        const npy_intp size = sizeof(double);
+        copy_strided((const char *)frame->rows, n * size, size, fjac, m, n, ldfjac);
+    }
+    return status;
 }
 
-static void python_row(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag)
+static void residual_callback(int *m, int *n, double *x, double *fvec, int *iflag)
 {
     lm_frame *frame = top;
-    int done;
+
+    conclude(frame, evaluate(frame, *m, *n, x, fvec), iflag);
+}
+
+static void jacobian_callback(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac, int *iflag)
+{
+    lm_frame *frame = top;
+
+    conclude(frame,
+             *iflag == 1 ? evaluate(frame, *m, *n, x, fvec) : differentiate(frame, *m, *n, x, fjac, *ldfjac),
+             iflag);
+}
+
+static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag)
+{
+    lm_frame *frame = top;
+    int status;
 
     if (*iflag == 1) {
-        done = evaluate(frame, *m, *n, x, fvec);
+        status = evaluate(frame, *m, *n, x, fvec);
     } else {
         PyObject *result = call_with_index(frame, frame->jac, x, *n, *iflag - 2);
-        done = take_vector(result, fjrow, *n, x, *n, 0);
+        status = take_vector(result, fjrow, *n, x, *n, 0) ? LM_GO_ON : LM_EXCEPTION;
     }
-    conclude(done, iflag);
+    conclude(frame, status, iflag);
 }
 
-lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, npy_intp work)
+/* Whether MINPACK is to call what a capsule holds, with nothing in between. */
+static int is_foreign_capsule(PyObject *func)
 {
-    if (PyCapsule_CheckExact(func)) {
-        return (lm_residual_function *)push_capsule(frame, func, work);
+    return PyCapsule_CheckExact(func) && lm_as_compiled(func) == NULL;
+}
+
+lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, int m, int n)
+{
+    if (is_foreign_capsule(func)) {
+        return (lm_residual_function *)push_capsule(frame, func, m, n);
     }
-    return push(frame, func, NULL, args, work) ? python_residuals : NULL;
+    return push(frame, func, NULL, args, m, n) ? residual_callback : NULL;
 }
 
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                                       int col_deriv, npy_intp work)
+                                       int col_deriv, int m, int n)
 {
-    if (PyCapsule_CheckExact(func)) {
-        return (lm_jacobian_function *)push_capsule(frame, func, work);
+    if (is_foreign_capsule(func)) {
+        return (lm_jacobian_function *)push_capsule(frame, func, m, n);
     }
-    if (!push(frame, func, jac, args, work)) {
+    if (!push(frame, func, jac, args, m, n)) {
         return NULL;
     }
     frame->col_deriv = col_deriv;
-    return python_jacobian;
+    return jacobian_callback;
 }
 
-lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                              npy_intp work)
+lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n)
 {
-    if (PyCapsule_CheckExact(func)) {
-        return (lm_row_function *)push_capsule(frame, func, work);
+    if (is_foreign_capsule(func)) {
+        return (lm_row_function *)push_capsule(frame, func, m, n);
     }
-    return push(frame, func, jac, args, work) ? python_row : NULL;
+    return push(frame, func, jac, args, m, n) ? row_callback : NULL;
 }

@@ -15,6 +15,8 @@
 #endif
 #include <numpy/arrayobject.h>
 
+#include "_compiled.h"
+
 /* `fcn` as lmdif calls it, and as lmder and lmstr do; see minpack/minpack_callbacks.f90. */
 typedef void lm_residual_function(int *m, int *n, double *x, double *fvec, int *iflag);
 typedef void lm_jacobian_function(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac,
@@ -28,6 +30,8 @@ typedef struct lm_frame {
     struct lm_frame *below;       /* the solve that this one runs inside of, in this thread */
     PyObject *func;               /* residuals: func(x, *args) */
     PyObject *jac;                /* Jacobian: jac(x, *args), or a row of it: jac(x, i, *args); or NULL */
+    const lm_compiled *func_compiled; /* what func is, where it is compiled; or NULL */
+    const lm_compiled *jac_compiled;  /* what jac is, where it is compiled; or NULL */
     PyObject **call;              /* arguments of the next call: a spare place, x, a place for i, *args */
     PyObject *call_inline[LM_INLINE_ARGS];
     Py_ssize_t nargs;             /* how many args */
@@ -36,17 +40,18 @@ typedef struct lm_frame {
     int primed;                   /* the caller's fvec already holds the residuals at the start */
     long calls;                   /* calls of func so far, the one before the solve included */
     double *work;                 /* the solver's scratch */
-    PyThreadState *released;      /* not NULL: a compiled callback, for which the GIL was released */
+    double *rows;                 /* scratch for a compiled Jacobian that fills rows */
+    PyThreadState *released;      /* not NULL: no Python is called, and the GIL is released */
+    double looked;                /* when signals were last looked for, in seconds; with the GIL released */
 } lm_frame;
 
-/* Each prepares a frame, with room for `work` numbers of scratch, and gives the routine for MINPACK to call, or
- * NULL with an exception set. A capsule in
- * the place of func is taken for that very routine, and the GIL is released until lm_pop. */
-lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, npy_intp work);
+/* Each prepares a frame and gives the routine for MINPACK to call, or NULL with an exception set. Where all that is
+ * called is compiled, the GIL is released until lm_pop. A capsule of somebody else's in the place of func is taken
+ * for that very routine. */
+lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTupleObject *args, int m, int n);
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                                       int col_deriv, npy_intp work);
-lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
-                              npy_intp work);
+                                       int col_deriv, int m, int n);
+lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n);
 
 /* Ends a solve. */
 void lm_pop(lm_frame *frame);

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from numpy import ndarray
 
 from . import _minpack
+from ._compiled import CompiledJacobian, CompiledResiduals, prepare
 from ._convert import (
     DOUBLE,
     FLOAT64,
@@ -25,11 +26,11 @@ from ._convert import (
     require_finite_start,
 )
 from ._outcome import (
-    ENDED,
     GTOL,
     GTOL_TOO_SMALL,
     MESSAGES,
     NO_RESPONSE,
+    STOPPED,
     SUCCESS,
     Report,
     refuse_values,
@@ -236,8 +237,11 @@ def leastsq(
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
-    first = func(start.copy(), *args) if args else func(start.copy())
     precision = DOUBLE
+    if type(func) is CompiledResiduals or type(Dfun) is CompiledJacobian:
+        func, Dfun, first = prepare(func, Dfun, start, args)
+    else:
+        first = func(start.copy(), *args) if args else func(start.copy())
     if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
         residuals = as_residuals(first, None, start, 1).ravel()
         first, precision = residuals, precision_of(first)
@@ -259,6 +263,8 @@ def leastsq(
         info, message = GTOL_TOO_SMALL, NO_RESPONSE
     elif info in ENDED:
         message = MESSAGES[info]
+    elif info < 0:
+        message = STOPPED.format(-info)
     else:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     if full_output:

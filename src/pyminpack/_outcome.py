@@ -42,6 +42,7 @@ NO_RESPONSE = (
     "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so nothing tells "
     "whether this point is a minimum."
 )
+STOPPED = "Stopped by the compiled function, which asked for it with {0}; x is the best point met."
 _NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
 
 
