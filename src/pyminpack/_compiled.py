@@ -28,11 +28,12 @@ class CompiledResiduals:
         Number of residuals.
     """
 
-    __slots__ = ("_capsule", "_kept", "m")
+    __slots__ = ("_capsule", "_kept", "_shape", "m")
 
     def __init__(self, capsule: Any, m: int, kept: tuple[Any, ...]) -> None:
         self._capsule = capsule
         self._kept = kept  # the function and its data live as long as this object
+        self._shape = np.zeros(m)  # tells the core how many residuals there are; never written to
         self.m = m
 
     def __call__(self, x: npt.ArrayLike) -> Array:
@@ -207,16 +208,19 @@ def _evaluate(capsule: Any, m: int, x: npt.ArrayLike, result: Array) -> Array:
 
 
 def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[Any, Any, Array]:
-    """What the core is to call, and residuals at the start, or room for them where it is to compute them."""
+    """What the core is to call, and residuals at the start, or as many zeros where it is to compute them."""
     if args:
         raise InputTypeError("compiled functions take no args: give them data instead")
-    compiled = isinstance(func, CompiledResiduals)
-    first = np.empty(func.m) if compiled else func(start.copy())
-    if isinstance(jac, CompiledJacobian):
+    first: Array
+    if type(func) is CompiledResiduals:
+        func, first = func._capsule, func._shape
+    else:
+        first = func(start.copy())
+    if type(jac) is CompiledJacobian:
         if (jac.m, jac.n) != (np.size(first), start.size):
             raise ShapeError(
                 f"the compiled Jacobian has m = {jac.m}, n = {jac.n}, and the fit {np.size(first)} residuals and "
                 f"{start.size} parameters"
             )
         jac = jac._capsule
-    return func._capsule if compiled else func, jac, first
+    return func, jac, first

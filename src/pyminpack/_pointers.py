@@ -61,7 +61,8 @@ def _find(function: Any) -> Pointer:
         inner = _find(function.function)
         return Pointer(inner.address, function.signature, data_address(function.user_data))
     if type(function).__module__.startswith("numba."):
-        return Pointer(function.address, _numba_type(function))
+        ctype = _numba_type(function)
+        return Pointer(function.address, ctype)
     if _is_cffi(function):
         return Pointer(_cffi_address(function), _cffi_type(function))
     if _is_ctypes(function):

@@ -1,0 +1,88 @@
+/* What tests/test_compiled.py and the benchmarks fit: y = a exp(-b t), t and y one after the other in `data`. */
+#include <math.h>
+#include <unistd.h>
+
+int residuals(int m, int n, const double *x, double *fvec, void *data)
+{
+    const double *t = data, *y = t + m;
+    for (int i = 0; i < m; i++)
+        fvec[i] = x[0] * exp(-x[1] * t[i]) - y[i];
+    return 0;
+}
+
+int jacobian_rows(int m, int n, const double *x, double *fjac, void *data)
+{
+    const double *t = data;
+    for (int i = 0; i < m; i++) {
+        fjac[i * n] = exp(-x[1] * t[i]);
+        fjac[i * n + 1] = -x[0] * t[i] * fjac[i * n];
+    }
+    return 0;
+}
+
+int jacobian_columns(int m, int n, const double *x, double *fjac, void *data)
+{
+    const double *t = data;
+    for (int i = 0; i < m; i++) {
+        fjac[i] = exp(-x[1] * t[i]);
+        fjac[i + m] = -x[0] * t[i] * fjac[i];
+    }
+    return 0;
+}
+
+/* The same residuals as MINPACK's fcn, with a decay of its own in the place of data. */
+void minpack_fcn(int *m, int *n, double *x, double *fvec, int *iflag)
+{
+    for (int i = 0; i < *m; i++)
+        fvec[i] = x[0] * exp(-x[1] * i / 5.0) - 2.5 * exp(-1.3 * i / 5.0);
+}
+
+/* data: how many calls are left before it asks to stop; then by what number. */
+int stops(int m, int n, const double *x, double *fvec, void *data)
+{
+    double *left = data;
+    for (int i = 0; i < m; i++)
+        fvec[i] = x[0] * exp(-x[1] * i / 5.0) - 2.5 * exp(-1.3 * i / 5.0);
+    left[0] -= 1;
+    return left[0] < 0 ? (int)left[1] : 0;
+}
+
+void minpack_stops(int *m, int *n, double *x, double *fvec, int *iflag)
+{
+    for (int i = 0; i < *m; i++)
+        fvec[i] = x[0] + i;
+    if (x[0] != 1)
+        *iflag = -42;
+}
+
+/* data: calls so far. Takes a millisecond a call; m is n. */
+int slow(int m, int n, const double *x, double *fvec, void *data)
+{
+    double *calls = data;
+    calls[0] += 1;
+    usleep(1000);
+    for (int i = 0; i < m; i++)
+        fvec[i] = x[i] * x[i] - 2;
+    return 0;
+}
+
+/* data: calls so far. */
+int counted(int m, int n, const double *x, double *fvec, void *data)
+{
+    double *calls = data;
+    calls[0] += 1;
+    for (int i = 0; i < m; i++)
+        fvec[i] = x[0] + i * x[1] - 1;
+    return 0;
+}
+
+/* A peak of height x[0] at x[1], x[2] wide, on a base of x[3]: t and y one after the other in `data`. */
+int peak(int m, int n, const double *x, double *fvec, void *data)
+{
+    const double *t = data, *y = t + m;
+    for (int i = 0; i < m; i++) {
+        const double u = (t[i] - x[1]) / x[2];
+        fvec[i] = x[0] * exp(-0.5 * u * u) + x[3] - y[i];
+    }
+    return 0;
+}

@@ -1,0 +1,41 @@
+"""The examples of the documentation run, and fit."""
+
+import importlib.util
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+PAGE = Path(__file__).resolve().parent.parent / "docs" / "compiled.md"
+EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL))
+NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
+
+
+def require(name: str) -> None:
+    """Skip an example whose package or compiler isn't here."""
+    if name in ("numba", "cffi", "scipy") and importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    for program in {"cython": ("cython",), "f2py": ("gfortran", "meson", "ninja")}.get(name, ()):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    if name in NEEDS_COMPILER and shutil.which("cc") is None:
+        pytest.skip("no C compiler here")
+
+
+def test_page_has_every_kind():
+    assert set(EXAMPLES) == {"data", "numba", "ctypes", "cffi", "cython", "scipy", "f2py", "address"}
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"data"}))
+def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    require(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    names: dict[str, Any] = {}
+    exec(EXAMPLES["data"], names)
+    exec(EXAMPLES[name], names)
+    assert names["ier"] in (1, 2, 3, 4)
+    np.testing.assert_allclose(names["x"], [2.5, 1.3], rtol=1e-6)
