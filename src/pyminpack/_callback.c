@@ -1,5 +1,6 @@
 #include "_callback.h"
 
+#include <stdatomic.h>
 #include <string.h>
 #include <time.h>
 
@@ -37,6 +38,32 @@ static double seconds(void)
     clock_gettime(CLOCK_MONOTONIC, &now);
 #endif
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+/* The GIL ------------------------------------------------------------------------------------------------ */
+
+/* Whether a thread that fits with compiled functions is between two fits, and so has the GIL, for the few
+ * microseconds that Python takes there. Another one that waited for it asleep would wake up too late, when the
+ * first is through with its next fit, and find it taken again: threads with short fits would go in turns. */
+static atomic_int between_fits = 0;
+
+static PyThreadState *release_gil(void)
+{
+    atomic_store_explicit(&between_fits, 0, memory_order_relaxed);
+    return PyEval_SaveThread();
+}
+
+static void take_gil(PyThreadState *state)
+{
+    enum { PATIENCE = 2000 }; /* some ten microseconds */
+
+    for (int i = 0; i < PATIENCE && atomic_load_explicit(&between_fits, memory_order_relaxed); i++) {
+#if defined(__x86_64__) || defined(__i386__)
+        __builtin_ia32_pause();
+#endif
+    }
+    PyEval_RestoreThread(state);
+    atomic_store_explicit(&between_fits, 1, memory_order_relaxed);
 }
 
 /* Frames ------------------------------------------------------------------------------------------------- */
@@ -91,7 +118,7 @@ static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *a
     top = frame;
     if (frame->func_compiled != NULL && (jac == NULL || frame->jac_compiled != NULL)) {
         frame->looked = seconds();
-        frame->released = PyEval_SaveThread();
+        frame->released = release_gil();
     }
     return 1;
 }
@@ -106,14 +133,14 @@ static void *push_capsule(lm_frame *frame, PyObject *capsule, int m, int n)
         return NULL;
     }
     top = frame;
-    frame->released = PyEval_SaveThread();
+    frame->released = release_gil();
     return routine;
 }
 
 void lm_pop(lm_frame *frame)
 {
     if (frame->released != NULL) {
-        PyEval_RestoreThread(frame->released);
+        take_gil(frame->released);
     }
     top = frame->below;
     Py_CLEAR(frame->x);
@@ -289,9 +316,9 @@ static int look_for_signals(lm_frame *frame)
         return LM_GO_ON;
     }
     frame->looked = now;
-    PyEval_RestoreThread(frame->released);
+    take_gil(frame->released);
     status = PyErr_CheckSignals() == 0 ? LM_GO_ON : LM_EXCEPTION;
-    frame->released = PyEval_SaveThread();
+    frame->released = release_gil();
     return status;
 }
 
