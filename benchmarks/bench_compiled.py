@@ -13,9 +13,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from ratio import side_by_side
 
 from pyminpack import compiled_residuals, leastsq
+from ratio import side_by_side
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "tests"))
@@ -49,7 +49,7 @@ def numba_minpack_fit() -> Callable[[], object]:
     from NumbaMinpack import lmdif, minpack_sig
 
     @numba.cfunc(minpack_sig)
-    def residuals(x, fvec, data):  # noqa: ANN001, ANN202
+    def residuals(x, fvec, data):
         values = numba.carray(data, (40,), numba.float64)
         for i in range(20):
             fvec[i] = x[0] * math.exp(-x[1] * values[i]) - values[20 + i]

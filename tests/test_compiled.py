@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from c_library import library
 
+from c_library import library
 from pyminpack import InputTypeError, InputValueError, ShapeError, compiled_jacobian, compiled_residuals, leastsq
 
 pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")

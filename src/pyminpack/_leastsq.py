@@ -26,6 +26,7 @@ from ._convert import (
     require_finite_start,
 )
 from ._outcome import (
+    ENDED,
     GTOL,
     GTOL_TOO_SMALL,
     MESSAGES,
