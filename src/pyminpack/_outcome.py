@@ -1,6 +1,6 @@
 """What a fit ended with: its message, its covariance, the report that `leastsq` gives of it."""
 
-from math import isfinite, sqrt
+from math import isfinite
 from typing import Any, NoReturn, TypeAlias
 
 import numpy as np
@@ -70,19 +70,10 @@ def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
     """(JᵀJ)⁻¹ where the columns of J are independent beyond rounding."""
     n, m = fjac.shape
     r = fjac[:, :n]
-    if _minpack.column_rank(r, dependence_limit(m, n)) < n:
+    if _minpack.column_rank(r, m * DOUBLE) < n:
         return None
     cov_x = _minpack.covar(r, ipvt, 0.0)
     return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
-
-
-def dependence_limit(m: int, n: int) -> float:
-    """Sines of angles between a column and those before it that rounding can't tell from zero.
-
-    The rounding errors of n reflections of m numbers each, ten times over for columns that are nearly
-    dependent among themselves.
-    """
-    return 10 * n * sqrt(m) * DOUBLE
 
 
 def report_without_fit(start: Array, first: Array, full_output: bool) -> Report:
