@@ -44,7 +44,9 @@ contains
         stride = max(1_ip, m/sample)
         do j = 1, n
             verdict(j) = lost
-            if (is_zero(m, fjac(1, j))) cycle
+            if (fjac(1, j) == 0) then
+                if (is_zero(m, fjac(1, j))) cycle
+            end if
             h = merge(eta*abs(x(j)), eta, abs(x(j)) > 0)
             zeros = 0
             spacings = 0

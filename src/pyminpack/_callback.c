@@ -106,6 +106,7 @@ static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *a
         .func_compiled = lm_as_compiled(func),
         .jac_compiled = lm_as_compiled(jac),
         .nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args),
+        .sees_signals = PyFunction_Check(func),
         .calls = 1,
     };
     if (!allocate(frame, m, n)) {
@@ -325,7 +326,7 @@ static int look_for_signals(lm_frame *frame)
 /* Tells MINPACK how a callback went. */
 static void conclude(lm_frame *frame, int status, int *iflag)
 {
-    if (status == LM_GO_ON) {
+    if (status == LM_GO_ON && !frame->sees_signals) {
         status = look_for_signals(frame);
     }
     if (status != LM_GO_ON) {

@@ -37,6 +37,7 @@ typedef struct lm_frame {
     Py_ssize_t nargs;             /* how many args */
     PyArrayObject *x;             /* the last argument array, or NULL */
     int col_deriv;                /* the Jacobian comes as (n, m) */
+    int sees_signals;             /* func is Python code, which looks for Ctrl-C itself */
     int primed;                   /* the caller's fvec already holds the residuals at the start */
     long calls;                   /* calls of func so far, the one before the solve included */
     double *work;                 /* the solver's scratch */

@@ -12,7 +12,7 @@ Array: TypeAlias = npt.NDArray[np.float64]
 
 FLOAT64 = np.dtype(np.float64)
 DOUBLE = float(np.finfo(np.float64).eps)
-MOST_CALLS = int(np.iinfo(np.intc).max)
+_MOST_CALLS = int(np.iinfo(np.intc).max)
 
 
 def describe(x: npt.ArrayLike) -> str:
@@ -149,38 +149,45 @@ def as_scale(diag: Any, n: int) -> Array:
 
 def as_count(maxfev: Any) -> int:
     """A limit on evaluations as a C int; more than that is no limit."""
-    limit = _as_real(maxfev, f"maxfev is {maxfev!r}; it must be a whole number")
+    wanted = "it must be a whole number"
+    limit = _as_real("maxfev", maxfev, wanted)
     if limit != limit or (abs(limit) != np.inf and limit != int(limit)):
-        raise OptionError(f"maxfev is {maxfev!r}; it must be a whole number")
-    return int(max(-1, min(limit, MOST_CALLS)))
+        raise _out_of_range("maxfev", maxfev, wanted)
+    return int(max(-1, min(limit, _MOST_CALLS)))
 
 
 def as_options(
     ftol: Any, xtol: Any, gtol: Any, factor: Any, epsfcn: Any
 ) -> tuple[float, float, float, float, float | None]:
     """Tolerances, factor and epsfcn as floats within their ranges."""
-    tolerances = []
-    for name, value in (("ftol", ftol), ("xtol", xtol), ("gtol", gtol)):
-        message = f"{name} is {value!r}; a tolerance must be a number, 0 or more"
-        tolerances.append(_as_real(value, message))
-        if not tolerances[-1] >= 0:
-            raise OptionError(message)
-    message = f"factor is {factor!r}; the first step bound must be a positive and finite number"
-    bound = _as_real(factor, message)
+    wanted = "the first step bound must be a positive and finite number"
+    bound = _as_real("factor", factor, wanted)
     if not 0 < bound < np.inf:
-        raise OptionError(message)
+        raise _out_of_range("factor", factor, wanted)
+    precision = None
     if epsfcn is not None:
-        message = f"epsfcn is {epsfcn!r}; it must be the relative error of the residuals, or None"
-        epsfcn = _as_real(epsfcn, message)
-        if not abs(epsfcn) < np.inf:
-            raise OptionError(message)
-    return tolerances[0], tolerances[1], tolerances[2], bound, epsfcn
+        wanted = "it must be the relative error of the residuals, or None"
+        precision = _as_real("epsfcn", epsfcn, wanted)
+        if not abs(precision) < np.inf:
+            raise _out_of_range("epsfcn", epsfcn, wanted)
+    return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
 
 
-def _as_real(value: Any, message: str) -> float:
+def _as_tolerance(name: str, value: Any) -> float:
+    wanted = "a tolerance must be a number, 0 or more"
+    tolerance = _as_real(name, value, wanted)
+    if not tolerance >= 0:
+        raise _out_of_range(name, value, wanted)
+    return tolerance
+
+
+def _as_real(name: str, value: Any, wanted: str) -> float:
     """One real number as a float: of any kind of number, or an array without dimensions."""
-    if isinstance(value, numbers.Real) or (
-        isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
-    ):
+    is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
+    if is_scalar_array or isinstance(value, numbers.Real):
         return float(value)
-    raise OptionError(message)
+    raise _out_of_range(name, value, wanted)
+
+
+def _out_of_range(name: str, value: Any, wanted: str) -> OptionError:
+    return OptionError(f"{name} is {value!r}; {wanted}")

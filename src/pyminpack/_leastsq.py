@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Callable
-from math import inf, isfinite
+from math import isfinite
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -14,7 +14,6 @@ from ._compiled import CompiledJacobian, CompiledResiduals, prepare
 from ._convert import (
     DOUBLE,
     FLOAT64,
-    MOST_CALLS,
     Array,
     as_count,
     as_jacobian,
@@ -26,14 +25,11 @@ from ._convert import (
     require_finite_start,
 )
 from ._outcome import (
-    ENDED,
     GTOL,
     GTOL_TOO_SMALL,
-    MESSAGES,
-    NO_RESPONSE,
-    STOPPED,
     SUCCESS,
     Report,
+    message_for,
     refuse_values,
     report,
     report_without_fit,
@@ -42,7 +38,7 @@ from ._outcome import (
 _minpack.set_converters(as_residuals, as_jacobian)
 
 _OWN_SCALING = np.empty(0)
-_NUMBERS = (float, int)
+_DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
 
 
 @overload
@@ -229,12 +225,11 @@ def leastsq(
     n = start.size
     if not isinstance(args, tuple):
         args = (args,)
-    if type(maxfev) is not int or maxfev > MOST_CALLS:
+    if maxfev != 0:
         maxfev = as_count(maxfev)
     if maxfev <= 0:
         maxfev = (200 if Dfun is None else 100) * (n + 1)
-    plain = type(ftol) is type(xtol) is type(gtol) is float and type(factor) in _NUMBERS and epsfcn is None
-    if not (plain and ftol >= 0 and xtol >= 0 and gtol >= 0 and 0 < factor < inf):
+    if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
@@ -261,15 +256,13 @@ def leastsq(
         )
 
     if info == GTOL and fjac.item(0) == 0 and _minpack.enorm(fvec) > 0:
-        info, message = GTOL_TOO_SMALL, NO_RESPONSE
-    elif info in ENDED:
-        message = MESSAGES[info]
-    elif info < 0:
-        message = STOPPED.format(-info)
-    else:
+        info = GTOL_TOO_SMALL  # a Jacobian of zeros satisfies the test on gtol, and tells nothing
+    if info in SUCCESS and not full_output:
+        return x, info
+    if info > GTOL_TOO_SMALL:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
+    message = message_for(info, fjac, ftol, xtol, gtol, maxfev)
     if full_output:
-        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message.format(ftol, xtol, gtol, maxfev))
-    if info not in SUCCESS:
-        warnings.warn(message.format(ftol, xtol, gtol, maxfev), RuntimeWarning, stacklevel=2)
+        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
+    warnings.warn(message, RuntimeWarning, stacklevel=2)
     return x, info

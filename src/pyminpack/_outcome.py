@@ -15,7 +15,6 @@ Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
 
 # Values of `info`, as minpack/minpack_info.f90 has them.
 SUCCESS = frozenset({1, 2, 3, 4})
-ENDED = frozenset(range(1, 9))
 GTOL = 4
 GTOL_TOO_SMALL = 8
 _RESIDUALS_NOT_FINITE = 9
@@ -24,7 +23,7 @@ _JACOBIAN_NOT_FINITE = 10
 # {0} to {3} stand for ftol, xtol, gtol and maxfev.
 _REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {0:.3g}"
 _STEP = "the relative size of the step is at most xtol = {1:.3g}"
-MESSAGES = {
+_MESSAGES = {
     1: f"Converged: {_REDUCTION}.",
     2: f"Converged: {_STEP}.",
     3: f"Converged: {_REDUCTION}, and {_STEP}.",
@@ -37,13 +36,21 @@ MESSAGES = {
     8: "Stopped: gtol = {2:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
     "machine precision.",
 }
-# A Jacobian of zeros satisfies the test on gtol, and tells nothing.
-NO_RESPONSE = (
+_NO_RESPONSE = (
     "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so nothing tells "
     "whether this point is a minimum."
 )
-STOPPED = "Stopped by the compiled function, which asked for it with {0}; x is the best point met."
+_STOPPED = "Stopped by the compiled function, which asked for it with {0}; x is the best point met."
 _NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
+
+
+def message_for(info: int, fjac: Array, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
+    """Why a fit ended, in words."""
+    if info < 0:
+        return _STOPPED.format(-info)
+    if info == GTOL_TOO_SMALL and fjac.item(0) == 0:
+        return _NO_RESPONSE
+    return _MESSAGES[info].format(ftol, xtol, gtol, maxfev)
 
 
 def report(
