@@ -114,15 +114,17 @@ def leastsq(
     func : callable
         ``func(x, *args)`` gives the M residuals at `x`, an array of shape (N,), as floats of any precision
         in any shape, or as int64. M >= N, and M stays the same. Residuals that are not finite at a trial
-        point count as infinitely large: the fit goes on elsewhere.
+        point count as infinitely large: the fit goes on elsewhere. Machine code is called without Python
+        in between where `compiled_residuals` has made `func`.
     x0 : array_like
         The N parameters to start from, in any shape; `func` gets them, and they are returned, in one
         dimension. Never modified.
     args : tuple or object, optional
         Further arguments of `func` and `Dfun`; one that is not a tuple stands for itself.
     Dfun : callable, optional
-        ``Dfun(x, *args)`` gives the Jacobian, the derivatives of the residuals, of shape (M, N). Without
-        it, forward differences take N evaluations of `func` for each Jacobian.
+        ``Dfun(x, *args)`` gives the Jacobian, the derivatives of the residuals, of shape (M, N); or what
+        `compiled_jacobian` has made. Without it, forward differences take N evaluations of `func` for each
+        Jacobian.
     full_output : bool, optional
         Whether to return everything, or `x` and `ier` alone (the default).
     col_deriv : bool, optional
@@ -179,7 +181,8 @@ def leastsq(
     ier : int
         1 to 4: converged, by `ftol`, `xtol`, both or `gtol`. 5 to 8: stopped before that, by `maxfev`, or
         because rounding allows no further progress by the test on `ftol`, `xtol` or `gtol`; without
-        `full_output`, a RuntimeWarning says so. 0: there are no parameters.
+        `full_output`, a RuntimeWarning says so. 0: there are no parameters. Negative: a compiled function
+        asked to stop.
 
     Raises
     ------

@@ -15,8 +15,8 @@ def evaluate_compiled(capsule: Any, m: int, x: _Array, result: _Array) -> int: .
 def read_capsule(capsule: Any) -> tuple[int, str | None, int]: ...
 def lmdif(
     fcn: Any,
-    x: _Array,
-    fvec: _Array,
+    x0: _Array,
+    fvec0: _Array,
     ftol: float,
     xtol: float,
     gtol: float,
@@ -29,8 +29,8 @@ def lmdif(
 def lmder(
     fcn: Any,
     jac: Any,
-    x: _Array,
-    fvec: _Array,
+    x0: _Array,
+    fvec0: _Array,
     col_deriv: bool,
     ftol: float,
     xtol: float,
@@ -44,8 +44,8 @@ def lmder(
 def lmstr(
     fcn: Any,
     jac: Any,
-    x: _Array,
-    fvec: _Array,
+    x0: _Array,
+    fvec0: _Array,
     ftol: float,
     xtol: float,
     gtol: float,
