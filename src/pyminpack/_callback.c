@@ -55,7 +55,7 @@ static PyThreadState *release_gil(void)
 
 static void take_gil(PyThreadState *state)
 {
-    enum { PATIENCE = 2000 }; /* some ten microseconds */
+    enum { PATIENCE = 500 }; /* some ten microseconds */
 
     for (int i = 0; i < PATIENCE && atomic_load_explicit(&between_fits, memory_order_relaxed); i++) {
 #if defined(__x86_64__) || defined(__i386__)
