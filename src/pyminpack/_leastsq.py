@@ -1,15 +1,14 @@
 """`leastsq`: MINPACK's lmdif and lmder under the calling sequence of `scipy.optimize.leastsq`."""
 
-import warnings
 from collections.abc import Callable
 from math import isfinite
 from typing import Any, Literal, overload
+from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
 from numpy import ndarray
 
-from . import _minpack
 from ._compiled import CompiledJacobian, CompiledResiduals, prepare
 from ._convert import (
     DOUBLE,
@@ -24,9 +23,11 @@ from ._convert import (
     precision_of,
     require_finite_start,
 )
+from ._minpack import enorm, lmder, lmdif, set_converters
 from ._outcome import (
     GTOL,
     GTOL_TOO_SMALL,
+    NO_RESPONSE,
     SUCCESS,
     Report,
     message_for,
@@ -35,7 +36,7 @@ from ._outcome import (
     report_without_fit,
 )
 
-_minpack.set_converters(as_residuals, as_jacobian)
+set_converters(as_residuals, as_jacobian)
 
 _OWN_SCALING = np.empty(0)
 _DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
@@ -250,22 +251,23 @@ def leastsq(
     njev = None
     if Dfun is None:
         step = precision if epsfcn is None else epsfcn
-        x, fvec, info, nfev, fjac, ipvt, qtf = _minpack.lmdif(
+        x, fvec, info, nfev, fjac, ipvt, qtf = lmdif(
             func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args
         )
     else:
-        x, fvec, info, nfev, njev, fjac, ipvt, qtf = _minpack.lmder(
+        x, fvec, info, nfev, njev, fjac, ipvt, qtf = lmder(
             func, Dfun, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, scale, factor, args
         )
 
-    if info == GTOL and fjac.item(0) == 0 and _minpack.enorm(fvec) > 0:
-        info = GTOL_TOO_SMALL  # a Jacobian of zeros satisfies the test on gtol, and tells nothing
+    message = ""
+    if info == GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
+        info, message = GTOL_TOO_SMALL, NO_RESPONSE  # a Jacobian of zeros passes the test on gtol, and tells nothing
     if info in SUCCESS and not full_output:
         return x, info
     if info > GTOL_TOO_SMALL:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
-    message = message_for(info, fjac, ftol, xtol, gtol, maxfev)
+    message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
-    warnings.warn(message, RuntimeWarning, stacklevel=2)
+    warn(message, RuntimeWarning, stacklevel=2)
     return x, info

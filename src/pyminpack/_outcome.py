@@ -36,7 +36,7 @@ _MESSAGES = {
     8: "Stopped: gtol = {2:.3g} is too small; the residuals are orthogonal to the columns of the Jacobian to "
     "machine precision.",
 }
-_NO_RESPONSE = (
+NO_RESPONSE = (
     "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so nothing tells "
     "whether this point is a minimum."
 )
@@ -44,12 +44,10 @@ _STOPPED = "Stopped by the compiled function, which asked for it with {0}; x is 
 _NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
 
 
-def message_for(info: int, fjac: Array, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
+def message_for(info: int, ftol: float, xtol: float, gtol: float, maxfev: int) -> str:
     """Why a fit ended, in words."""
     if info < 0:
         return _STOPPED.format(-info)
-    if info == GTOL_TOO_SMALL and fjac.item(0) == 0:
-        return _NO_RESPONSE
     return _MESSAGES[info].format(ftol, xtol, gtol, maxfev)
 
 
