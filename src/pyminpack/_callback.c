@@ -42,35 +42,40 @@ static double seconds(void)
 
 /* The GIL ------------------------------------------------------------------------------------------------ */
 
-/* Whether a thread that fits with compiled functions is between two fits, and so has the GIL, for the few
- * microseconds that Python takes there. Another one that waited for it asleep would wake up too late, when the
- * first is through with its next fit, and find it taken again: threads with short fits would go in turns. */
-static atomic_int between_fits = 0;
+/* The thread that fits with compiled functions and is between two fits, and so has the GIL, for the few microseconds
+ * that Python takes there; or NULL. Another one that waited for the GIL asleep would wake up too late, when the first
+ * is through with its next fit, and find it taken again: threads with short fits would go in turns. So it looks here
+ * for some microseconds first. The mark goes only after the GIL itself has gone, and not where the next thread has
+ * already put its own in its place: who sees none finds the GIL free. */
+static _Atomic(PyThreadState *) between_fits = NULL;
 
 static PyThreadState *release_gil(void)
 {
-    atomic_store_explicit(&between_fits, 0, memory_order_relaxed);
-    return PyEval_SaveThread();
+    PyThreadState *state = PyEval_SaveThread();
+    PyThreadState *mine = state;
+
+    atomic_compare_exchange_strong(&between_fits, &mine, NULL);
+    return state;
 }
 
 static void take_gil(PyThreadState *state)
 {
-    enum { PATIENCE = 500 }; /* some ten microseconds */
+    enum { PATIENCE = 250 }; /* some ten microseconds, where a pause takes 140 cycles */
 
-    for (int i = 0; i < PATIENCE && atomic_load_explicit(&between_fits, memory_order_relaxed); i++) {
+    for (int i = 0; i < PATIENCE && atomic_load_explicit(&between_fits, memory_order_relaxed) != NULL; i++) {
 #if defined(__x86_64__) || defined(__i386__)
         __builtin_ia32_pause();
 #endif
     }
     PyEval_RestoreThread(state);
-    atomic_store_explicit(&between_fits, 1, memory_order_relaxed);
+    atomic_store(&between_fits, state);
 }
 
 /* Frames ------------------------------------------------------------------------------------------------- */
 
 static void release(lm_frame *frame)
 {
-    PyMem_Free(frame->work);
+    PyMem_RawFree(frame->work);
     if (frame->call != frame->call_inline) {
         PyMem_Free(frame->call);
     }
@@ -87,7 +92,7 @@ static int allocate(lm_frame *frame, int m, int n)
     if (places > LM_INLINE_ARGS) {
         frame->call = PyMem_New(PyObject *, places);
     }
-    frame->work = PyMem_New(double, scratch + (by_rows ? (npy_intp)m * n : 0));
+    frame->work = PyMem_RawMalloc((size_t)(scratch + (by_rows ? (npy_intp)m * n : 0)) * sizeof *frame->work);
     if (frame->call == NULL || frame->work == NULL) {
         release(frame);
         PyErr_NoMemory();

@@ -7,11 +7,11 @@
 static const char capsule_name[] = "pyminpack.compiled";
 
 const char lm_make_compiled_doc[] =
-    "make_compiled(function, data, convention)\n\n"
-    "A capsule for a compiled function at an address, to be called with the data at another.";
+    "make_compiled(function, data, convention, m, n)\n\n"
+    "A capsule for a compiled function at an address, to be called with the data at another; n is 0 for residuals.";
 
 const char lm_evaluate_compiled_doc[] =
-    "evaluate_compiled(capsule, m, x, result)\n\n"
+    "evaluate_compiled(capsule, x, result)\n\n"
     "Calls a compiled function at x, without the GIL, for `result` to be filled; gives what it returned.";
 
 const char lm_read_capsule_doc[] =
@@ -26,13 +26,18 @@ static void destroy(PyObject *capsule)
 PyObject *lm_make_compiled(PyObject *Py_UNUSED(self), PyObject *args)
 {
     PyObject *function, *data, *capsule;
-    int convention;
+    int convention, m, n;
 
-    if (!PyArg_ParseTuple(args, "OOi:make_compiled", &function, &data, &convention)) {
+    if (!PyArg_ParseTuple(args, "OOiii:make_compiled", &function, &data, &convention, &m, &n)) {
         return NULL;
     }
-    lm_compiled compiled = {
-        .function = PyLong_AsVoidPtr(function), .data = PyLong_AsVoidPtr(data), .convention = convention};
+    const lm_compiled compiled = {
+        .function = PyLong_AsVoidPtr(function),
+        .data = PyLong_AsVoidPtr(data),
+        .convention = (lm_convention)convention,
+        .m = m,
+        .n = n,
+    };
     if (PyErr_Occurred()) {
         return NULL;
     }
@@ -77,9 +82,9 @@ PyObject *lm_evaluate_compiled(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *capsule;
     PyArrayObject *x, *result;
     const lm_compiled *compiled;
-    int m, status;
+    int status;
 
-    if (!PyArg_ParseTuple(args, "OiO!O!:evaluate_compiled", &capsule, &m, &PyArray_Type, &x, &PyArray_Type, &result)) {
+    if (!PyArg_ParseTuple(args, "OO!O!:evaluate_compiled", &capsule, &PyArray_Type, &x, &PyArray_Type, &result)) {
         return NULL;
     }
     compiled = lm_as_compiled(capsule);
@@ -89,7 +94,7 @@ PyObject *lm_evaluate_compiled(PyObject *Py_UNUSED(self), PyObject *args)
     }
     const int n = (int)PyArray_SIZE(x);
     Py_BEGIN_ALLOW_THREADS
-    status = lm_call_compiled(compiled, m, n, PyArray_DATA(x), PyArray_DATA(result));
+    status = lm_call_compiled(compiled, compiled->m, n, PyArray_DATA(x), PyArray_DATA(result));
     Py_END_ALLOW_THREADS
     return PyLong_FromLong(status);
 }

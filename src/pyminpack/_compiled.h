@@ -21,6 +21,7 @@ typedef struct {
     void *function;
     void *data;
     lm_convention convention;
+    int m, n; /* residuals, and parameters; n is 0 for residuals, which take any number of them */
 } lm_compiled;
 
 /* The compiled function that a capsule holds; NULL, without an exception, where an object is something else. */
@@ -29,7 +30,7 @@ const lm_compiled *lm_as_compiled(PyObject *object);
 /* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. */
 int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result);
 
-/* Python: make_compiled(function, data, convention), both addresses as integers, gives the capsule. */
+/* Python: make_compiled(function, data, convention, m, n), both addresses as integers, gives the capsule. */
 PyObject *lm_make_compiled(PyObject *self, PyObject *args);
 extern const char lm_make_compiled_doc[];
 
@@ -37,7 +38,7 @@ extern const char lm_make_compiled_doc[];
 PyObject *lm_read_capsule(PyObject *self, PyObject *capsule);
 extern const char lm_read_capsule_doc[];
 
-/* Python: evaluate_compiled(capsule, m, x, result) fills result and gives what the function returned. */
+/* Python: evaluate_compiled(capsule, x, result) fills result and gives what the function returned. */
 PyObject *lm_evaluate_compiled(PyObject *self, PyObject *args);
 extern const char lm_evaluate_compiled_doc[];
 

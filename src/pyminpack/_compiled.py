@@ -38,7 +38,7 @@ class CompiledResiduals:
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Evaluate the residuals at x: a new array of shape (m,)."""
-        return _evaluate(self._capsule, self.m, x, np.empty(self.m))
+        return _evaluate(self._capsule, x, np.empty(self.m))
 
     def __repr__(self) -> str:
         return f"<compiled residuals, m = {self.m}>"
@@ -69,7 +69,7 @@ class CompiledJacobian:
         result = np.empty((self.m, self.n), order="C" if self.layout == "C" else "F")
         if np.size(x) != self.n:
             raise ShapeError(f"this Jacobian has n = {self.n} parameters, and x has {np.size(x)}")
-        return _evaluate(self._capsule, self.m, x, result)
+        return _evaluate(self._capsule, x, result)
 
     def __repr__(self) -> str:
         return f"<compiled Jacobian, m = {self.m}, n = {self.n}, layout {self.layout!r}>"
@@ -127,7 +127,7 @@ def compiled_residuals(
     _require_type(pointer.ctype, kind)
     if kind == "minpack" and data is not None:
         raise InputValueError("MINPACK's fcn takes no data; use the signature 'residuals' for that")
-    capsule = _minpack.make_compiled(pointer.address, data_address(data) or pointer.data, _CONVENTIONS[kind])
+    capsule = _minpack.make_compiled(pointer.address, data_address(data) or pointer.data, _CONVENTIONS[kind], m, 0)
     return CompiledResiduals(capsule, m, (function, data))
 
 
@@ -168,7 +168,7 @@ def compiled_jacobian(
     pointer = function_pointer(function)
     _require_type(pointer.ctype, "jacobian")
     address = data_address(data) or pointer.data
-    capsule = _minpack.make_compiled(pointer.address, address, _CONVENTIONS[f"jacobian {layout}"])
+    capsule = _minpack.make_compiled(pointer.address, address, _CONVENTIONS[f"jacobian {layout}"], m, n)
     return CompiledJacobian(capsule, m, n, layout, (function, data))
 
 
@@ -199,20 +199,24 @@ def _require_positive(**sizes: Any) -> None:
             raise InputValueError(f"{name} is {size}; it must be at least 1")
 
 
-def _evaluate(capsule: Any, m: int, x: npt.ArrayLike, result: Array) -> Array:
+def _evaluate(capsule: Any, x: npt.ArrayLike, result: Array) -> Array:
     at = np.ascontiguousarray(x, dtype=np.float64).ravel()
-    status = _minpack.evaluate_compiled(capsule, m, at, result)
+    status = _minpack.evaluate_compiled(capsule, at, result)
     if status:
         raise InputValueError(f"the compiled function asked to stop, with {-status}, at x = {at}")
     return result
 
 
 def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[Any, Any, Array]:
-    """What the core is to call, and residuals at the start, or as many zeros where it is to compute them."""
+    """What the core is to call where func or jac is compiled, and residuals at the start.
+
+    Compiled residuals are left for the core to compute: as many zeros stand for them. Where there are no
+    parameters, and so nothing to fit, they are computed here.
+    """
     if args:
         raise InputTypeError("compiled functions take no args: give them data instead")
     first: Array
-    if type(func) is CompiledResiduals:
+    if type(func) is CompiledResiduals and start.size > 0:
         func, first = func._capsule, func._shape
     else:
         first = func(start.copy())

@@ -1,7 +1,6 @@
 """`leastsq`: MINPACK's lmdif and lmder under the calling sequence of `scipy.optimize.leastsq`."""
 
 from collections.abc import Callable
-from math import isfinite
 from typing import Any, Literal, overload
 from warnings import warn
 
@@ -23,7 +22,7 @@ from ._convert import (
     precision_of,
     require_finite_start,
 )
-from ._minpack import enorm, lmder, lmdif, set_converters
+from ._minpack import enorm, fit_compiled, lmder, lmdif, plain_start, set_converters
 from ._outcome import (
     GTOL,
     GTOL_TOO_SMALL,
@@ -92,10 +91,10 @@ def leastsq(
     diag: npt.ArrayLike | None = None,
 ) -> tuple[Array, int] | Report: ...
 def leastsq(
-    func: Callable[..., Any],
-    x0: npt.ArrayLike,
+    func: Any,
+    x0: Any,
     args: Any = (),
-    Dfun: Callable[..., Any] | None = None,
+    Dfun: Any = None,
     full_output: bool = False,
     col_deriv: bool = False,
     ftol: float = 1.49012e-8,
@@ -104,8 +103,8 @@ def leastsq(
     maxfev: int = 0,
     epsfcn: float | None = None,
     factor: float = 100,
-    diag: npt.ArrayLike | None = None,
-) -> tuple[Array, int] | Report:
+    diag: Any = None,
+) -> Any:
     """Minimize the sum of squares of residuals by the Levenberg-Marquardt method.
 
     A drop-in for :func:`scipy.optimize.leastsq`: same arguments, same returns.
@@ -222,42 +221,52 @@ def leastsq(
     >>> x.round(6), ier in (1, 2, 3, 4)
     (array([2.5, 1.3]), True)
     """
-    usual = type(x0) is ndarray and x0.dtype is FLOAT64 and x0.ndim == 1
-    start: Array = x0.copy() if usual else as_parameters(x0)  # type: ignore[union-attr]
-    if not isfinite(sum(start.tolist())):
-        require_finite_start(start)
-    n = start.size
-    if not isinstance(args, tuple):
-        args = (args,)
-    if maxfev != 0:
-        maxfev = as_count(maxfev)
-    if maxfev <= 0:
-        maxfev = (200 if Dfun is None else 100) * (n + 1)
-    if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
-        ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
-    scale = _OWN_SCALING if diag is None else as_scale(diag, n)
+    fit: Any = None
+    compiled = type(func) is CompiledResiduals and (Dfun is None or type(Dfun) is CompiledJacobian)
+    if compiled and type(args) is tuple and not args:
+        jac = None if Dfun is None else Dfun._capsule
+        fit = fit_compiled(func._capsule, jac, x0, ftol, xtol, gtol, maxfev, epsfcn, diag, factor, full_output)
+    if fit is None:
+        start: Array | None = plain_start(x0)
+        if start is None:
+            start = as_parameters(x0)
+            require_finite_start(start)
+        n = start.size
+        if not isinstance(args, tuple):
+            args = (args,)
+        if maxfev != 0:
+            maxfev = as_count(maxfev)
+        if maxfev <= 0:
+            maxfev = _most_calls(Dfun, n)
+        if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
+            ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
+        scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
-    precision = DOUBLE
-    if type(func) is CompiledResiduals or type(Dfun) is CompiledJacobian:
-        func, Dfun, first = prepare(func, Dfun, start, args)
-    else:
-        first = func(start.copy(), *args) if args else func(start.copy())
-    if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
-        residuals = as_residuals(first, None, start, 1).ravel()
-        first, precision = residuals, precision_of(first)
-    if n == 0 or first.size < n:
-        return report_without_fit(start, first, full_output)
+        precision = DOUBLE
+        jac = Dfun
+        if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
+            func, jac, first = prepare(func, jac, start, args)
+        else:
+            first = func(start.copy(), *args) if args else func(start.copy())
+        if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+            residuals = as_residuals(first, None, start, 1).ravel()
+            first, precision = residuals, precision_of(first)
+        if n == 0 or first.size < n:
+            return report_without_fit(start, first, full_output)
 
-    njev = None
-    if Dfun is None:
         step = precision if epsfcn is None else epsfcn
-        x, fvec, info, nfev, fjac, ipvt, qtf = lmdif(
-            func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args
-        )
-    else:
-        x, fvec, info, nfev, njev, fjac, ipvt, qtf = lmder(
-            func, Dfun, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, scale, factor, args
-        )
+        if compiled:
+            own = None if diag is None else scale
+            fit = fit_compiled(func, jac, start, ftol, xtol, gtol, maxfev, step, own, factor, bool(full_output))
+        elif jac is None:
+            x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args)
+            fit = x, fvec, info, nfev, None, *rest
+        else:
+            fit = lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, scale, factor, args)
+
+    if len(fit) == 2:
+        return fit
+    x, fvec, info, nfev, njev, fjac, ipvt, qtf = fit
 
     message = ""
     if info == GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
@@ -266,8 +275,15 @@ def leastsq(
         return x, info
     if info > GTOL_TOO_SMALL:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
+    if maxfev <= 0:
+        maxfev = _most_calls(Dfun, x.size)
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
     warn(message, RuntimeWarning, stacklevel=2)
     return x, info
+
+
+def _most_calls(Dfun: Any, n: int) -> int:
+    """The default of maxfev; _fit.c has it, too."""
+    return (200 if Dfun is None else 100) * (n + 1)

@@ -1,0 +1,192 @@
+"""Compiled fits take their arguments straight in C where these are plain, and by Python where they are not: alike."""
+
+import ctypes
+from typing import Any
+
+import numpy as np
+import pytest
+
+from c_library import library
+from pyminpack import InputTypeError, InputValueError, OptionError, compiled_jacobian, compiled_residuals, leastsq
+from pyminpack._minpack import fit_compiled, plain_start
+
+pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")
+
+T = np.linspace(0, 4, 20)
+DATA = np.concatenate([T, 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)])
+START = np.array([1.0, 1.0])
+TOLERANCE = 1.49012e-8
+
+
+def decay() -> Any:
+    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
+
+
+def decay_jacobian() -> Any:
+    return compiled_jacobian(library().jacobian_rows, 20, 2, data=DATA)
+
+
+def counted(calls: np.ndarray) -> Any:
+    return compiled_residuals(library().counted, 5, data=calls, signature="residuals")
+
+
+def python_decay(x: np.ndarray) -> np.ndarray:
+    return decay()(x)
+
+
+def plainly(jac: Any = None, **options: Any) -> Any:
+    """What C makes of a fit of the decay; None where it leaves the arguments to Python."""
+    arguments = {
+        "x0": START, "ftol": TOLERANCE, "xtol": TOLERANCE, "gtol": 0.0, "maxfev": 0, "epsfcn": None, "diag": None,
+        "factor": 100, "full_output": False,
+    } | options  # fmt: skip
+    return fit_compiled(decay()._capsule, jac, *arguments.values())
+
+
+PLAIN = {
+    "x0": START,
+    "ftol": 1e-6,
+    "xtol": 1,
+    "gtol": 0,
+    "maxfev": 17,
+    "epsfcn": 1e-10,
+    "diag": np.array([1.0, 2.0]),
+    "factor": 0.5,
+    "full_output": True,
+}
+UNUSUAL = {
+    "x0": [[1.0, 1.0], np.array([1, 1]), START.astype(np.float32), np.ones(4)[::2], START[None, :]],
+    "ftol": [np.float64(1e-6), np.array(1e-6), np.float32(2**-20), True],
+    "xtol": [np.float64(1e-6)],
+    "gtol": [np.float64(1e-6)],
+    "maxfev": [np.int64(17), 1e300, 10**30],
+    "epsfcn": [np.float64(1e-10)],
+    "diag": [[1.0, 2.0], np.array([1, 2]), (3, 4)],
+    "factor": [np.float64(0.5), np.int64(2)],
+    "full_output": [1, np.bool_(True)],
+}
+WRONG = {
+    "x0": [np.array([1.0, np.nan]), np.array([np.inf, 1.0]), np.array([1.0, 1j]), None],
+    "ftol": [-1e-9, np.nan, "1e-8", None],
+    "xtol": [-1.0, np.nan, [1e-8]],
+    "gtol": [-1, np.nan],
+    "maxfev": [1.5, "many"],
+    "epsfcn": [np.inf, np.nan, "small"],
+    "diag": [np.array([1.0, 0.0]), np.array([1.0, np.inf]), np.ones(3), "text"],
+    "factor": [0.0, -1, np.inf, np.nan, None],
+}
+
+
+def cases(table: dict[str, list[Any]]) -> list[Any]:
+    return [pytest.param(name, value, id=f"{name}={value!r}") for name, values in table.items() for value in values]
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_plain_arguments_go_straight_to_c(name):
+    assert plainly(**{name: PLAIN[name]}) is not None
+
+
+@pytest.mark.parametrize(("name", "value"), cases(UNUSUAL) + cases(WRONG))
+def test_c_leaves_every_other_argument_to_python(name, value):
+    assert plainly(**{name: value}) is None
+
+
+def test_c_leaves_functions_that_do_not_fit_to_python():
+    other = compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)
+    assert plainly(decay_jacobian()._capsule) is not None
+    assert plainly(other._capsule) is None
+    assert plainly(x0=np.empty(0)) is None
+    assert plainly(x0=np.ones(21)) is None
+
+
+def test_c_wants_all_its_arguments():
+    with pytest.raises(TypeError, match="11 arguments"):
+        fit_compiled(decay()._capsule, None)  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize("jacobian", [False, True], ids=["differences", "Jacobian"])
+@pytest.mark.parametrize(("name", "value"), [*PLAIN.items(), *cases(UNUSUAL)])
+def test_every_argument_means_what_it_means_for_python_residuals(name, value, jacobian):
+    options = {"x0": np.array([9.0, 0.1]), "factor": 0.1, "full_output": True} | {name: value}
+    if jacobian:
+        options["Dfun"] = decay_jacobian()
+    x, cov_x, info, message, ier = leastsq(decay(), **options)
+    expected = leastsq(python_decay, **options)
+    np.testing.assert_array_equal(x, expected[0])
+    np.testing.assert_array_equal(cov_x, expected[1])
+    assert info.keys() == expected[2].keys()
+    for key in info:
+        np.testing.assert_array_equal(info[key], expected[2][key])
+    assert (message, ier) == expected[3:]
+
+
+@pytest.mark.parametrize(("name", "value"), cases(WRONG))
+def test_wrong_arguments_get_the_same_refusal_before_any_call(name, value):
+    calls = np.zeros(1)
+    options = {"x0": START} | {name: value}
+    with pytest.raises((InputTypeError, InputValueError, OptionError)) as expected:
+        leastsq(lambda x: np.ones(5), **options)
+    with pytest.raises(type(expected.value)) as refused:
+        leastsq(counted(calls), **options)
+    assert str(refused.value) == str(expected.value)
+    assert calls[0] == 0
+
+
+@pytest.mark.parametrize(("with_jacobian", "most"), [(False, 400), (True, 200)])
+def test_default_of_maxfev(with_jacobian, most):
+    """exp(-x) has no minimum: with tolerances of 0, only the limit ends the fit, 1 step to the right an iteration."""
+    pointer = ctypes.POINTER(ctypes.c_double)
+    function = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, pointer, pointer, ctypes.c_void_p)
+
+    def fill(sign: float) -> Any:
+        def evaluate(m: int, n: int, x: Any, values: Any, data: Any) -> int:
+            values[0] = sign * np.exp(-x[0])
+            return 0
+
+        return function(evaluate)
+
+    jacobian = {"Dfun": compiled_jacobian(fill(-1.0), 1, 1)} if with_jacobian else {}
+    _, _, info, message, ier = leastsq(
+        compiled_residuals(fill(1.0), 1), np.zeros(1), ftol=0.0, xtol=0.0, full_output=True, **jacobian
+    )
+    assert ier == 5
+    assert most <= info["nfev"] <= most + 1
+    assert f"maxfev = {most}" in message
+
+
+@pytest.mark.parametrize("convert", [np.array, list], ids=["plain", "list"])
+def test_a_fit_that_fails_keeps_its_arrays(convert):
+    """Without full_output they are in scratch, until there is something to say of them."""
+    with pytest.warns(RuntimeWarning, match="maxfev = 3"):
+        ier = leastsq(decay(), convert([9.0, 0.1]), maxfev=3)[1]
+    assert ier == 5
+    with pytest.raises(InputValueError, match=r"19 of 20 .* residual 1 \(inf\)"):
+        leastsq(decay(), convert([1e308, -1e308]))
+
+
+def test_a_jacobian_of_zeros_is_no_success_without_full_output_either():
+    with pytest.warns(RuntimeWarning, match="the Jacobian is zero"):
+        assert leastsq(compiled_residuals(library().flat, 5, signature="residuals"), START)[1] == 8
+
+
+def test_no_parameters():
+    """There is nothing to fit, and the residuals are reported as they are."""
+    flat = compiled_residuals(library().flat, 3, signature="residuals")
+    with pytest.raises(InputTypeError, match="x0 is empty"):
+        leastsq(flat, [])
+    x, _, info, _, ier = leastsq(flat, [], full_output=True)
+    assert (x.size, ier, info["nfev"]) == (0, 0, 1)
+    np.testing.assert_array_equal(info["fvec"], np.ones(3))
+
+
+def test_start_stays_as_it_was():
+    start = START.copy()
+    x = leastsq(decay(), start)[0]
+    np.testing.assert_array_equal(start, START)
+    assert not np.shares_memory(x, start)
+
+
+@pytest.mark.parametrize("value", [[1.0], np.array([1]), np.array([np.nan]), np.ones((1, 1)), np.ones(4)[::2], None])
+def test_only_plain_starts_are_copied_in_c(value):
+    assert plain_start(value) is None
+    np.testing.assert_array_equal(plain_start(np.arange(3.0)), np.arange(3.0))
