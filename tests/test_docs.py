@@ -3,11 +3,14 @@
 import importlib.util
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+
+import pyminpack
 
 PAGE = Path(__file__).resolve().parent.parent / "docs" / "compiled.md"
 EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL))
@@ -34,8 +37,24 @@ def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     require(name)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
+    entered: list[str] = []
+
+    def leastsq(func: Any, x0: Any, **options: Any) -> Any:
+        """Note which Python functions are entered on the way, but for those that make an array of x0."""
+        start = np.array(x0, dtype=float)
+        sys.setprofile(lambda frame, event, _: entered.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            return pyminpack.leastsq(func, start, **options)
+        finally:
+            sys.setprofile(None)
+
     names: dict[str, Any] = {}
     exec(EXAMPLES["data"], names)
+    names["leastsq"] = leastsq
     exec(EXAMPLES[name], names)
     assert names["ier"] in (1, 2, 3, 4)
     np.testing.assert_allclose(names["x"], [2.5, 1.3], rtol=1e-6)
+    if name == "address":  # Python behind a C function pointer
+        assert "residuals" in entered
+    else:
+        assert entered == ["leastsq"]
