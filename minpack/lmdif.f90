@@ -1,17 +1,10 @@
 !> Nonlinear least squares, the Jacobian by forward differences.
 module minpack_lmdif
     use minpack_callbacks, only: residual_function
-    use minpack_constants, only: machine_precision, mode_internal_scaling
-    use minpack_enorm, only: enorm
-    use minpack_fdjac2, only: fdjac2
-    use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input, info_running
+    use minpack_constants, only: mode_internal_scaling
+    use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
-    use minpack_lm_judge, only: lm_judge
-    use minpack_lm_propose, only: lm_propose
-    use minpack_lm_start, only: lm_start
-    use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state
-    use minpack_unfelt, only: felt, find_unfelt, single_precision, try_longer, were_misleading
+    use minpack_lm_differences, only: lm_differences
     implicit none
     private
     public :: lmdif, lmdif1
@@ -44,101 +37,13 @@ contains
         real(wp), intent(out) :: qtf(n) !! the first n entries of its Qᵀf
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
-        type(lm_control) :: control
-        type(lm_state) :: state
-        real(wp) :: precision
-        logical :: tried
-        integer(ip) :: iflag
+        integer(ip), parameter :: by_columns = 0_ip
+        real(wp) :: nothing(1)
 
-        control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
-        nfev = 0
-        info = info_improper_input
-        if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
-
-        fit: block
-            iflag = 1
-            call fcn(m, n, x, fvec, iflag)
-            nfev = 1
-            if (iflag < 0) exit fit
-            state = lm_begin(enorm(m, fvec))
-            precision = epsfcn
-            tried = epsfcn > machine_precision .or. state%fnorm == 0
-
-            do while (state%info == info_running)
-                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, ipvt, wa2, wa4)
-                if (iflag < 0) exit fit
-                if (nprint > 0) then
-                    iflag = 0
-                    if (mod(state%iteration - 1, nprint) == 0) call fcn(m, n, x, fvec, iflag)
-                    if (iflag < 0) exit fit
-                end if
-
-                wa4 = fvec
-                call lm_factor(m, n, fjac, ldfjac, ipvt, wa4, qtf, wa2, wa1, wa3)
-                call lm_start(control, n, fjac, ldfjac, ipvt, qtf, wa2, x, diag, state, wa3)
-
-                do while (state%info == info_running)
-                    call lm_propose(n, fjac, ldfjac, ipvt, qtf, diag, x, state, wa2, wa1, wa3, wa4)
-                    iflag = 1
-                    call fcn(m, n, wa2, wa4, iflag)
-                    nfev = nfev + 1
-                    if (iflag < 0) exit fit
-                    call lm_judge(control, n, diag, wa2, enorm(m, wa4), nfev, x, state, wa3)
-                    if (precision <= machine_precision .and. were_misleading(state)) then
-                        precision = single_precision
-                        tried = .true.
-                        state = lm_begin(state%fnorm)
-                        exit
-                    end if
-                    if (.not. state%accepted) cycle
-                    fvec = wa4
-                    exit
-                end do
-            end do
-        end block fit
-
-        if (iflag < 0) then
-            info = iflag
-        else
-            info = state%info
-        end if
-        iflag = 0
-        if (nprint > 0) call fcn(m, n, x, fvec, iflag)
+        nothing = 0
+        call lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
+                            info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_columns, nothing)
     end subroutine lmdif
-
-    !> The Jacobian by differences, once more with longer ones where the residuals prove coarse (unfelt.f90).
-    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, verdict, &
-                                     beside, wa)
-        procedure(residual_function) :: fcn
-        integer(ip), intent(in) :: m, n !! residuals and parameters
-        real(wp), intent(inout) :: x(n) !! where; on return as it was
-        real(wp), intent(in) :: fvec(m) !! the residuals there
-        integer(ip), intent(in) :: ldfjac !! leading dimension, >= m
-        real(wp), intent(out) :: fjac(ldfjac, n) !! the Jacobian
-        integer(ip), intent(out) :: iflag !! < 0 on return where fcn asked to stop
-        real(wp), intent(inout) :: precision !! relative error of the residuals, raised where it proves larger
-        logical, intent(inout) :: tried !! whether `precision` is the caller's word, or has been found out
-        integer(ip), intent(inout) :: nfev !! evaluations of the residuals
-        integer(ip), intent(out) :: verdict(n) !! scratch
-        real(wp), intent(out) :: beside(n), wa(m) !! scratch
-
-        logical :: contradicts
-
-        iflag = 2
-        call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
-        nfev = nfev + n
-        if (iflag < 0 .or. tried) return
-        call find_unfelt(m, n, x, fvec, fjac, ldfjac, verdict)
-        if (all(verdict == felt)) return
-
-        tried = .true.
-        call try_longer(fcn, m, n, x, fvec, fjac, ldfjac, verdict, contradicts, iflag, beside, wa)
-        nfev = nfev + 1
-        if (iflag < 0 .or. .not. contradicts) return
-        precision = single_precision
-        call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
-        nfev = nfev + n
-    end subroutine differences
 
     !> lmdif with one tolerance, and every other choice made.
     recursive subroutine lmdif1(fcn, m, n, x, fvec, tol, info, iwa, wa, lwa) bind(c, name="lmdif1_")

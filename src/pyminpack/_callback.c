@@ -1,5 +1,8 @@
 #include "_callback.h"
 
+#include "_core.h"
+
+#include <math.h>
 #include <stdatomic.h>
 #include <string.h>
 #include <time.h>
@@ -81,18 +84,20 @@ static void release(lm_frame *frame)
     }
 }
 
-/* Scratch for the solver and for a Jacobian by rows, and room for the arguments of a call. */
+/* Scratch for the solver, 5 n + m numbers, and for a compiled Jacobian that can't go where it is wanted at once; and
+ * room for the arguments of a call. */
 static int allocate(lm_frame *frame, int m, int n)
 {
     const Py_ssize_t places = frame->nargs + 3;
-    const npy_intp scratch = 4 * (npy_intp)n + m;
-    const int by_rows = frame->jac_compiled != NULL && frame->jac_compiled->convention == LM_JACOBIAN_C;
+    const npy_intp scratch = 5 * (npy_intp)n + m;
+    const int apart = frame->jac_compiled != NULL
+                      && (frame->jac_compiled->convention == LM_JACOBIAN_C || frame->blocks != NULL);
 
     frame->call = frame->call_inline;
     if (places > LM_INLINE_ARGS) {
         frame->call = PyMem_New(PyObject *, places);
     }
-    frame->work = PyMem_RawMalloc((size_t)(scratch + (by_rows ? (npy_intp)m * n : 0)) * sizeof *frame->work);
+    frame->work = PyMem_RawMalloc((size_t)(scratch + (apart ? (npy_intp)m * n : 0)) * sizeof *frame->work);
     if (frame->call == NULL || frame->work == NULL) {
         release(frame);
         PyErr_NoMemory();
@@ -102,10 +107,11 @@ static int allocate(lm_frame *frame, int m, int n)
     return 1;
 }
 
-static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n)
+static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n, double *blocks)
 {
     *frame = (lm_frame){
         .below = top,
+        .blocks = blocks,
         .func = func,
         .jac = jac,
         .func_compiled = lm_as_compiled(func),
@@ -279,9 +285,8 @@ static void copy_strided(const char *data, npy_intp down, npy_intp across, doubl
     }
 }
 
-/* Copies a Jacobian, converted where it has to be; takes over the reference. */
-static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
-                         const double *x)
+/* A Jacobian, converted where it has to be; takes over the reference and gives one, or NULL with an exception set. */
+static PyArrayObject *as_plain_jacobian(PyObject *result, int m, int n, int col_deriv, const double *x)
 {
     const npy_intp rows = col_deriv ? n : m;
     const npy_intp columns = col_deriv ? m : n;
@@ -293,13 +298,69 @@ static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfja
             Py_CLEAR(result);
         }
     }
-    if (result == NULL) {
+    return (PyArrayObject *)result;
+}
+
+/* Copies a Jacobian, converted where it has to be; takes over the reference. */
+static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
+                         const double *x)
+{
+    PyArrayObject *array = as_plain_jacobian(result, m, n, col_deriv, x);
+
+    if (array == NULL) {
         return 0;
     }
-    PyArrayObject *array = (PyArrayObject *)result;
     copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, col_deriv ? 1 : 0),
                  PyArray_STRIDE(array, col_deriv ? 0 : 1), fjac, m, n, ldfjac);
-    Py_DECREF(result);
+    Py_DECREF(array);
+    return 1;
+}
+
+/* Folding ------------------------------------------------------------------------------------------------ */
+
+/* Whether R is finite, column by column; t is its transpose, with a right side that doesn't matter. */
+static int is_finite_triangle(const double *t, int n)
+{
+    for (npy_intp j = 0; j < n; j++) {
+        for (npy_intp i = j; i < n; i++) {
+            if (!isfinite(t[i + j * (n + 1)])) {
+                return 0;
+            }
+        }
+    }
+    return 1;
+}
+
+/* Folds a Jacobian without gaps, row after row or column after column, into t. One that isn't finite is kept, for the
+ * caller to look for the culprit. */
+static void fold(const lm_frame *frame, int m, int n, double *data, int by_rows, double *fvec, double *t)
+{
+    const npy_intp size = sizeof(double);
+    int rows = fold_rows_(&n), order = n + 1;
+    double *block = frame->blocks, *scratch = block + (npy_intp)rows * order;
+
+    fold_jacobian_(&m, &n, data, &by_rows, fvec, t, &order, block, &rows, scratch);
+    if (frame->rejected != NULL && !is_finite_triangle(t, n)) {
+        copy_strided((const char *)data, (by_rows ? n : 1) * size, (by_rows ? 1 : m) * size, frame->rejected, m, n, m);
+    }
+}
+
+/* Folds a Jacobian as it comes from Python, where it lies if it has no gaps; takes over the reference. */
+static int fold_result(const lm_frame *frame, PyObject *result, int m, int n, const double *x, double *fvec, double *t)
+{
+    PyArrayObject *array = as_plain_jacobian(result, m, n, frame->col_deriv, x);
+
+    if (array != NULL && !PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
+        Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
+    }
+    if (array == NULL) {
+        return 0;
+    }
+    const int by_rows = PyArray_IS_C_CONTIGUOUS(array) ? !frame->col_deriv : frame->col_deriv;
+    Py_BEGIN_ALLOW_THREADS
+    fold(frame, m, n, PyArray_DATA(array), by_rows, fvec, t);
+    Py_END_ALLOW_THREADS
+    Py_DECREF(array);
     return 1;
 }
 
@@ -373,6 +434,20 @@ static int differentiate(lm_frame *frame, int m, int n, const double *x, double 
     return status;
 }
 
+/* The triangle of the Jacobian at x and of the residuals there. */
+static int fold_at(lm_frame *frame, int m, int n, const double *x, double *fvec, double *t)
+{
+    if (frame->jac_compiled == NULL) {
+        PyObject *result = call(frame, frame->jac, x, n);
+        return fold_result(frame, result, m, n, x, fvec, t) ? LM_GO_ON : LM_EXCEPTION;
+    }
+    const int status = lm_call_compiled(frame->jac_compiled, m, n, x, frame->rows);
+    if (status == LM_GO_ON) {
+        fold(frame, m, n, frame->rows, frame->jac_compiled->convention == LM_JACOBIAN_C, fvec, t);
+    }
+    return status;
+}
+
 static void residual_callback(int *m, int *n, double *x, double *fvec, int *iflag)
 {
     lm_frame *frame = top;
@@ -403,6 +478,14 @@ static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow,
     conclude(frame, status, iflag);
 }
 
+static void triangle_callback(int *m, int *n, double *x, double *fvec, double *t, int *iflag)
+{
+    lm_frame *frame = top;
+
+    conclude(frame,
+             *iflag == 1 ? evaluate(frame, *m, *n, x, fvec) : fold_at(frame, *m, *n, x, fvec, t), iflag);
+}
+
 /* Whether MINPACK is to call what a capsule holds, with nothing in between. */
 static int is_foreign_capsule(PyObject *func)
 {
@@ -414,7 +497,7 @@ lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTuple
     if (is_foreign_capsule(func)) {
         return (lm_residual_function *)push_capsule(frame, func, m, n);
     }
-    return push(frame, func, NULL, args, m, n) ? residual_callback : NULL;
+    return push(frame, func, NULL, args, m, n, NULL) ? residual_callback : NULL;
 }
 
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
@@ -423,7 +506,7 @@ lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject
     if (is_foreign_capsule(func)) {
         return (lm_jacobian_function *)push_capsule(frame, func, m, n);
     }
-    if (!push(frame, func, jac, args, m, n)) {
+    if (!push(frame, func, jac, args, m, n, NULL)) {
         return NULL;
     }
     frame->col_deriv = col_deriv;
@@ -435,5 +518,16 @@ lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, Py
     if (is_foreign_capsule(func)) {
         return (lm_row_function *)push_capsule(frame, func, m, n);
     }
-    return push(frame, func, jac, args, m, n) ? row_callback : NULL;
+    return push(frame, func, jac, args, m, n, NULL) ? row_callback : NULL;
+}
+
+lm_triangle_function *lm_push_triangle(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
+                                       int col_deriv, int m, int n, double *blocks, double *rejected)
+{
+    if (!push(frame, func, jac, args, m, n, blocks)) {
+        return NULL;
+    }
+    frame->col_deriv = col_deriv;
+    frame->rejected = rejected;
+    return triangle_callback;
 }

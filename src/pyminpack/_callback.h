@@ -17,11 +17,12 @@
 
 #include "_compiled.h"
 
-/* `fcn` as lmdif calls it, and as lmder and lmstr do; see minpack/minpack_callbacks.f90. */
+/* `fcn` as lmdif calls it, and as lmder, lmstr and lmtri do; see minpack/minpack_callbacks.f90. */
 typedef void lm_residual_function(int *m, int *n, double *x, double *fvec, int *iflag);
 typedef void lm_jacobian_function(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac,
                                   int *iflag);
 typedef void lm_row_function(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag);
+typedef void lm_triangle_function(int *m, int *n, double *x, double *fvec, double *t, int *iflag);
 
 enum { LM_INLINE_ARGS = 8 };
 
@@ -41,7 +42,9 @@ typedef struct lm_frame {
     int primed;                   /* the caller's fvec already holds the residuals at the start */
     long calls;                   /* calls of func so far, the one before the solve included */
     double *work;                 /* the solver's scratch */
-    double *rows;                 /* scratch for a compiled Jacobian that fills rows */
+    double *rows;                 /* scratch for a compiled Jacobian that fills rows, or is to be folded */
+    double *blocks;               /* scratch for folding blocks of rows: of blocks_work(n) numbers */
+    double *rejected;             /* gets a Jacobian that is to be folded and isn't finite: (n, m), or NULL */
     PyThreadState *released;      /* not NULL: no Python is called, and the GIL is released */
     double looked;                /* when signals were last looked for, in seconds; with the GIL released */
 } lm_frame;
@@ -53,6 +56,8 @@ lm_residual_function *lm_push_residuals(lm_frame *frame, PyObject *func, PyTuple
 lm_jacobian_function *lm_push_jacobian(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
                                        int col_deriv, int m, int n);
 lm_row_function *lm_push_rows(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int m, int n);
+lm_triangle_function *lm_push_triangle(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
+                                       int col_deriv, int m, int n, double *blocks, double *rejected);
 
 /* Ends a solve. */
 void lm_pop(lm_frame *frame);

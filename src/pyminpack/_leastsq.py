@@ -22,7 +22,7 @@ from ._convert import (
     precision_of,
     require_finite_start,
 )
-from ._minpack import enorm, fit_compiled, lmder, lmdif, plain_start, set_converters
+from ._minpack import blocks_pay, enorm, fit_blocks, fit_compiled, lmder, lmdif, plain_start, set_converters
 from ._outcome import (
     GTOL,
     GTOL_TOO_SMALL,
@@ -128,8 +128,7 @@ def leastsq(
     full_output : bool, optional
         Whether to return everything, or `x` and `ier` alone (the default).
     col_deriv : bool, optional
-        The Jacobian comes as (N, M), derivatives down the columns. It is then copied as it lies in memory,
-        without transposition.
+        The Jacobian comes as (N, M), derivatives down the columns.
     ftol : float, optional
         Converged where the relative reduction of the sum of squares is no more than this (1.49012e-8).
     xtol : float, optional
@@ -171,7 +170,8 @@ def leastsq(
             The residuals at `x`, of shape (M,).
         ``fjac``
             Of shape (N, M); with ``R = numpy.triu(fjac.T[:N])``, the last Jacobian J satisfies
-            ``J[:, ipvt] = Q @ R``. Below R stands what is left of Q and of scratch work.
+            ``J[:, ipvt] = Q @ R``. Below R there is nothing of use: what is left of Q, of J or of scratch
+            work, or zeros.
         ``ipvt``
             The permutation, counted from 0, of shape (N,).
         ``qtf``
@@ -205,11 +205,20 @@ def leastsq(
     The method is that of [1]_ as MINPACK-1 [2]_ has it. Where residuals that are not finite keep the steps
     short, that shortness does not count as convergence by `xtol` or `ftol`.
 
+    Jacobians of 512 rows or more, and of three times as many rows as columns, are factored by blocks of rows [3]_,
+    in about the time that it takes to read them a few times. They are read where they lie, in C's order or in
+    Fortran's, and not kept: a `Dfun` that fills and returns the same array at every call makes one Jacobian all
+    the memory that a fit needs, but for a few vectors of M numbers. Smaller ones are factored column by column,
+    to the bits of MINPACK.
+
     References
     ----------
     .. [1] J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and theory", Lecture Notes in
        Mathematics 630 (1978), 105-116.
     .. [2] J. J. Moré, B. S. Garbow, K. E. Hillstrom, "User Guide for MINPACK-1", ANL-80-74 (1980).
+    .. [3] G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th edition (2013), section 5.2; R. Schreiber, C. Van
+       Loan, "A storage-efficient WY representation for products of Householder transformations", SIAM J. Sci.
+       Stat. Comput. 10 (1989), 53-57.
 
     Examples
     --------
@@ -258,6 +267,11 @@ def leastsq(
         if compiled:
             own = None if diag is None else scale
             fit = fit_compiled(func, jac, start, ftol, xtol, gtol, maxfev, step, own, factor, bool(full_output))
+        elif blocks_pay(first.size, n):
+            first = first.copy()  # the core takes it over
+            fit = fit_blocks(
+                func, jac, start, first, args, bool(col_deriv), ftol, xtol, gtol, maxfev, step, scale, factor
+            )
         elif jac is None:
             x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args)
             fit = x, fvec, info, nfev, None, *rest

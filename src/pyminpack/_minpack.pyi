@@ -25,6 +25,23 @@ def fit_compiled(
     full_output: Any,
     /,
 ) -> tuple[_Array, int] | tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array] | None: ...
+def fit_blocks(
+    func: Any,
+    jac: Any,
+    x0: _Array,
+    fvec: _Array,
+    args: tuple[Any, ...],
+    col_deriv: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    epsfcn: float,
+    diag: _Array,
+    factor: float,
+    /,
+) -> tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array]: ...
+def blocks_pay(m: int, n: int, /) -> bool: ...
 def make_compiled(function: int, data: int, convention: int, m: int, n: int) -> Any: ...
 def evaluate_compiled(capsule: Any, x: _Array, result: _Array) -> int: ...
 def read_capsule(capsule: Any) -> tuple[int, str | None, int]: ...

@@ -1,0 +1,85 @@
+!> The factorization that an iteration starts from, for tall Jacobians: by blocks of rows.
+module minpack_lm_factor_blocks
+    use, intrinsic :: iso_c_binding, only: c_size_t
+    use minpack_constants, only: largest
+    use minpack_enorm, only: enorm
+    use minpack_fold, only: fold_rows
+    use minpack_fold_jacobian, only: fold_jacobian
+    use minpack_kinds, only: ip, wp
+    use minpack_lm_pivot, only: lm_pivot
+    implicit none
+    private
+    public :: blocks_pay, blocks_work, lm_factor_blocks
+
+contains
+
+    !> Not 0 where blocks of rows are faster than columns one by one, which keep MINPACK's bits.
+    !>
+    !> Measured against lm_factor, on the plain kernel too.
+    pure integer(ip) function blocks_pay(m, n) bind(c, name="blocks_pay_")
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+
+        integer(ip), parameter :: least_rows = 512_ip !! of a Jacobian
+        integer(ip), parameter :: least_ratio = 3_ip !! of rows to columns
+
+        blocks_pay = merge(1_ip, 0_ip, m >= least_rows .and. m/least_ratio >= n)
+    end function blocks_pay
+
+    !> How many numbers lm_factor_blocks needs for scratch.
+    pure integer(c_size_t) function blocks_work(n) bind(c, name="blocks_work_")
+        integer(ip), intent(in) :: n !! parameters
+
+        integer(c_size_t) :: k
+
+        k = n + 1
+        blocks_work = k*(fold_rows(n) + k + 4)
+    end function blocks_work
+
+    !> J P = Q R with column pivoting, and the first n entries of Qᵀf, as lm_factor gives them. A Jacobian that is
+    !> not finite, as its column norms show, stays as it is.
+    subroutine lm_factor_blocks(m, n, fjac, ldfjac, ipvt, f, qtf, acnorm, rdiag, work)
+        integer(ip), intent(in) :: m, n !! rows and columns
+        integer(ip), intent(in) :: ldfjac !! leading dimension: m
+        real(wp), intent(inout) :: fjac(ldfjac, n) !! J; on return R in the upper triangle, scratch below it in the
+                                                   !! first n rows, and J in the others
+        integer(ip), intent(out) :: ipvt(n) !! P
+        real(wp), intent(in) :: f(m) !! the residuals
+        real(wp), intent(out) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(out) :: acnorm(n) !! norms of the columns of J
+        real(wp), intent(out) :: rdiag(n) !! scratch
+        real(wp), intent(inout) :: work(*) !! scratch: blocks_work(n) numbers, best aligned to 64 bytes
+
+        integer(ip), parameter :: by_columns = 0_ip
+        integer(c_size_t) :: k, t, wa
+        integer(ip) :: rows
+
+        rows = fold_rows(n)
+        k = n + 1
+        t = k*rows + 1
+        wa = t + k*k
+        work(t:wa - 1) = 0
+        call fold_jacobian(m, n, fjac, by_columns, f, work(t), n + 1, work, rows, work(wa))
+        call find_norms(n, work(t), acnorm, work(wa))
+        if (all(acnorm <= largest)) then
+            call lm_pivot(n, work(t), n + 1, fjac, ldfjac, ipvt, qtf, acnorm, rdiag, work(wa))
+        end if
+    end subroutine lm_factor_blocks
+
+    !> The norms of J's columns, from the triangle of [J f].
+    pure subroutine find_norms(n, t, acnorm, column)
+        integer(ip), intent(in) :: n !! columns of J
+        real(wp), intent(in) :: t(n + 1, n + 1) !! the triangle, transposed
+        real(wp), intent(out) :: acnorm(n) !! the norms
+        real(wp), intent(out) :: column(n) !! scratch
+
+        integer(ip) :: i, j
+
+        do j = 1, n
+            do i = 1, j
+                column(i) = t(j, i)
+            end do
+            acnorm(j) = enorm(j, column)
+        end do
+    end subroutine find_norms
+
+end module minpack_lm_factor_blocks
