@@ -33,6 +33,9 @@ module minpack_constants
     !> qrfac trusts a downdated column norm until 0.05 (ρ/ρ_ref)² falls to ε (MINPACK-1).
     real(wp), parameter, public :: downdate_trust = 0.05_wp
 
+    !> From this order on, triangular work goes several rows at a time, and not to MINPACK's bits.
+    integer(ip), parameter, public :: blocked_from = 100_ip
+
     !> Values of the argument `mode` of the drivers.
     integer(ip), parameter, public :: mode_internal_scaling = 1_ip !! from the columns of the Jacobian
     integer(ip), parameter, public :: mode_user_scaling = 2_ip !! as `diag` has it on entry

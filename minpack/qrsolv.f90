@@ -1,5 +1,7 @@
 !> The damped least-squares problem, from a triangle that is already there.
 module minpack_qrsolv
+    use minpack_constants, only: blocked_from
+    use minpack_fold_diagonal, only: fold_diagonal, longest_row, rows_at_once
     use minpack_givens, only: find_rotation, rotate
     use minpack_kinds, only: ip, wp
     implicit none
@@ -10,8 +12,9 @@ contains
 
     !> The x that minimizes ‖[R Pᵀ; D] x - [qtb; 0]‖, and the triangle S with SᵀS = RᵀR + Pᵀ D² P.
     !>
-    !> Plane rotations fold the rows of D P, one nonzero each at first, into R. S grows, transposed, in the
-    !> strict lower triangle of `r`, and its diagonal in `sdiag`; so R survives, ready for the next D.
+    !> Plane rotations fold the rows of D P, one nonzero each at first, into R; from the order blocked_from on,
+    !> reflections that take several rows at once. S grows, transposed, in the strict lower triangle of `r`, and
+    !> its diagonal in `sdiag`; so R survives, ready for the next D.
     pure subroutine qrsolv(n, r, ldr, ipvt, diag, qtb, x, sdiag, wa) bind(c, name="qrsolv_")
         integer(ip), intent(in) :: n !! order
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
@@ -23,26 +26,29 @@ contains
         real(wp), intent(out) :: sdiag(n) !! diagonal of S
         real(wp), intent(out) :: wa(n) !! scratch: the right side, turned along with R
 
-        integer(ip) :: i, j
+        integer(ip) :: i, j, last
 
+        call transpose_triangle(n, r, ldr)
         do j = 1, n
-            do i = j, n
-                r(i, j) = r(j, i)
-            end do
             x(j) = r(j, j) ! R's diagonal waits here while S's takes its place
             wa(j) = qtb(j)
         end do
 
-        do j = 1, n
-            if (diag(ipvt(j)) /= 0) then
-                sdiag(j) = diag(ipvt(j))
-                do i = j + 1, n
-                    sdiag(i) = 0
-                end do
-                call fold_row(n, r, ldr, j, sdiag, wa)
+        j = 1
+        do while (j <= n)
+            if (n >= blocked_from .and. n - j + 1 <= longest_row) then
+                last = min(j + rows_at_once - 1, n)
+                sdiag(j:last) = diag(ipvt(j:last))
+                call fold_diagonal(n - j + 1, last - j + 1, sdiag(j), r(j, j), ldr, wa(j))
+            else
+                last = j
+                call fold_row(n, r, ldr, j, diag(ipvt(j)), sdiag, wa)
             end if
-            sdiag(j) = r(j, j)
-            r(j, j) = x(j)
+            do i = j, last
+                sdiag(i) = r(i, i)
+                r(i, i) = x(i)
+            end do
+            j = last + 1
         end do
 
         call solve_triangle(n, r, ldr, sdiag, wa)
@@ -51,18 +57,45 @@ contains
         end do
     end subroutine qrsolv
 
-    !> Rotates the row `row`, zero before entry j and with right side 0, into the triangle.
-    pure subroutine fold_row(n, r, ldr, j, row, wa)
+    !> Copies R into the strict lower triangle, transposed: in squares that stay in cache, since one of the two is
+    !> met across its columns.
+    pure subroutine transpose_triangle(n, r, ldr)
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle
+
+        integer(ip), parameter :: side = 32
+        integer(ip) :: first, i, j, k
+
+        do k = 1, n, side
+            do first = k, n, side
+                do j = k, min(k + side - 1, n)
+                    do i = max(first, j + 1), min(first + side - 1, n)
+                        r(i, j) = r(j, i)
+                    end do
+                end do
+            end do
+        end do
+    end subroutine transpose_triangle
+
+    !> Rotates the row with the one entry d, in place j, and right side 0 into the triangle.
+    pure subroutine fold_row(n, r, ldr, j, d, row, wa)
         integer(ip), intent(in) :: n !! order
         integer(ip), intent(in) :: ldr !! leading dimension of r
         real(wp), intent(inout) :: r(ldr, n) !! the triangle, transposed, from column j on
-        integer(ip), intent(in) :: j !! first entry of the row that is not 0
-        real(wp), intent(inout) :: row(n) !! destroyed
+        integer(ip), intent(in) :: j !! place of the entry
+        real(wp), intent(in) :: d !! the entry
+        real(wp), intent(inout) :: row(n) !! scratch, from place j on: the row as it fills up
         real(wp), intent(inout) :: wa(n) !! the right side of the triangle
 
         real(wp) :: c, s, row_side, side
         integer(ip) :: k
 
+        if (d == 0) return
+        row(j) = d
+        do k = j + 1, n
+            row(k) = 0
+        end do
         row_side = 0
         do k = j, n
             if (row(k) == 0) cycle
