@@ -34,7 +34,7 @@ module minpack_constants
     real(wp), parameter, public :: downdate_trust = 0.05_wp
 
     !> From this order on, triangular work goes several rows at a time, and not to MINPACK's bits.
-    integer(ip), parameter, public :: blocked_from = 100_ip
+    integer(ip), parameter, public :: blocked_from = 64_ip
 
     !> Values of the argument `mode` of the drivers.
     integer(ip), parameter, public :: mode_internal_scaling = 1_ip !! from the columns of the Jacobian
