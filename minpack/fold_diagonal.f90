@@ -1,17 +1,13 @@
 !> Rows of a diagonal matrix, folded into a triangle several at a time.
 module minpack_fold_diagonal
+    use minpack_constants, only: longest_row, rows_at_once
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
+    use minpack_wide, only: reflect_rows
     implicit none
     private
     public :: fold_diagonal
 
-    !> Rows folded together: each row of the triangle is read and written once for so many of them, and what
-    !> multiplies them stays in registers. (4 and 16 were slower for n of 250 to 1000, by a tenth and more.)
-    integer(ip), parameter, public :: rows_at_once = 8_ip
-    !> Longest rows there is scratch for: 132 KiB on the stack, which the smallest thread has room for. Rows lie
-    !> a multiple of 4 KiB and 512 bytes apart, lest a processor take them for one another.
-    integer(ip), parameter, public :: longest_row = 2112_ip
     !> A row of the block whose entry exceeds the triangle's by this factor changes places with it.
     real(wp), parameter :: outweighs = 4.0_wp
 
@@ -93,30 +89,6 @@ contains
         end do
         if (n > 1) call reflect_rows(n - 1, weight, column(1), row(2), block(2, 1))
     end subroutine eliminate
-
-    !> Applies a reflection, (row; block) <- (I - weight u uᵀ)(row; block) with u = (1, v), across the columns.
-    pure subroutine reflect_rows(n, weight, v, row, block)
-        integer(ip), intent(in) :: n !! columns
-        real(wp), intent(in) :: weight !! 2/‖u‖²
-        real(wp), intent(in) :: v(rows_at_once) !! the reflector behind its first entry, which is 1
-        real(wp), intent(inout) :: row(n) !! the row of the triangle
-        real(wp), intent(inout) :: block(longest_row, *) !! the block
-
-        real(wp) :: product
-        integer(ip) :: i, j
-
-        do j = 1, n
-            product = row(j)
-            do i = 1, rows_at_once
-                product = product + v(i)*block(j, i)
-            end do
-            product = weight*product
-            row(j) = row(j) - product
-            do i = 1, rows_at_once
-                block(j, i) = block(j, i) - product*v(i)
-            end do
-        end do
-    end subroutine reflect_rows
 
     !> a <-> b.
     elemental subroutine exchange(a, b)

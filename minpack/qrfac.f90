@@ -1,8 +1,10 @@
 !> QR factorization by Householder reflections, with column pivoting on request.
 module minpack_qrfac
-    use minpack_constants, only: downdate_trust, largest, machine_precision
+    use minpack_constants, only: delayed_from, downdate_trust, largest, machine_precision
     use minpack_enorm, only: column_norms, enorm
+    use minpack_exchange_columns, only: exchange_columns
     use minpack_kinds, only: ip, wp
+    use minpack_qrfac_delayed, only: qrfac_delayed, widest_delayed
     use minpack_reflect, only: reflect
     implicit none
     private
@@ -17,6 +19,8 @@ contains
     !>
     !> The norms of what remains of each column are downdated rather than recomputed, until cancellation has
     !> taken their digits.
+    !>
+    !> From delayed_from columns on, pivoting goes another way to the same, but for rounding (qrfac_delayed).
     !>
     !> A matrix with a column whose norm is not finite is left as it is: there is nothing to factor, and the
     !> caller may want to look for the culprit.
@@ -42,11 +46,15 @@ contains
             if (pivot /= 0) ipvt(j) = j
         end do
         if (.not. all(acnorm <= largest)) return
+        if (pivot /= 0 .and. min(m, n) >= delayed_from .and. n <= widest_delayed) then
+            call qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa)
+            return
+        end if
 
         do j = 1, min(m, n)
             if (pivot /= 0) then
                 pivot_column = j - 1 + int(maxloc(rdiag(j:n), dim=1), ip)
-                if (pivot_column /= j) call exchange(m, n, a, lda, ipvt, rdiag, wa, j, pivot_column)
+                if (pivot_column /= j) call exchange_columns(m, n, a, lda, ipvt, rdiag, wa, j, pivot_column)
             end if
 
             column_norm = enorm(m - j + 1, a(j, j))
@@ -62,29 +70,6 @@ contains
             rdiag(j) = -column_norm
         end do
     end subroutine qrfac
-
-    !> Brings column k to place j; the column that stood there takes the other's place.
-    pure subroutine exchange(m, n, a, lda, ipvt, rdiag, wa, j, k)
-        integer(ip), intent(in) :: m, n, lda !! shape of a
-        real(wp), intent(inout) :: a(lda, n)
-        integer(ip), intent(inout) :: ipvt(n)
-        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms; those of place j are not needed any more
-        integer(ip), intent(in) :: j, k !! the two places, j < k
-
-        real(wp) :: kept
-        integer(ip) :: i
-
-        do i = 1, m
-            kept = a(i, j)
-            a(i, j) = a(i, k)
-            a(i, k) = kept
-        end do
-        rdiag(k) = rdiag(j)
-        wa(k) = wa(j)
-        i = ipvt(j)
-        ipvt(j) = ipvt(k)
-        ipvt(k) = i
-    end subroutine exchange
 
     !> Takes row j out of the norms of the columns behind it.
     pure subroutine downdate(m, n, a, lda, rdiag, wa, j)

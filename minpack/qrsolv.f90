@@ -1,7 +1,7 @@
 !> The damped least-squares problem, from a triangle that is already there.
 module minpack_qrsolv
-    use minpack_constants, only: blocked_from
-    use minpack_fold_diagonal, only: fold_diagonal, longest_row, rows_at_once
+    use minpack_constants, only: blocked_from, longest_row, rows_at_once
+    use minpack_fold_diagonal, only: fold_diagonal
     use minpack_givens, only: find_rotation, rotate
     use minpack_kinds, only: ip, wp
     implicit none

@@ -2,8 +2,9 @@
 
 #include <string.h>
 
-/* minpack/fold.F90, whose levels the names' places are. */
+/* minpack/fold.F90 and wide.F90, whose levels the names' places are. */
 extern void minpack_fold_choose(int level);
+extern void minpack_wide_choose(int level);
 
 #ifdef LM_FOLD_LEVELS
 #include "_processor.h"
@@ -70,6 +71,7 @@ PyObject *lm_choose_kernel(PyObject *Py_UNUSED(self), PyObject *name)
     for (int level = 0; level < count_kernels(); level++) {
         if (strcmp(wanted, names[level]) == 0) {
             minpack_fold_choose(level);
+            minpack_wide_choose(level);
             chosen = level;
             Py_RETURN_NONE;
         }

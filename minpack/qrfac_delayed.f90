@@ -1,0 +1,172 @@
+!> QR factorization with column pivoting of matrices that don't fit into the cache.
+module minpack_qrfac_delayed
+    use minpack_enorm, only: enorm
+    use minpack_exchange_columns, only: exchange_columns
+    use minpack_kinds, only: ip, wp
+    use minpack_wide, only: multiply_columns, subtract_product
+    implicit none
+    private
+    public :: qrfac_delayed
+
+    !> Numbers of scratch on the stack, 128 KiB, and the most reflections that wait: as many as there is room for.
+    integer(ip), parameter :: room = 16384_ip, most = 32_ip
+    !> Widest matrix: for fewer than four reflections at a time waiting doesn't pay.
+    integer(ip), parameter, public :: widest_delayed = room/4_ip
+
+    !> A downdated norm is trusted while (ρ/ρ_ref)² exceeds this, sqrt(ε): the bound for which Z. Drmač and
+    !> Z. Bujanović, "On the failure of rank-revealing QR factorization software", ACM TOMS 35 (2008), prove it safe.
+    real(wp), parameter :: trust = sqrt(epsilon(1.0_wp))
+    !> In place of a norm that has to be computed anew.
+    real(wp), parameter :: stale = -1.0_wp
+
+contains
+
+    !> What qrfac does, from the norms on: the same reflectors, pivots and R, but for rounding.
+    !>
+    !> Of each reflection only a row is applied at once to the columns behind, which is all that their norms, and so
+    !> the next pivot, depend on. The rest waits until several reflections can be applied in one go (G. Quintana-Ortí,
+    !> X. Sun, C. H. Bischof, "A BLAS-3 version of the QR factorization with column pivoting", SIAM J. Sci. Comput.
+    !> 19 (1998)): the matrix is read once, and not also written, for each reflection. With V the waiting reflectors,
+    !> A - V F is what the columns will be.
+    pure recursive subroutine qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa)
+        integer(ip), intent(in) :: m, n !! rows, and columns, up to widest_delayed
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(inout) :: a(lda, n) !! A; on return R above the diagonal, reflectors from it down
+        integer(ip), intent(inout) :: ipvt(n) !! on entry 1, ..., n; column j of A P is column ipvt(j) of A
+        real(wp), intent(inout) :: rdiag(n) !! norms of the columns, finite; on return the diagonal of R
+        real(wp), intent(inout) :: wa(n) !! norms of the columns; destroyed
+
+        real(wp) :: f(room)
+        integer(ip) :: depth, done, k
+
+        depth = min(most, room/n)
+        done = 0
+        do while (done < min(m, n))
+            call factor_panel(m, n, a, lda, ipvt, rdiag, wa, done, min(depth, min(m, n) - done), f, depth, k)
+            if (done + k < min(m, n)) call catch_up(m, n, a, lda, rdiag, wa, done, k, f, depth)
+            done = done + k
+        end do
+    end subroutine qrfac_delayed
+
+    !> Reflections up to `limit` in number, until a norm of what remains has to be computed anew.
+    pure subroutine factor_panel(m, n, a, lda, ipvt, rdiag, wa, done, limit, f, ldf, k)
+        integer(ip), intent(in) :: m, n, lda !! shape of a
+        real(wp), intent(inout) :: a(lda, n)
+        integer(ip), intent(inout) :: ipvt(n)
+        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms, and what their downdating started from
+        integer(ip), intent(in) :: done !! columns that are finished
+        integer(ip), intent(in) :: limit !! reflections at most
+        integer(ip), intent(in) :: ldf !! leading dimension of f
+        real(wp), intent(inout) :: f(ldf, n) !! F
+        integer(ip), intent(out) :: k !! reflections found
+
+        real(wp) :: column_norm, head, kept
+        integer(ip) :: i, j, pivot
+
+        do k = 1, limit
+            j = done + k
+            pivot = j - 1 + int(maxloc(rdiag(j:n), dim=1), ip)
+            if (pivot /= j) then
+                call exchange_columns(m, n, a, lda, ipvt, rdiag, wa, j, pivot)
+                do i = 1, k - 1
+                    kept = f(i, j)
+                    f(i, j) = f(i, pivot)
+                    f(i, pivot) = kept
+                end do
+            end if
+
+            call subtract_product(m - j + 1, 1_ip, k - 1, a(j, done + 1), lda, f(1, j), ldf, a(j, j), lda)
+            column_norm = enorm(m - j + 1, a(j, j))
+            if (column_norm /= 0) then
+                if (a(j, j) < 0) column_norm = -column_norm
+                a(j:m, j) = a(j:m, j)/column_norm
+                a(j, j) = a(j, j) + 1
+            end if
+            rdiag(j) = -column_norm
+            head = merge(a(j, j), 1.0_wp, column_norm /= 0)
+            call finish_row(m, n, a, lda, rdiag, wa, done, k, head, f, ldf)
+            if (any(rdiag(j + 1:n) < 0)) return
+        end do
+        k = limit
+    end subroutine factor_panel
+
+    !> Extends F by the reflection k, and brings its row, in the columns behind, and their norms up to date.
+    pure subroutine finish_row(m, n, a, lda, rdiag, wa, done, k, head, f, ldf)
+        integer(ip), intent(in) :: m, n, lda !! shape of a
+        real(wp), intent(inout) :: a(lda, n)
+        real(wp), intent(inout) :: rdiag(n) !! norms; `stale` on return where one has lost its digits
+        real(wp), intent(in) :: wa(n) !! what their downdating started from
+        integer(ip), intent(in) :: done !! columns that were finished before those that wait
+        integer(ip), intent(in) :: k !! the reflection's number among these
+        real(wp), intent(in) :: head !! first entry of its reflector
+        integer(ip), intent(in) :: ldf !! leading dimension of f
+        real(wp), intent(inout) :: f(ldf, n) !! F; row k is set here
+
+        !> Columns whose products with the reflector share one read of it.
+        integer(ip), parameter :: width = 4_ip
+        real(wp) :: coupling(most), product(width), row(most), entry
+        integer(ip) :: first, i, j, l
+
+        j = done + k
+        call multiply_columns(m - j + 1, k - 1, a(j, done + 1), lda, a(j, j), coupling)
+        do i = 1, k
+            row(i) = a(j, done + i)
+        end do
+        do first = j + 1, n, width
+            call multiply_columns(m - j + 1, min(width, n - first + 1), a(j, first), lda, a(j, j), product)
+            do l = first, min(first + width - 1, n)
+                entry = product(l - first + 1)
+                do i = 1, k - 1
+                    entry = entry - coupling(i)*f(i, l)
+                end do
+                f(k, l) = entry/head
+                entry = a(j, l)
+                do i = 1, k
+                    entry = entry - row(i)*f(i, l)
+                end do
+                a(j, l) = entry
+                call downdate(entry, wa(l), rdiag(l))
+            end do
+        end do
+    end subroutine finish_row
+
+    !> Takes an entry of a column out of its norm.
+    elemental subroutine downdate(entry, reference, norm)
+        real(wp), intent(in) :: entry !! of the row that has been finished
+        real(wp), intent(in) :: reference !! the norm when it was last computed in full
+        real(wp), intent(inout) :: norm !! without the entry, on return; or `stale`
+
+        real(wp) :: left
+
+        if (norm == 0) return
+        left = max(0.0_wp, 1 - (entry/norm)**2)
+        if (left*(norm/reference)**2 <= trust) then
+            norm = stale
+        else
+            norm = norm*sqrt(left)
+        end if
+    end subroutine downdate
+
+    !> Applies the reflections that waited, and computes the norms that are due.
+    pure subroutine catch_up(m, n, a, lda, rdiag, wa, done, k, f, ldf)
+        integer(ip), intent(in) :: m, n, lda !! shape of a
+        real(wp), intent(inout) :: a(lda, n)
+        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms, and what their downdating started from
+        integer(ip), intent(in) :: done !! columns that were finished before those reflections
+        integer(ip), intent(in) :: k !! how many reflections
+        integer(ip), intent(in) :: ldf !! leading dimension of f
+        real(wp), intent(in) :: f(ldf, n) !! F
+
+        integer(ip) :: first, l
+
+        first = done + k + 1
+        call subtract_product(m - first + 1, n - first + 1, k, a(first, done + 1), lda, f(1, first), ldf, &
+                              a(first, first), lda)
+        do l = first, n
+            if (rdiag(l) >= 0) cycle
+            rdiag(l) = enorm(m - first + 1, a(first, l))
+            wa(l) = rdiag(l)
+        end do
+    end subroutine catch_up
+
+end module minpack_qrfac_delayed
