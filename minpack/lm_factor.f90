@@ -12,7 +12,7 @@ contains
 
     !> J P = Q R with column pivoting, and the first n entries of Qᵀf. A Jacobian that is not finite, as its
     !> column norms show, stays as it is.
-    pure subroutine lm_factor(m, n, fjac, ldfjac, ipvt, f, qtf, acnorm, rdiag, wa)
+    pure subroutine lm_factor(m, n, fjac, ldfjac, ipvt, f, qtf, acnorm, rdiag, wa) bind(c, name="lm_factor_")
         integer(ip), intent(in) :: m, n !! rows and columns
         integer(ip), intent(in) :: ldfjac !! leading dimension, >= m
         real(wp), intent(inout) :: fjac(ldfjac, n) !! J; on return R in the upper triangle, below it what is

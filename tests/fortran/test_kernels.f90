@@ -19,6 +19,8 @@ program test_kernels
     call columns_are_normed_as_one_by_one()
     call factors_multiply_back()
     call damped_system_is_solved()
+    call wide_matrices_are_factored()
+    call wide_damped_system_is_solved()
     call parameter_meets_the_bound()
     call rows_fold_into_a_triangle()
     call blocks_fold_into_a_triangle()
@@ -112,6 +114,61 @@ contains
         call check(close_to(left, gradient, 1.0e-13_wp), 'the normal equations hold')
         call check(all([(all(r(1:i, i) == kept(1:i, i)), i=1, 6)]), 'R is still there')
     end subroutine damped_system_is_solved
+
+    !> The second difference, bordered: with the norms of its columns alike, pivots come from all over.
+    pure function wide_matrix(m, n) result(a)
+        integer(ip), intent(in) :: m, n
+        real(wp) :: a(m, n)
+
+        integer(ip) :: j
+
+        a = 0
+        do j = 1, n
+            a(j, j) = 2
+            if (j > 1) a(j - 1, j) = -1
+            if (j < m) a(j + 1, j) = -1
+            a(m, j) = 1.0_wp/j
+        end do
+    end function wide_matrix
+
+    subroutine wide_matrices_are_factored()
+        integer(ip), parameter :: m = 203, n = 165
+        real(wp), allocatable :: a(:, :), original(:, :), r(:, :)
+        real(wp) :: rdiag(n), acnorm(n), wa(n)
+        integer(ip) :: ipvt(n), j
+
+        original = wide_matrix(m, n)
+        a = original
+        allocate (r(n, n))
+        call qrfac(m, n, a, m, 1_ip, ipvt, n, rdiag, acnorm, wa)
+        r = 0
+        do j = 1, n
+            r(1:j - 1, j) = a(1:j - 1, j)
+            r(j, j) = rdiag(j)
+        end do
+        call check(all(abs(rdiag(2:)) <= abs(rdiag(:n - 1))*(1 + 1.0e-9_wp)), 'pivots of a wide matrix')
+        original = original(:, ipvt)
+        call check(maxval(abs(matmul(transpose(r), r) - matmul(transpose(original), original))) < 1.0e-12_wp, &
+                   'R of a wide matrix')
+    end subroutine wide_matrices_are_factored
+
+    subroutine wide_damped_system_is_solved()
+        integer(ip), parameter :: n = 70
+        real(wp) :: r(n, n), full(n, n), x(n), sdiag(n), wa(n), ones(n), gradient(n)
+        integer(ip) :: ipvt(n), j
+
+        full = 0
+        do j = 1, n
+            ipvt(j) = n + 1 - j
+            full(1:j, j) = 1
+            full(j, j) = 3
+        end do
+        r = full
+        ones = 1
+        call qrsolv(n, r, n, ipvt, ones, ones, x, sdiag, wa)
+        gradient = matmul(transpose(full), matmul(full, x(ipvt)) - 1) + x(ipvt)
+        call check(maxval(abs(gradient)) < 1.0e-12_wp, 'solution of a wide damped system')
+    end subroutine wide_damped_system_is_solved
 
     subroutine parameter_meets_the_bound()
         real(wp) :: a(9, 6), r(6, 6), d(6), qtb(6), x(6), sdiag(6), wa1(6), wa2(6), par, delta
