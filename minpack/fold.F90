@@ -1,8 +1,8 @@
 !> Which of the compiled kernels folds blocks of rows into triangles.
 !>
-!> The pointer below is the only state in the core. It is there from the start, may be set to another kernel once,
-!> before any work is done (the package does so when it is imported), and is only read from then on: threads share
-!> it safely. Every kernel gives the same triangle but for rounding.
+!> The pointer below, and those in wide.F90, are the only state in the core. It is there from the start, may be set to
+!> another kernel once, before any work is done (the package does so when it is imported), and is only read from then
+!> on: threads share it safely. Every kernel gives the same triangle but for rounding.
 module minpack_fold
 #ifdef FOLD_LEVELS
     use minpack_fold_v3, only: fold_v3

@@ -17,10 +17,8 @@ contains
     !>
     !> Householder reflections act on one row of the triangle and on the block. Where rows differ in size by
     !> orders of magnitude, as with a large λ, a reflection keeps the digits of the small ones only if the largest
-    !> is the one to stay: so it takes the place in the triangle first (M. J. D. Powell, J. K. Reid, "On applying
-    !> Householder transformations to linear least squares problems", IFIP Congress 1968; A. J. Cox, N. J. Higham,
-    !> "Stability of Householder QR factorization for weighted least squares problems", 1998). Without it, x lost
-    !> half its digits at λ = 1e16.
+    !> is the one to stay: so it takes the place in the triangle first (Powell and Reid 1969; Cox and Higham 1998:
+    !> README.md). Without that, x lost half its digits at λ = 1e16.
     pure recursive subroutine fold_diagonal(n, rows, d, r, ldr, side)
         integer(ip), intent(in) :: n !! order of the triangle, up to longest_row
         integer(ip), intent(in) :: rows !! rows to fold, up to rows_at_once, and to n
