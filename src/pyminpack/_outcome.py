@@ -63,7 +63,8 @@ def report(
     message: str,
 ) -> Report:
     """What `leastsq` returns with full_output; takes over the arrays."""
-    cov_x = _covariance(fjac, ipvt) if info in SUCCESS else None
+    n, m = fjac.shape
+    cov_x = covariance(fjac[:, :n], ipvt, m) if info in SUCCESS else None
     ipvt -= 1
     infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
     if njev is not None:
@@ -71,11 +72,14 @@ def report(
     return x, cov_x, infodict, message, info
 
 
-def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
-    """(JᵀJ)⁻¹ where the columns of J are independent beyond rounding."""
-    n, m = fjac.shape
-    r = fjac[:, :n]
-    if _minpack.column_rank(r, m * DOUBLE) < n:
+def rank_of(r: Array, m: int) -> int:
+    """How many columns of a Jacobian of m rows are independent beyond rounding, by its Rᵀ."""
+    return _minpack.column_rank(r, max(m, 1) * DOUBLE)
+
+
+def covariance(r: Array, ipvt: Indices, m: int) -> Array | None:
+    """(JᵀJ)⁻¹ where the columns of J, of m rows, are independent beyond rounding; by its Rᵀ and P."""
+    if rank_of(r, m) < len(ipvt):
         return None
     cov_x = _minpack.covar(r, ipvt, 0.0)
     return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
