@@ -7,7 +7,10 @@ from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import show_config
 from ._exceptions import InputTypeError, InputValueError, OptionError, PyminpackError, ShapeError
+from ._kernels import choose_at_import
 from ._leastsq import leastsq
+
+choose_at_import()
 
 
 def __getattr__(name: str) -> Any:
