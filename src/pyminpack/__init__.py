@@ -3,6 +3,8 @@
 from importlib import import_module
 from typing import Any
 
+from ._block_records import BlocksProgress, BlocksResult, BlocksState
+from ._blocks import leastsq_blocks
 from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import show_config
@@ -21,6 +23,9 @@ def __getattr__(name: str) -> Any:
 
 
 __all__ = [
+    "BlocksProgress",
+    "BlocksResult",
+    "BlocksState",
     "InputTypeError",
     "InputValueError",
     "OptionError",
@@ -30,6 +35,7 @@ __all__ = [
     "compiled_jacobian",
     "compiled_residuals",
     "leastsq",
+    "leastsq_blocks",
     "numba_signatures",
     "show_config",
 ]

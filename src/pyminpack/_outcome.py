@@ -16,9 +16,10 @@ Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
 # Values of `info`, as minpack/minpack_info.f90 has them.
 SUCCESS = frozenset({1, 2, 3, 4})
 GTOL = 4
+MAXFEV = 5
 GTOL_TOO_SMALL = 8
 _RESIDUALS_NOT_FINITE = 9
-_JACOBIAN_NOT_FINITE = 10
+JACOBIAN_NOT_FINITE = 10
 
 # {0} to {3} stand for ftol, xtol, gtol and maxfev.
 _REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {0:.3g}"
@@ -115,7 +116,7 @@ def refuse_values(info: int, x: Array, fvec: Array, fjac: Array, source: str) ->
             else "the norm of the residuals at x0 overflows"
         )
         raise InputValueError(f"{what}; a fit needs a start where func is finite (x0 = {describe(x)})")
-    if info == _JACOBIAN_NOT_FINITE:
+    if info == JACOBIAN_NOT_FINITE:
         parameters, rows = np.nonzero(~np.isfinite(fjac))
         if not rows.size:
             parameters, rows = (np.atleast_1d(i) for i in np.unravel_index(np.abs(fjac).argmax(), fjac.shape))
