@@ -45,7 +45,7 @@ class BlocksFit:
         epsfcn: float | None,
     ) -> None:
         self._passes, self._function, self._jac, self._epsfcn = passes, function, jac, epsfcn
-        self._seeks_precision = epsfcn is None and jac is None
+        self._looks = epsfcn is None and jac is None  # whether the precision of the residuals is still to be found out
         self._largest = np.where(start == 0, 1.0, np.abs(start))  # that each parameter was so far
         self._typical = self._largest.copy()
         self._nfev = self._njev = self._accepted = 0
@@ -59,7 +59,7 @@ class BlocksFit:
         callback: Callable[[BlocksState], Any] | None,
     ) -> BlocksResult:
         """The loop of MINPACK's drivers."""
-        triangle = self._first_jacobian(start)
+        triangle = self._triangle(start, is_first=True)
         iteration = Iteration(start, self._norm, options, scale)
         stopped = False
         while iteration.is_running and not stopped:
@@ -68,7 +68,7 @@ class BlocksFit:
                 stopped = callback is not None and self._wants_to_stop(callback, iteration)
             if iteration.is_running and not stopped:
                 self._set_typical(iteration)
-                triangle, _ = self._jacobian(iteration.x)
+                triangle = self._triangle(iteration.x)
         return self._result(iteration, options)
 
     def _step(self, iteration: Iteration) -> bool:
@@ -80,7 +80,7 @@ class BlocksFit:
                 self._norm = iteration["fnorm"]
                 return True
             if self._was_misled(iteration):
-                self._epsfcn, self._seeks_precision = SINGLE, False
+                self._epsfcn, self._looks = SINGLE, False
                 iteration.begin(self._norm)
                 return False
         return False
@@ -88,7 +88,8 @@ class BlocksFit:
     def _was_misled(self, iteration: Iteration) -> bool:
         """Whether the fit ends at its start although differences promised more: then it is they that are wrong."""
         return (
-            self._seeks_precision
+            self._jac is None
+            and self._epsfcn is None
             and not iteration.is_running
             and iteration["info"] != MAXFEV
             and iteration["iteration"] == 1
@@ -107,9 +108,10 @@ class BlocksFit:
             step_norm=iteration["pnorm"],
         )
         try:
-            return callback(state) is True
+            answer = callback(state)
         except StopIteration:
             return True
+        return isinstance(answer, (bool, np.bool_)) and bool(answer)
 
     # ------------------------------------------------------------------------------------ residuals
 
@@ -126,19 +128,21 @@ class BlocksFit:
 
     # ------------------------------------------------------------------------------------ Jacobians
 
-    def _jacobian(self, x: Array, look: bool = False) -> tuple[Array, Felt | None]:
-        """The triangle of [J f] at x, and with `look` how differences were felt."""
+    def _jacobian(self, x: Array, look: int = 0) -> tuple[Array, float, Felt | None]:
+        """The triangle of [J f] at x and the norm of f; and with `look` how differences were felt."""
         n = x.size
         triangle = np.zeros((n + 1, n + 1))
+        norms: list[float] = []
+        felt: list[Felt] = []
         not_finite: list[tuple[int, NotFinite]] = []
-        felt: Felt | None = None
 
         def take(answer: Triangle) -> None:
-            nonlocal felt
+            norms.append(_minpack.enorm(answer.triangle[:, -1]))
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
+            if answer.felt is not None:
+                felt.append(answer.felt if not felt else felt.pop() | answer.felt)
             fold_triangle(answer.triangle, triangle)
-            felt = answer.felt if felt is None or answer.felt is None else felt | answer.felt
 
         task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, look)
         self._passes.go(task, take, "Jacobian", self._so_far())
@@ -151,7 +155,7 @@ class BlocksFit:
             )
         if not_finite:
             self._refuse(not_finite, x)
-        return triangle, felt
+        return triangle, _minpack.enorm(np.array(norms)), felt[0] if felt else None
 
     def _refuse(self, found: list[tuple[int, NotFinite]], x: Array) -> None:
         """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
@@ -170,32 +174,33 @@ class BlocksFit:
             f"x[{first.parameter}] in residual {first.row} ({first.value}) of block {index}, at x = {describe(x)}"
         )
 
-    def _first_jacobian(self, x: Array) -> Array:
-        """The triangle at the start, by steps that the residuals feel, as far as there are any; and their norm."""
-        triangle, felt = self._jacobian(x, look=self._seeks_precision)
-        self._norm = _minpack.enorm(np.ascontiguousarray(triangle[:, -1]))
-        if not np.isfinite(self._norm):
-            raise InputValueError(
-                "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
-                f"(x0 = {describe(x)})"
-            )
-        if felt is None or self._norm == 0:
+    def _triangle(self, x: Array, is_first: bool = False) -> Array:
+        """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
+        look = (1 if is_first else self._passes.spread) if self._looks else 0
+        triangle, norm, felt = self._jacobian(x, look)
+        if is_first:
+            self._norm = norm
+            if not np.isfinite(norm):
+                raise InputValueError(
+                    "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
+                    f"(x0 = {describe(x)})"
+                )
+        if felt is None or norm == 0:
             return triangle
         unfelt = felt.unfelt()
         means_zero = unfelt & (np.abs(x) < NEAR_ZERO) & (x != 0)
-        if means_zero.any():
+        if is_first and means_zero.any():
             self._largest[means_zero] = self._typical[means_zero] = 1
-            triangle, felt = self._jacobian(x, look=True)
+            triangle, _, felt = self._jacobian(x, look)
             unfelt = unfelt if felt is None else felt.unfelt()
         return self._by_longer_steps(x, triangle, unfelt) if unfelt.any() else triangle
 
     def _by_longer_steps(self, x: Array, triangle: Array, unfelt: npt.NDArray[np.bool_]) -> Array:
         """The triangle by steps for single precision, where it contradicts this one for one of these parameters."""
-        self._epsfcn = SINGLE
-        longer, _ = self._jacobian(x)
+        self._epsfcn, self._looks = SINGLE, False
+        longer, _, _ = self._jacobian(x)
         norms, others = (_minpack.lm_pivot(t)[3] for t in (triangle, longer))
         if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[unfelt]):
-            self._seeks_precision = False
             return longer
         self._epsfcn = None
         return triangle

@@ -65,6 +65,11 @@ class Passes:
         """How many residuals they have in all; after the first pass."""
         return sum(self._rows)
 
+    @property
+    def spread(self) -> int:
+        """Of how many blocks one is to be looked at, to have seen ten blocks and a thousand rows, or all there are."""
+        return max(1, min(self.blocks // 10, self.m // 1000))
+
     def go(
         self, task: NormPass | TrianglePass, take: Callable[[Any], None], kind: Kind, so_far: tuple[int, float, int]
     ) -> None:

@@ -21,8 +21,10 @@ NOTE: Final = "leastsq_blocks: "
 # Python cost more than the folding; far above it, folding slows down (measured for 2 to 500 parameters).
 _CHUNK: Final = 12288
 _LEAST_ROWS: Final = 256
-# Rows of a block that are looked at, evenly spread, to learn whether differences are felt.
+# Rows that are looked at, evenly spread, to learn whether differences are felt: so many of a block; fewer of each of
+# some blocks, where what they are all like is known already (`Passes.spread`).
 _SAMPLE: Final = 1000
+_SMALL_SAMPLE: Final = 100
 # A change of a residual by this many of its own rounding errors, or less, may be nothing but rounding.
 _DROWNED: Final = 16 * DOUBLE
 # A parameter nearer to zero than this may be one that means zero.
@@ -132,7 +134,7 @@ class TrianglePass(_Pass):
     jac: Callable[..., Any] | None
     epsfcn: float | None  # relative error of the residuals; None: that of the dtype they come in
     typical: Array  # the sizes of the parameters that differences are relative to
-    look: bool  # whether to look if differences are felt
+    look: int  # whether differences are felt is looked at in every so many-th block; 0: in none
 
     def work(self, index: int, block: Any) -> Triangle:
         given = self.residuals(index, block, self.x.copy())
@@ -145,7 +147,7 @@ class TrianglePass(_Pass):
             precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
             steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
             columns = self._differences(index, block, f, steps)
-            if self.look:
+            if self.look and index % self.look == 0:
                 felt = self._felt(columns, f, precision)
         triangle = fold_rows(columns, f)
         if steps is not None:
@@ -187,7 +189,7 @@ class TrianglePass(_Pass):
         n, m = columns.shape
         if precision > DOUBLE:
             return Felt(np.zeros(n, int), np.zeros(n, int), np.full(n, m), np.zeros(n, bool))
-        every = slice(None, None, max(1, m // _SAMPLE))
+        every = slice(None, None, max(1, m // (_SAMPLE if self.look == 1 else _SMALL_SAMPLE)))
         change, f = np.abs(columns[:, every]), np.abs(f[every])
         change[(change.max(axis=1, initial=0) <= _DROWNED * f.max(initial=0)) & (np.abs(self.x) < NEAR_ZERO)] = 0
         still = change == 0
