@@ -121,7 +121,9 @@ def main() -> None:
                 statistics.median(ours / theirs for ours, theirs in zip(times[layout], times[other], strict=True))
                 for other in ("SciPy", "LAPACK")
             ]
-            typical = "".join(f"{1e3 * statistics.median(times[which]):8.2f} ms" for which in (layout, "LAPACK", "SciPy"))
+            typical = "".join(
+                f"{1e3 * statistics.median(times[which]):8.2f} ms" for which in (layout, "LAPACK", "SciPy")
+            )
             print(
                 f"{name + ' as ' + layout:24}{ratios[0]:10.3f}{scipy_goal or '':>6}"
                 f"{ratios[1]:11.3f}{lapack_goal or '':>6}{typical}"
