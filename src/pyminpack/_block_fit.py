@@ -137,12 +137,13 @@ class BlocksFit:
         not_finite: list[tuple[int, NotFinite]] = []
 
         def take(answer: Triangle) -> None:
+            nonlocal triangle
             norms.append(_minpack.enorm(answer.triangle[:, -1]))
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
             if answer.felt is not None:
                 felt.append(answer.felt if not felt else felt.pop() | answer.felt)
-            fold_triangle(answer.triangle, triangle)
+            triangle = fold_triangle(answer.triangle, triangle)
 
         task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, look)
         self._passes.go(task, take, "Jacobian", self._so_far())

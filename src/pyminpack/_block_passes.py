@@ -17,10 +17,8 @@ from ._exceptions import ShapeError
 SINGLE: Final = float(np.finfo(np.float32).eps)
 NOTE: Final = "leastsq_blocks: "
 
-# Numbers of [J f] that are brought into order at a time, 96 KB, but no less than so many rows: below that, calls from
-# Python cost more than the folding; far above it, folding slows down (measured for 2 to 500 parameters).
-_CHUNK: Final = 12288
-_LEAST_ROWS: Final = 256
+# Numbers of a Jacobian that are brought into order at a time where it is neither rows nor columns of doubles: 0.5 MB.
+_PIECE: Final = 65536
 # Rows that are looked at, evenly spread, to learn whether differences are felt: so many of a block; fewer of each of
 # some blocks, where what they are all like is known already (`Passes.spread`).
 _SAMPLE: Final = 1000
@@ -211,24 +209,26 @@ def length_error(index: int, size: int, before: int, x: Array) -> ShapeError:
 
 
 def fold_rows(columns: npt.NDArray[Any], f: Array) -> Array:
-    """The triangle of [J f], where columns is Jᵀ in any order and precision; a copy of some rows at a time."""
+    """The triangle of [J f], where columns is Jᵀ: where it lies if it is rows or columns of doubles, else by pieces."""
     n, m = columns.shape
     triangle = np.zeros((n + 1, n + 1))
-    height = max(_LEAST_ROWS, _CHUNK // (n + 1))
-    buffer = np.empty((n + 1) * min(height, m))
-    for begin in range(0, m, height):
-        rows = slice(begin, min(begin + height, m))
-        chunk = buffer[: (n + 1) * (rows.stop - begin)].reshape(n + 1, -1)
+    height = _minpack.fold_rows(n)
+    if columns.dtype is FLOAT64 and columns.flags.c_contiguous:
+        return _minpack.fold_jacobian(columns, 0, f, triangle, height)
+    if columns.dtype is FLOAT64 and columns.flags.f_contiguous:
+        return _minpack.fold_jacobian(columns.T, 1, f, triangle, height)
+    step = max(height, _PIECE // n)
+    for begin in range(0, m, step):
+        rows = slice(begin, begin + step)
         with np.errstate(over="ignore"):
-            chunk[:n] = columns[:, rows]
-        chunk[n] = f[rows]
-        _minpack.fold_in_place(chunk, triangle)
+            piece = np.ascontiguousarray(columns[:, rows], dtype=np.float64)
+        triangle = _minpack.fold_jacobian(piece, 0, f[rows], triangle, height)
     return triangle
 
 
-def fold_triangle(other: Array, triangle: Array) -> None:
-    """Fold a block's triangle into the triangle of those before."""
-    _minpack.fold_in_place(np.ascontiguousarray(other.T), triangle)
+def fold_triangle(other: Array, triangle: Array) -> Array:
+    """The triangle of two triangles, the second that of the blocks before."""
+    return _minpack.fold(np.ascontiguousarray(other.T), triangle)
 
 
 def _find_not_finite(columns: npt.NDArray[Any], f: Array) -> NotFinite:

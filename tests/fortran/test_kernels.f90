@@ -5,7 +5,10 @@ program test_kernels
     use minpack_column_rank, only: column_rank
     use minpack_covar, only: covar
     use minpack_enorm, only: column_norms, enorm
+    use minpack_fold, only: fold, fold_rows
+    use minpack_fold_jacobian, only: fold_jacobian
     use minpack_kinds, only: ip, wp
+    use minpack_lm_pivot, only: lm_pivot
     use minpack_lmpar, only: lmpar
     use minpack_qrfac, only: qrfac
     use minpack_qrsolv, only: qrsolv
@@ -18,6 +21,8 @@ program test_kernels
     call damped_system_is_solved()
     call parameter_meets_the_bound()
     call rows_fold_into_a_triangle()
+    call blocks_fold_into_a_triangle()
+    call folded_triangle_is_pivoted()
     call covariance_is_the_inverse()
     call rank_ignores_units()
     call wrong_derivatives_are_found()
@@ -145,6 +150,42 @@ contains
         call check(close_to(matmul(transpose(r), b), matmul(transpose(a), [(real(i, wp), i=1, 9)]), 1.0e-14_wp), &
                    'Rᵀb = Aᵀ f')
     end subroutine rows_fold_into_a_triangle
+
+    subroutine blocks_fold_into_a_triangle()
+        real(wp) :: a(90, 20), block(90, 20), t(21, 20), wa(4, 20)
+        integer(ip) :: j, k
+
+        a = sample(90, 20)
+        do k = 1, 20
+            t = 0
+            do j = 1, 90, 30
+                block(:30, :) = a(j:j + 29, :)
+                call fold(30_ip, k, block, 90_ip, t, 21_ip, wa)
+            end do
+            call fold(0_ip, k, block, 90_ip, t, 21_ip, wa)
+            call check(close_to(pack(matmul(t(:k, :k), transpose(t(:k, :k))), .true.), &
+                                pack(matmul(transpose(a(:, :k)), a(:, :k)), .true.), 1.0e-14_wp), 'RᵀR = AᵀA, by blocks')
+        end do
+        call check(fold_rows(10_ip) >= fold_rows(500_ip), 'blocks of few columns are no shorter')
+    end subroutine blocks_fold_into_a_triangle
+
+    subroutine folded_triangle_is_pivoted()
+        real(wp) :: a(90, 7), t(7, 7), block(32, 7), scratch(28), r(6, 6), qtf(6), acnorm(6), rdiag(6), wa(12)
+        integer(ip) :: i, ipvt(6)
+
+        a = sample(90, 7)
+        t = 0
+        call fold_jacobian(90_ip, 6_ip, a, 0_ip, a(:, 7), t, 7_ip, block, 32_ip, scratch)
+        call lm_pivot(6_ip, t, 7_ip, r, 6_ip, ipvt, qtf, acnorm, rdiag, wa)
+        do i = 1, 6
+            r(i + 1:, i) = 0
+        end do
+        call check(close_to(pack(matmul(transpose(r), r), .true.), &
+                            pack(matmul(transpose(a(:, ipvt)), a(:, ipvt)), .true.), 1.0e-14_wp), 'RᵀR = PᵀJᵀJP')
+        call check(close_to(matmul(transpose(r), qtf), matmul(transpose(a(:, ipvt)), a(:, 7)), 1.0e-14_wp), &
+                   'RᵀQᵀf = PᵀJᵀf')
+        call check(close_to(acnorm, norm2(a(:, :6), dim=1), 1.0e-14_wp), 'norms of the columns of J')
+    end subroutine folded_triangle_is_pivoted
 
     subroutine covariance_is_the_inverse()
         real(wp) :: a(9, 6), r(6, 6), wa(6), identity(6, 6)

@@ -1,0 +1,87 @@
+!> A whole Jacobian and its residuals, folded into a triangle block by block.
+module minpack_fold_jacobian
+    use, intrinsic :: iso_c_binding, only: c_size_t
+    use minpack_fold, only: fold
+    use minpack_kinds, only: ip, wp
+    implicit none
+    private
+    public :: fold_jacobian, pack_columns, pack_rows
+
+    !> Rows that are transposed together: what a cache line holds.
+    integer(ip), parameter :: strip = 8
+
+contains
+
+    !> Folds [J f] into t, to which it adds: zeros for a triangle of J and f alone.
+    subroutine fold_jacobian(m, n, fjac, by_rows, f, t, ldt, block, ldb, wa) bind(c, name="fold_jacobian_")
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns of J
+        real(wp), intent(in) :: fjac(*) !! J, m n numbers without gaps
+        integer(ip), intent(in) :: by_rows !! not 0: row after row; 0: column after column
+        real(wp), intent(in) :: f(m) !! residuals
+        integer(ip), intent(in) :: ldt !! leading dimension of t, > n
+        real(wp), intent(inout) :: t(ldt, n + 1) !! the transposed triangle of order n + 1
+        integer(ip), intent(in) :: ldb !! rows of a block: best fold_rows(n)
+        real(wp), intent(out) :: block(ldb, n + 1) !! scratch, best aligned to 64 bytes
+        real(wp), intent(out) :: wa(4*(n + 1)) !! scratch
+
+        integer(ip) :: done, rows
+
+        done = 0
+        do while (done < m)
+            rows = min(ldb, m - done)
+            if (by_rows /= 0) then
+                call pack_rows(rows, n, fjac(int(done, c_size_t)*n + 1), n, block, ldb)
+            else
+                call pack_columns(rows, n, fjac(done + 1), m, block, ldb)
+            end if
+            call pack_columns(rows, 1_ip, f(done + 1), m, block(1, n + 1), ldb)
+            call fold(rows, n + 1, block, ldb, t, ldt, wa)
+            done = done + rows
+        end do
+    end subroutine fold_jacobian
+
+    !> Rows that lie one after the other, into the columns of a block.
+    pure subroutine pack_rows(rows, n, a, lda, block, ldb)
+        integer(ip), intent(in) :: rows !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! numbers from one row to the next, >= n
+        real(wp), intent(in) :: a(lda, rows) !! the rows
+        integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
+        real(wp), intent(inout) :: block(ldb, n) !! the block
+
+        integer(ip) :: first, i, j
+
+        do first = 1, rows - strip + 1, strip
+            do j = 1, n
+                do i = 0, strip - 1
+                    block(first + i, j) = a(j, first + i)
+                end do
+            end do
+        end do
+        do i = rows - mod(rows, strip) + 1, rows
+            do j = 1, n
+                block(i, j) = a(j, i)
+            end do
+        end do
+    end subroutine pack_rows
+
+    !> Rows out of columns.
+    pure subroutine pack_columns(rows, n, a, lda, block, ldb)
+        integer(ip), intent(in) :: rows !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! numbers from one column to the next, >= rows
+        real(wp), intent(in) :: a(lda, *) !! the first of the rows, in each column
+        integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
+        real(wp), intent(inout) :: block(ldb, n) !! the block
+
+        integer(ip) :: i, j
+
+        do j = 1, n
+            do i = 1, rows
+                block(i, j) = a(i, j)
+            end do
+        end do
+    end subroutine pack_columns
+
+end module minpack_fold_jacobian
