@@ -19,10 +19,10 @@ NOTE: Final = "leastsq_blocks: "
 
 # Numbers of a Jacobian that are brought into order at a time where it is neither rows nor columns of doubles: 0.5 MB.
 _PIECE: Final = 65536
-# Rows that are looked at, evenly spread, to learn whether differences are felt: so many of a block; fewer of each of
-# some blocks, where what they are all like is known already (`Passes.spread`).
+# Rows that are looked at, evenly spread, to learn whether differences are felt: so many of the first block, half as
+# many of the second, a third of the third, but no fewer than the second number.
 _SAMPLE: Final = 1000
-_SMALL_SAMPLE: Final = 100
+_LEAST_SAMPLE: Final = 20
 # A change of a residual by this many of its own rounding errors, or less, may be nothing but rounding.
 _DROWNED: Final = 16 * DOUBLE
 # A parameter nearer to zero than this may be one that means zero.
@@ -146,7 +146,7 @@ class TrianglePass(_Pass):
             steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
             columns = self._differences(index, block, f, steps)
             if self.look and index % self.look == 0:
-                felt = self._felt(columns, f, precision)
+                felt = self._felt(columns, f, precision, max(_LEAST_SAMPLE, _SAMPLE // (index // self.look + 1)))
         triangle = fold_rows(columns, f)
         if steps is not None:
             with np.errstate(over="ignore"):
@@ -182,12 +182,12 @@ class TrianglePass(_Pass):
                 np.subtract(moved, f, out=columns[j])
         return columns
 
-    def _felt(self, columns: Array, f: Array, precision: float) -> Felt:
+    def _felt(self, columns: Array, f: Array, precision: float, sample: int) -> Felt:
         """How a sample of the rows responds; all of them as they should where that isn't for us to find out."""
         n, m = columns.shape
         if precision > DOUBLE:
             return Felt(np.zeros(n, int), np.zeros(n, int), np.full(n, m), np.zeros(n, bool))
-        every = slice(None, None, max(1, m // (_SAMPLE if self.look == 1 else _SMALL_SAMPLE)))
+        every = slice(None, None, max(1, m // sample))
         change, f = np.abs(columns[:, every]), np.abs(f[every])
         change[(change.max(axis=1, initial=0) <= _DROWNED * f.max(initial=0)) & (np.abs(self.x) < NEAR_ZERO)] = 0
         still = change == 0
