@@ -17,7 +17,8 @@ contains
     !> Residuals that aren't finite count as infinitely long: their step is rejected and Δ shrinks. A step bound
     !> that is short for that reason is no sign of convergence: the tests on ftol and xtol wait until a step is
     !> taken that shows that something else limits it.
-    pure subroutine lm_judge(control, n, diag, trial, trial_norm, nfev, x, state, wa)
+    pure subroutine lm_judge(control, n, diag, trial, trial_norm, nfev, x, state, wa) &
+            bind(c, name="lm_judge_")
         type(lm_control), intent(in) :: control
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: diag(n) !! diagonal of D

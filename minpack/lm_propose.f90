@@ -11,7 +11,8 @@ module minpack_lm_propose
 contains
 
     !> The trial point for the present step bound, and the reduction that the linear model predicts there.
-    pure subroutine lm_propose(n, r, ldr, ipvt, qtf, diag, x, state, trial, step, wa1, wa2)
+    pure subroutine lm_propose(n, r, ldr, ipvt, qtf, diag, x, state, trial, step, wa1, wa2) &
+            bind(c, name="lm_propose_")
         integer(ip), intent(in) :: n !! parameters
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch

@@ -16,7 +16,7 @@ contains
     !> The scaling only ever grows with the columns of the Jacobian; that makes the method invariant under a
     !> change of the parameters' units. A Jacobian of zeros passes the gradient test, as in MINPACK: it is for
     !> the caller to say what that means.
-    pure subroutine lm_start(control, n, r, ldr, ipvt, qtf, acnorm, x, diag, state, wa)
+    pure subroutine lm_start(control, n, r, ldr, ipvt, qtf, acnorm, x, diag, state, wa) bind(c, name="lm_start_")
         type(lm_control), intent(in) :: control
         integer(ip), intent(in) :: n !! parameters
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n

@@ -5,7 +5,7 @@ module minpack_lm_types
     use minpack_kinds, only: ip, lp, wp
     implicit none
     private
-    public :: lm_begin, lm_is_proper
+    public :: lm_begin, lm_begin_in_place, lm_is_proper
 
     !> The caller's choices, which stay as they are.
     type, bind(c), public :: lm_control
@@ -48,6 +48,14 @@ contains
                          iteration=1, info=info_running, accepted=.false._lp, wall=wall_none)
         if (.not. fnorm <= largest) state%info = info_residuals_not_finite
     end function lm_begin
+
+    !> The same for a caller that can't take a derived type as a function's result.
+    pure subroutine lm_begin_in_place(fnorm, state) bind(c, name="lm_begin_")
+        real(wp), intent(in) :: fnorm !! ‖f‖ at the start
+        type(lm_state), intent(out) :: state
+
+        state = lm_begin(fnorm)
+    end subroutine lm_begin_in_place
 
     !> Whether a driver can start from its arguments.
     pure logical function lm_is_proper(m, n, ldfjac, least_ldfjac, control, diag)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyminpack
-from pyminpack import _leastsq, _minpack
+from pyminpack import _blocks, _leastsq, _minpack
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(_minpack.__file__)
@@ -79,7 +79,7 @@ def test_import_takes_numpy_alone():
     assert out.strip() == "['numpy', 'pyminpack']"
 
 
-@pytest.mark.parametrize("module", [_leastsq, pyminpack._config], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [_blocks, _leastsq, pyminpack._config], ids=lambda module: module.__name__)
 def test_docstring_examples_run(module):
     result = doctest.testmod(module)
     assert result.attempted > 0
@@ -96,4 +96,14 @@ def test_generated_module_has_every_routine():
 def test_example_runs():
     out = subprocess.run([sys.executable, ROOT / "examples" / "nist.py"], capture_output=True, text=True, check=True)
     assert "Thurber" in out.stdout
+    assert out.stderr == ""
+
+
+def test_large_example_runs_small():
+    command = [sys.executable, ROOT / "examples" / "hundred_million_rows.py", "100000", "--block", "7000"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "iteration 1, cost" in out.stdout
+    assert "15 of 15 blocks" in out.stdout
+    assert "100,000 rows" in out.stdout
+    assert "peak memory" in out.stdout
     assert out.stderr == ""

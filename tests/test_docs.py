@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shutil
 import sys
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,16 @@ import pytest
 
 import pyminpack
 
-PAGE = Path(__file__).resolve().parent.parent / "docs" / "compiled.md"
-EXAMPLES = dict(re.findall(r"```python\n# example: (\w+)\n(.*?)```", PAGE.read_text(), re.DOTALL))
+DOCS = Path(__file__).resolve().parent.parent / "docs"
+
+
+def examples_of(page: str) -> dict[str, str]:
+    """The examples of a page by name."""
+    return dict(re.findall(r"```python\n# example: (\w+)\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+
+
+EXAMPLES = examples_of("compiled.md")
+BLOCK_EXAMPLES = examples_of("blocks.md")
 NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
 
 
@@ -58,3 +67,41 @@ def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         assert "residuals" in entered
     else:
         assert entered == ["leastsq"]
+
+
+# ------------------------------------------------------------------------------------ blocks.md
+
+
+def test_page_on_blocks_has_every_engine():
+    expected = {"decay_model", "builtin", "threads", "processes", "pool", "dask", "dask_files", "ray", "progress"}
+    assert set(BLOCK_EXAMPLES) == expected
+
+
+@pytest.fixture(scope="module")
+def decay_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the module that the examples share."""
+    directory = tmp_path_factory.mktemp("blocks")
+    (directory / "decay_model.py").write_text(BLOCK_EXAMPLES["decay_model"])
+    return directory
+
+
+@pytest.mark.parametrize("name", sorted(set(BLOCK_EXAMPLES) - {"decay_model"}))
+def test_example_with_blocks_fits(
+    name: str, decay_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    engine = {"dask": "distributed", "dask_files": "distributed", "ray": "ray"}.get(name)
+    if engine is not None and importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(decay_model))
+    monkeypatch.setenv("PYTHONPATH", str(decay_model))  # Ray's workers know no other way
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        if engine is not None:
+            warnings.simplefilter("ignore")  # another project's
+        exec(BLOCK_EXAMPLES[name], names)
+    fit = names["fit"]
+    assert fit.success or name == "progress"
+    assert fit.m == 100_000
+    np.testing.assert_allclose(fit.x, [2.5, 1.3], rtol=1e-3)

@@ -1,7 +1,7 @@
 """Fit models to data: MINPACK's Levenberg-Marquardt least squares, in Fortran, behind NumPy arrays."""
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
@@ -13,14 +13,37 @@ from ._leastsq import leastsq
 choose_at_import()
 
 
+if TYPE_CHECKING:
+    from ._block_records import BlocksProgress, BlocksResult, BlocksState
+    from ._blocks import leastsq_blocks
+
+# What not every program needs, and where it is: it takes longer to import than all the rest.
+_LATER = {
+    "BlocksProgress": "._block_records",
+    "BlocksResult": "._block_records",
+    "BlocksState": "._block_records",
+    "leastsq_blocks": "._blocks",
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Import numba where its signatures are asked for, and not before."""
+    """Import numba where its signatures are asked for, and not before; and so with what stands in _LATER."""
     if name == "numba_signatures":
         return import_module(".numba_signatures", __name__)
+    if name in _LATER:
+        globals()[name] = getattr(import_module(_LATER[name], __name__), name)
+        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
+
 __all__ = [
+    "BlocksProgress",
+    "BlocksResult",
+    "BlocksState",
     "InputTypeError",
     "InputValueError",
     "OptionError",
@@ -30,6 +53,7 @@ __all__ = [
     "compiled_jacobian",
     "compiled_residuals",
     "leastsq",
+    "leastsq_blocks",
     "numba_signatures",
     "show_config",
 ]

@@ -92,6 +92,13 @@ def as_jacobian(result: Any, m: int, n: int, col_deriv: int, x: Array) -> Array:
 
 
 def _as_real_array(result: Any, source: str, what: str) -> Array:
+    """What a callback gave, as an array of its own."""
+    with np.errstate(over="ignore"):
+        return np.array(as_real_view(result, source, what), dtype=np.float64, order="C")
+
+
+def as_real_view(result: Any, source: str, what: str) -> npt.NDArray[Any]:
+    """What a callback gave, as it is where that's an array of real numbers of any precision; or a refusal."""
     if result is None:
         raise InputTypeError(f"{source} gave None where {what} should be; has it lost its return statement?")
     if np.ma.is_masked(result):
@@ -104,8 +111,7 @@ def _as_real_array(result: Any, source: str, what: str) -> Array:
     except ValueError as error:
         raise ShapeError(f"{source} gave a {type(result).__name__} that is no array: {error}") from error
     _require_real(array.dtype, type(result).__name__, source)
-    with np.errstate(over="ignore"):
-        return np.array(array, dtype=np.float64, order="C")
+    return array
 
 
 def _require_real(dtype: np.dtype[Any], kind_of_result: str, source: str) -> None:

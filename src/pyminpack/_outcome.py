@@ -16,9 +16,10 @@ Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
 # Values of `info`, as minpack/minpack_info.f90 has them.
 SUCCESS = frozenset({1, 2, 3, 4})
 GTOL = 4
+MAXFEV = 5
 GTOL_TOO_SMALL = 8
 _RESIDUALS_NOT_FINITE = 9
-_JACOBIAN_NOT_FINITE = 10
+JACOBIAN_NOT_FINITE = 10
 
 # {0} to {3} stand for ftol, xtol, gtol and maxfev.
 _REDUCTION = "the relative reduction of the sum of squares, actual and predicted, is at most ftol = {0:.3g}"
@@ -63,7 +64,8 @@ def report(
     message: str,
 ) -> Report:
     """What `leastsq` returns with full_output; takes over the arrays."""
-    cov_x = _covariance(fjac, ipvt) if info in SUCCESS else None
+    n, m = fjac.shape
+    cov_x = covariance(fjac[:, :n], ipvt, m) if info in SUCCESS else None
     ipvt -= 1
     infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
     if njev is not None:
@@ -71,11 +73,14 @@ def report(
     return x, cov_x, infodict, message, info
 
 
-def _covariance(fjac: Array, ipvt: Indices) -> Array | None:
-    """(JᵀJ)⁻¹ where the columns of J are independent beyond rounding."""
-    n, m = fjac.shape
-    r = fjac[:, :n]
-    if _minpack.column_rank(r, m * DOUBLE) < n:
+def rank_of(r: Array, m: int) -> int:
+    """How many columns of a Jacobian of m rows are independent beyond rounding, by its Rᵀ."""
+    return _minpack.column_rank(r, max(m, 1) * DOUBLE)
+
+
+def covariance(r: Array, ipvt: Indices, m: int) -> Array | None:
+    """(JᵀJ)⁻¹ where the columns of J, of m rows, are independent beyond rounding; by its Rᵀ and P."""
+    if rank_of(r, m) < len(ipvt):
         return None
     cov_x = _minpack.covar(r, ipvt, 0.0)
     return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
@@ -111,7 +116,7 @@ def refuse_values(info: int, x: Array, fvec: Array, fjac: Array, source: str) ->
             else "the norm of the residuals at x0 overflows"
         )
         raise InputValueError(f"{what}; a fit needs a start where func is finite (x0 = {describe(x)})")
-    if info == _JACOBIAN_NOT_FINITE:
+    if info == JACOBIAN_NOT_FINITE:
         parameters, rows = np.nonzero(~np.isfinite(fjac))
         if not rows.size:
             parameters, rows = (np.atleast_1d(i) for i in np.unravel_index(np.abs(fjac).argmax(), fjac.shape))

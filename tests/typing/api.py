@@ -1,11 +1,12 @@
 """The public API as a type checker sees it; mypy reads this, nothing runs it."""
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, assert_type
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pyminpack import PyminpackError, ShapeError, __version__, leastsq
+from pyminpack import BlocksResult, BlocksState, PyminpackError, ShapeError, __version__, leastsq, leastsq_blocks
 
 Array = NDArray[np.float64]
 
@@ -24,3 +25,17 @@ assert_type(
 assert_type(__version__, str)
 error: PyminpackError = ShapeError()
 also_error: ValueError = ShapeError()
+
+
+def stop_early(state: BlocksState) -> bool:
+    return state.cost < 1
+
+
+fit = leastsq_blocks(residuals, [0, 0, 0], [y, y], callback=stop_early)
+assert_type(fit, BlocksResult)
+assert_type(fit.x, Array)
+assert_type(fit.cov_x, Array | None)
+assert_type(fit.stderr, Array | None)
+assert_type(fit.success, bool)
+with ThreadPoolExecutor() as pool:
+    leastsq_blocks(residuals, y, [slice(3)], (y,), jac=residuals, map=pool.map, progress=print)

@@ -1,0 +1,100 @@
+"""The Levenberg-Marquardt iteration in the hands of its caller, who brings norms and triangles.
+
+MINPACK's drivers in `minpack/` are loops round three decisions, `lm_start`, `lm_propose` and `lm_judge`. This is the
+same loop taken apart: the decisions are those very routines, so the iterates are the drivers'.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import Array
+
+Indices = npt.NDArray[np.int32]
+
+# The components of lm_control and lm_state, as minpack/lm_types.f90 has them (tests/test_iteration.py compares).
+CONTROL: Final = np.dtype(
+    [("ftol", "f8"), ("xtol", "f8"), ("gtol", "f8"), ("factor", "f8"), ("maxfev", "i4"), ("mode", "i4")], align=True
+)
+STATE: Final = np.dtype(
+    [
+        ("fnorm", "f8"),
+        ("xnorm", "f8"),
+        ("delta", "f8"),
+        ("par", "f8"),
+        ("gnorm", "f8"),
+        ("pnorm", "f8"),
+        ("prered", "f8"),
+        ("dirder", "f8"),
+        ("iteration", "i4"),
+        ("info", "i4"),
+        ("accepted", "?"),
+        ("wall", "i4"),
+    ],
+    align=True,
+)
+
+_RUNNING = -np.iinfo(np.int32).max  # info_running of minpack/minpack_info.f90
+_OWN_SCALING, _USER_SCALING = 1, 2
+
+
+class Iteration:
+    """One fit: where it stands, and what it knows of the residuals there.
+
+    A round is `start` with the triangle of the Jacobian at `x`; then `propose` a trial point and `judge` it by the
+    norm of the residuals there, until one is accepted or the fit has ended. It can be pickled between any two calls.
+
+    Attributes
+    ----------
+    x : ndarray of shape (n,)
+        The best point so far; changed in place where a trial point is accepted.
+    diag : ndarray of shape (n,)
+        The scale factors in use.
+    r, ipvt, qtf, acnorm
+        The factorization that the last `start` was given.
+    """
+
+    def __init__(
+        self, x: Array, fnorm: float, options: tuple[float, float, float, int, float], scale: Array | None = None
+    ) -> None:
+        """Begin at x, where the residuals have this norm; options are ftol, xtol, gtol, maxfev and factor."""
+        ftol, xtol, gtol, maxfev, factor = options
+        mode = _OWN_SCALING if scale is None else _USER_SCALING
+        self.x = x.copy()
+        self.diag = np.ones_like(x) if scale is None else scale.copy()
+        self._control = np.array([(ftol, xtol, gtol, factor, maxfev, mode)], CONTROL).view(np.float64)
+        self._trial = self.x
+        self.begin(fnorm)
+
+    def begin(self, fnorm: float) -> None:
+        """Forget all but x and the scale factors."""
+        self._state = _minpack.lm_begin(fnorm)
+
+    def start(self, r: Array, ipvt: Indices, qtf: Array, acnorm: Array) -> None:
+        """Take in the factorization J P = Q R at x: Rᵀ, P, the first n entries of Qᵀf, the norms of J's columns.
+
+        Takes the arrays over: the part of `r` that isn't R is scratch.
+        """
+        self.r, self.ipvt, self.qtf, self.acnorm = r, ipvt, qtf, acnorm
+        _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
+
+    def propose(self) -> Array:
+        """Where to evaluate the residuals next."""
+        self._trial, self.step = _minpack.lm_propose(self.r, self.ipvt, self.qtf, self.diag, self.x, self._state)
+        return self._trial
+
+    def judge(self, trial_norm: float, nfev: int) -> bool:
+        """Take or reject the proposed point by the norm of the residuals there; True where it is x now."""
+        _minpack.lm_judge(self._control, self.diag, self._trial, trial_norm, nfev, self.x, self._state)
+        return bool(self["accepted"])
+
+    def __getitem__(self, component: str) -> Any:
+        """A component of the state, by its name in minpack/lm_types.f90."""
+        return self._state.view(STATE)[component].item()
+
+    @property
+    def is_running(self) -> bool:
+        """Whether no test has ended the fit yet."""
+        return bool(self["info"] == _RUNNING)
