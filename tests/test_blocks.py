@@ -294,7 +294,7 @@ def test_parameter_whose_best_value_is_zero_is_no_obstacle_in_any_unit(unit: flo
     assert abs(fit.x[2]) < 1e-6 * unit
 
 
-@pytest.mark.parametrize("tiny", [1e-9, 1e-12, 1e-20, 1e-300, 1e-310])
+@pytest.mark.parametrize("tiny", [1e-9, 1e-12, 1e-20, 1e-300, 1e-310, 5e-324])
 def test_parameter_that_starts_next_to_zero_is_fitted(tiny: float) -> None:
     """A step relative to it would drown in rounding."""
     fit = leastsq_blocks(decay, [1.0, 1.0, tiny], cut())
@@ -313,6 +313,18 @@ def test_parameter_that_is_small_by_its_unit_keeps_a_small_step() -> None:
     assert fit.success
     assert max(steps) < 1e-11
     assert fit.x[1] == pytest.approx(1.3e-12, rel=0.1)
+
+
+def test_parameter_that_started_far_too_large_does_not_keep_a_large_step() -> None:
+    at: list[float] = []
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        at.append(x[2])
+        return decay(x, rows)
+
+    fit = leastsq_blocks(func, [1.0, 1.0, 1e6], [WHOLE])
+    assert fit.success
+    assert abs(at[-2] - at[-3]) < 1e-6  # the last difference in it, before the last trial point
 
 
 def test_parameter_without_effect_stays() -> None:

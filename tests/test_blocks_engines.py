@@ -142,6 +142,23 @@ def test_block_that_raises_in_a_thread_ends_the_others() -> None:
     assert len(calls) < 100
 
 
+def test_what_has_not_begun_is_called_off_where_the_caller_breaks_off() -> None:
+    calls = []
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        calls.append(rows)
+        time.sleep(0.02)
+        return decay(x, rows)
+
+    def break_off(state: object) -> None:
+        raise KeyboardInterrupt
+
+    with ThreadPoolExecutor(2) as pool, pytest.raises(KeyboardInterrupt) as caught:
+        leastsq_blocks(func, START, cut(size=10), jac=decay_jac, map=pool.map, progress=break_off)
+    assert caught.tb is not None  # which holds all that was going on
+    assert len(calls) < 100
+
+
 # ---------------------------------------------------------------------------------------- processes
 
 
