@@ -3,14 +3,21 @@
 Run by hand, on idle cores: python benchmarks/bench_blocks.py
 """
 
+import ctypes
 import statistics
+import sys
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 
 from pyminpack import _minpack, leastsq_blocks
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
+
+from c_library import library
 
 Block = tuple[np.ndarray, np.ndarray]
 
@@ -96,24 +103,64 @@ def overhead(problem: Peaks, with_jac: bool, rounds: int = 3) -> float:
     return statistics.median(ratios)
 
 
-def gain_of_two_threads(problem: Peaks, rounds: int = 3) -> float:
-    """The median of one thread's time over that of two."""
-    ratios = []
+class Decay:
+    """An exponential with residuals and Jacobian in C, by ctypes, which releases the GIL."""
+
+    def __init__(self, m: int, rows: int) -> None:
+        self.library = library()
+        t = np.linspace(0, 4, m)
+        y = 2.5 * np.exp(-1.3 * t) + 0.05 * np.cos(7e3 * t)
+        self.start = np.array([1.0, 1.0])
+        self.blocks = [np.concatenate([t[i : i + rows], y[i : i + rows]]) for i in range(0, m, rows)]
+
+    def _fill(self, function: Callable, x: np.ndarray, block: np.ndarray, result: np.ndarray) -> np.ndarray:
+        pointers = [ctypes.c_void_p(array.ctypes.data) for array in (x, result, block)]
+        function(block.size // 2, x.size, *pointers)
+        return result
+
+    def residuals(self, x: np.ndarray, block: np.ndarray) -> np.ndarray:
+        """Model less data."""
+        return self._fill(self.library.residuals, x, block, np.empty(block.size // 2))
+
+    def jacobian(self, x: np.ndarray, block: np.ndarray) -> np.ndarray:
+        """Its derivatives."""
+        return self._fill(self.library.jacobian_rows, x, block, np.empty((block.size // 2, 2)))
+
+
+def gains_of_two_threads(problem: Peaks | Decay, rounds: int = 5) -> tuple[float, float]:
+    """The medians of one thread's time over that of two: of a fit, and of the user's functions by themselves."""
+
+    def fit(pool: ThreadPoolExecutor) -> None:
+        leastsq_blocks(problem.residuals, problem.start, problem.blocks, jac=problem.jacobian, map=pool.map)
+
+    def functions(pool: ThreadPoolExecutor) -> None:
+        for _ in range(5):
+            list(pool.map(evaluate, problem.blocks))
+
+    def evaluate(block: object) -> None:
+        problem.residuals(problem.start, block)
+        problem.jacobian(problem.start, block)
+
+    ratios: tuple[list[float], list[float]] = ([], [])
     with ThreadPoolExecutor(1) as one, ThreadPoolExecutor(2) as two:
         for _ in range(rounds):
-            times = []
-            for pool in (one, two):
-                begin = time.perf_counter()
-                leastsq_blocks(problem.residuals, problem.start, problem.blocks, jac=problem.jacobian, map=pool.map)
-                times.append(time.perf_counter() - begin)
-            ratios.append(times[0] / times[1])
-    return statistics.median(ratios)
+            for task, gains in zip((fit, functions), ratios, strict=True):
+                gains.append(wall_seconds(task, one) / wall_seconds(task, two))
+    return statistics.median(ratios[0]), statistics.median(ratios[1])
+
+
+def wall_seconds(task: Callable[[ThreadPoolExecutor], None], pool: ThreadPoolExecutor) -> float:
+    """What a task takes by the clock on the wall."""
+    begin = time.perf_counter()
+    task(pool)
+    return time.perf_counter() - begin
 
 
 def main() -> None:
     """Print one line a case."""
-    print(f"{'m':>9}{'n':>4}{'rows':>8} order  overhead, with jac   by differences   two threads")
-    print(f"{'goal':>21} {'<= 1.15':>27}{'<= 1.15':>17}{'>= 1.7':>14}")
+    print(f"{'':34}{'overhead':>22}{'two threads gain':>24}")
+    print(f"{'':34}{'jac':>11}{'differences':>13}{'fit':>8}{'functions alone':>18}")
+    print(f"{'goal':34}{'<= 1.15':>11}{'<= 1.15':>13}{'>= 1.7':>8}")
     for m, n, rows, order in (
         (10**6, 9, 100_000, "F"),
         (10**6, 9, 100_000, "C"),
@@ -122,11 +169,15 @@ def main() -> None:
         (400_000, 30, 50_000, "C"),
     ):
         problem = Peaks(m, n, rows, order)
+        fit, functions = gains_of_two_threads(problem)
         print(
-            f"{m:>9}{n:>4}{rows:>8}   {order} {overhead(problem, True):21.3f}{overhead(problem, False):17.3f}"
-            f"{gain_of_two_threads(problem):14.2f}",
+            f"NumPy, {m} x {n}, {rows} rows, {order}".ljust(34)
+            + f"{overhead(problem, True):11.3f}{overhead(problem, False):13.3f}{fit:8.2f}{functions:18.2f}",
             flush=True,
         )
+    if library() is not None:
+        fit, functions = gains_of_two_threads(Decay(4 * 10**6, 100_000))
+        print(f"{'C, 4000000 x 2, 100000 rows':58}{fit:8.2f}{functions:18.2f}")
 
 
 if __name__ == "__main__":
