@@ -14,15 +14,10 @@ from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array,
 from problems.mgh import Run, runs
 from pyminpack import BlocksProgress, BlocksResult, BlocksState, leastsq, leastsq_blocks
 from pyminpack._block_passes import fold_rows
+from rounding import agree, endings
 
 EPS = np.finfo(float).eps
 WHOLE = range(ROWS)
-
-# Their last figures are decided by rounding, which folding does in another order: no rank, a stationary point at
-# infinity, far scales.
-UNSTABLE = ("linear-rank-one", "powell-singular", "kowalik-osborne-11x4-start100", "meyer", "watson-31x9-start10",
-            "watson-31x12", "brown-dennis", "brown-almost-linear-10x10-start100",
-            "brown-almost-linear-30x30", "box-3d")  # fmt: skip
 
 
 def whole_fit(**options: Any) -> tuple:
@@ -40,9 +35,7 @@ def rows_of(problem: Any, size: int) -> list[slice]:
 
 
 @pytest.mark.parametrize("size", [1, 3, 1000])
-@pytest.mark.parametrize(
-    "run", [run for run in runs() if not run.problem.name.startswith(UNSTABLE)], ids=lambda run: run.problem.name
-)
+@pytest.mark.parametrize("run", runs(), ids=lambda run: run.problem.name)
 def test_standard_problems_end_as_by_leastsq(run: Run, size: int) -> None:
     problem = run.problem
     x, _, infodict, _, ier = leastsq(problem.residuals, problem.start, Dfun=problem.jacobian, full_output=True)
@@ -51,12 +44,16 @@ def test_standard_problems_end_as_by_leastsq(run: Run, size: int) -> None:
         problem.start,
         rows_of(problem, size),
         jac=lambda x, rows: problem.jacobian(x)[rows],
+        maxfev=200 * (problem.n + 1),  # with the passes for Jacobians, no less than leastsq has
     )
-    assert fit.success == (ier in (1, 2, 3, 4))
+    norm, known = np.linalg.norm(infodict["fvec"]), endings(run)
+    if not agree(known):  # rounding decides
+        assert np.sqrt(2 * fit.cost) <= 1.05 * max(ending.norm for ending in known) + 1e-13
+        return
+    assert fit.ier == ier or {fit.ier, ier} <= {1, 2, 3}  # the last reductions are rounding
     assert fit.njev == infodict["njev"]
     assert fit.nfev == fit.njev + infodict["nfev"] - 1  # residuals once more for each Jacobian, but none at x0 alone
     np.testing.assert_allclose(fit.x, x, rtol=1e-6, atol=1e-9 * np.abs(x).max())
-    norm = np.linalg.norm(infodict["fvec"])
     assert np.sqrt(2 * fit.cost) == pytest.approx(norm, rel=1e-9, abs=1e-12)
 
 
