@@ -1,6 +1,7 @@
 #include "_callback.h"
 
 #include "_core.h"
+#include "_results.h"
 
 #include <math.h>
 #include <stdatomic.h>
@@ -8,27 +9,6 @@
 #include <time.h>
 
 static _Thread_local lm_frame *top = NULL;
-
-/* What Python makes of results that are not plain float64 arrays: an array that is, or an exception. */
-static PyObject *as_residuals = NULL;
-static PyObject *as_jacobian = NULL;
-
-const char lm_set_converters_doc[] =
-    "set_converters(as_residuals, as_jacobian)\n\n"
-    "as_residuals(result, m, x, calls) and as_jacobian(result, m, n, col_deriv, x) make contiguous float64\n"
-    "arrays, of m values and of shape (m, n) or (n, m), of results that are something else, or raise.";
-
-PyObject *lm_set_converters(PyObject *Py_UNUSED(self), PyObject *args)
-{
-    PyObject *residuals, *jacobian;
-
-    if (!PyArg_ParseTuple(args, "OO:set_converters", &residuals, &jacobian)) {
-        return NULL;
-    }
-    Py_XSETREF(as_residuals, Py_NewRef(residuals));
-    Py_XSETREF(as_jacobian, Py_NewRef(jacobian));
-    Py_RETURN_NONE;
-}
 
 /* Seconds since some moment, to a few thousandths. */
 static double seconds(void)
@@ -212,110 +192,6 @@ static PyObject *call_with_index(lm_frame *frame, PyObject *func, const double *
     return result;
 }
 
-/* Results ------------------------------------------------------------------------------------------------ */
-
-static int is_plain(PyObject *result)
-{
-    return PyArray_CheckExact(result) && PyArray_TYPE((PyArrayObject *)result) == NPY_DOUBLE
-           && PyArray_ISBEHAVED_RO((PyArrayObject *)result);
-}
-
-static int is_plain_vector(PyObject *result, npy_intp size)
-{
-    return is_plain(result) && PyArray_IS_C_CONTIGUOUS((PyArrayObject *)result)
-           && PyArray_SIZE((PyArrayObject *)result) == size;
-}
-
-static int is_plain_matrix(PyObject *result, npy_intp rows, npy_intp columns)
-{
-    PyArrayObject *array = (PyArrayObject *)result;
-
-    return is_plain(result) && PyArray_NDIM(array) == 2 && PyArray_DIM(array, 0) == rows
-           && PyArray_DIM(array, 1) == columns;
-}
-
-/* The point of a call as it was, whatever the callable made of its argument since; a new reference. */
-static PyObject *point(const double *x, int n)
-{
-    npy_intp shape = n;
-    PyObject *copy = PyArray_SimpleNew(1, &shape, NPY_DOUBLE);
-
-    if (copy != NULL) {
-        memcpy(PyArray_DATA((PyArrayObject *)copy), x, (size_t)n * sizeof *x);
-    }
-    return copy;
-}
-
-/* Copies a result of `size` values, converted where it has to be; takes over the reference. */
-static int take_vector(PyObject *result, double *to, int size, const double *x, int n, long calls)
-{
-    if (result != NULL && !is_plain_vector(result, size)) {
-        Py_SETREF(result, PyObject_CallFunction(as_residuals, "OiNl", result, size, point(x, n), calls));
-        if (result != NULL && !is_plain_vector(result, size)) {
-            PyErr_SetString(PyExc_SystemError, "as_residuals gave something else than it promises");
-            Py_CLEAR(result);
-        }
-    }
-    if (result == NULL) {
-        return 0;
-    }
-    memcpy(to, PyArray_DATA((PyArrayObject *)result), (size_t)size * sizeof *to);
-    Py_DECREF(result);
-    return 1;
-}
-
-/* fjac(i, j) from values `down` and `across` bytes apart, some rows at a time so that they are read through once. */
-static void copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n, int ldfjac)
-{
-    enum { BLOCK = 512 };
-
-    for (npy_intp first = 0; first < m; first += BLOCK) {
-        const npy_intp rows = m - first < BLOCK ? m - first : BLOCK;
-        for (npy_intp j = 0; j < n; j++) {
-            const char *from = data + first * down + j * across;
-            double *to = fjac + first + j * ldfjac;
-            if (down == (npy_intp)sizeof *to) {
-                memcpy(to, from, (size_t)rows * sizeof *to);
-                continue;
-            }
-            for (npy_intp i = 0; i < rows; i++) {
-                to[i] = *(const double *)(from + i * down);
-            }
-        }
-    }
-}
-
-/* A Jacobian, converted where it has to be; takes over the reference and gives one, or NULL with an exception set. */
-static PyArrayObject *as_plain_jacobian(PyObject *result, int m, int n, int col_deriv, const double *x)
-{
-    const npy_intp rows = col_deriv ? n : m;
-    const npy_intp columns = col_deriv ? m : n;
-
-    if (result != NULL && !is_plain_matrix(result, rows, columns)) {
-        Py_SETREF(result, PyObject_CallFunction(as_jacobian, "OiiiN", result, m, n, col_deriv, point(x, n)));
-        if (result != NULL && !is_plain_matrix(result, rows, columns)) {
-            PyErr_SetString(PyExc_SystemError, "as_jacobian gave something else than it promises");
-            Py_CLEAR(result);
-        }
-    }
-    return (PyArrayObject *)result;
-}
-
-/* Copies a Jacobian, converted where it has to be; takes over the reference. */
-static int take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
-                         const double *x)
-{
-    PyArrayObject *array = as_plain_jacobian(result, m, n, col_deriv, x);
-
-    if (array == NULL) {
-        return 0;
-    }
-    copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, col_deriv ? 1 : 0),
-                 PyArray_STRIDE(array, col_deriv ? 0 : 1), fjac, m, n, ldfjac);
-    Py_DECREF(array);
-    return 1;
-}
-
 /* Folding ------------------------------------------------------------------------------------------------ */
 
 /* Whether R is finite, column by column; t is its transpose, with a right side that doesn't matter. */
@@ -341,14 +217,14 @@ static void fold(const lm_frame *frame, int m, int n, double *data, int by_rows,
 
     fold_jacobian_(&m, &n, data, &by_rows, fvec, t, &order, block, &rows, scratch);
     if (frame->rejected != NULL && !is_finite_triangle(t, n)) {
-        copy_strided((const char *)data, (by_rows ? n : 1) * size, (by_rows ? 1 : m) * size, frame->rejected, m, n, m);
+        lm_copy_strided((const char *)data, (by_rows ? n : 1) * size, (by_rows ? 1 : m) * size, frame->rejected, m, n, m);
     }
 }
 
 /* Folds a Jacobian as it comes from Python, where it lies if it has no gaps; takes over the reference. */
 static int fold_result(const lm_frame *frame, PyObject *result, int m, int n, const double *x, double *fvec, double *t)
 {
-    PyArrayObject *array = as_plain_jacobian(result, m, n, frame->col_deriv, x);
+    PyArrayObject *array = lm_as_plain_jacobian(result, m, n, frame->col_deriv, x);
 
     if (array != NULL && !PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
         Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
@@ -412,7 +288,7 @@ static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec
     }
     frame->calls++;
     PyObject *result = call(frame, frame->func, x, n);
-    return take_vector(result, fvec, m, x, n, frame->calls) ? LM_GO_ON : LM_EXCEPTION;
+    return lm_take_vector(result, fvec, m, x, n, frame->calls) ? LM_GO_ON : LM_EXCEPTION;
 }
 
 /* The Jacobian at x. */
@@ -420,7 +296,7 @@ static int differentiate(lm_frame *frame, int m, int n, const double *x, double 
 {
     if (frame->jac_compiled == NULL) {
         PyObject *result = call(frame, frame->jac, x, n);
-        const int done = take_jacobian(result, fjac, m, n, ldfjac, frame->col_deriv, x);
+        const int done = lm_take_jacobian(result, fjac, m, n, ldfjac, frame->col_deriv, x);
         return done ? LM_GO_ON : LM_EXCEPTION;
     }
     if (frame->jac_compiled->convention == LM_JACOBIAN_F) { /* ldfjac is m here */
@@ -429,7 +305,7 @@ static int differentiate(lm_frame *frame, int m, int n, const double *x, double 
     const int status = lm_call_compiled(frame->jac_compiled, m, n, x, frame->rows);
     if (status == LM_GO_ON) {
         const npy_intp size = sizeof(double);
-        copy_strided((const char *)frame->rows, n * size, size, fjac, m, n, ldfjac);
+        lm_copy_strided((const char *)frame->rows, n * size, size, fjac, m, n, ldfjac);
     }
     return status;
 }
@@ -473,7 +349,7 @@ static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow,
         status = evaluate(frame, *m, *n, x, fvec);
     } else {
         PyObject *result = call_with_index(frame, frame->jac, x, *n, *iflag - 2);
-        status = take_vector(result, fjrow, *n, x, *n, 0) ? LM_GO_ON : LM_EXCEPTION;
+        status = lm_take_vector(result, fjrow, *n, x, *n, 0) ? LM_GO_ON : LM_EXCEPTION;
     }
     conclude(frame, status, iflag);
 }

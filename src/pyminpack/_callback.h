@@ -85,8 +85,4 @@ static inline int lm_accept_callable(PyObject *Py_UNUSED(func), PyTupleObject *P
         Py_CLEAR(capi_qtf_as_array); \
     } while (0)
 
-/* Python: set_converters(as_residuals, as_jacobian), for results that aren't plain float64 arrays. */
-PyObject *lm_set_converters(PyObject *self, PyObject *args);
-extern const char lm_set_converters_doc[];
-
 #endif
