@@ -112,8 +112,11 @@ class _Pass:
 
     def residuals(self, index: int, block: Any, x: Array) -> npt.NDArray[Any]:
         """In one dimension, of whatever precision; perhaps the caller's own array."""
-        result = as_real_view(self.func(x, block, *self.args), f"func, for block {index},", "residuals")
-        return result.ravel()
+        result: Any = self.func(x, block, *self.args)
+        if type(result) is not np.ndarray or result.dtype is not FLOAT64:
+            result = as_real_view(result, f"func, for block {index},", "residuals")
+        flat: npt.NDArray[Any] = result.ravel()
+        return flat
 
 
 @dataclass(frozen=True)
