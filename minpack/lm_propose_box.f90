@@ -115,7 +115,7 @@ contains
             return
         end if
 
-        least = 0
+        least = (least_damping*maxval(norms/diag))**2 ! below, λ makes no difference
         most = most_damping(n, r, ldr, ipvt, qtf, diag, lo, hi, delta)
         if (.not. (par > 0 .and. par <= most)) par = least_fraction*most
         raises = .false.

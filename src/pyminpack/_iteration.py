@@ -94,9 +94,7 @@ class Iteration:
         if self._bounds is None:
             _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
             return
-        held = _minpack.lm_start_box(
-            self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state
-        )
+        held = _minpack.lm_start_box(self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state)
         self.held = held.astype(np.bool_)
 
     def propose(self) -> Array:
