@@ -1,0 +1,1 @@
+"""Whether a Jacobian goes with its residuals, entry by entry."""
