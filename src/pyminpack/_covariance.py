@@ -199,8 +199,8 @@ def _triangle(matrix: Array) -> Array:
             what = "values that are too large"
         i, j = bad[0]
         raise InputValueError(
-            f"jac has {what}, the first in the column of parameter x[{j}], row {i} ({matrix[i, j]}); a covariance needs "
-            "a Jacobian that is finite"
+            f"jac has {what}, the first in the column of parameter x[{j}], row {i} ({matrix[i, j]}); a covariance "
+            "needs a Jacobian that is finite"
         )
     return np.ascontiguousarray(t[:n, :n].T)
 
@@ -218,7 +218,7 @@ def _as_matrix(jac: Any) -> Array:
         raise InputTypeError(f"jac must hold real numbers, not {array.dtype}")
     if array.ndim != 2 or array.shape[1] == 0:
         raise ShapeError(
-            f"jac has shape {array.shape}; a Jacobian has a row for each residual and a column for each parameter, (m, n)"
+            f"jac has shape {array.shape}; a Jacobian has a row for each residual and a column for each parameter"
         )
     matrix = array.astype(np.float64, copy=False)
     return matrix if matrix.flags.c_contiguous or matrix.flags.f_contiguous else np.ascontiguousarray(matrix)
