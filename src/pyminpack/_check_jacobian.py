@@ -16,12 +16,12 @@ from ._exceptions import InputTypeError, InputValueError, OptionError, ShapeErro
 # Central differences over these, relative to the parameter, one after the other: the last is the best for a smooth
 # function in double precision (the third root of its rounding error), the first for one in single precision.
 _STEPS = tuple(2e-3 / 8**k for k in range(4))
-# Noise is what high differences of residuals along a line do not explain: five points, so far apart. Neighbours differ by
-# more than single precision rounds away, and third differences of a smooth function are below rounding. Two lines,
+# Noise is what high differences of residuals along a line do not explain: seven points, so far apart. Neighbours differ
+# by more than single precision rounds away, and third differences of a smooth function are below rounding. Two lines,
 # because rounding can by chance be regular along one.
-_NOISE_STEPS = (1.0e-6, 1.7e-6)
-_NOISE_POINTS = (-2, -1, 0, 1, 2)
-_NOISE_ORDERS = (3, 4)
+_NOISE_STEPS = (1.0e-6, 2.3e-6)
+_NOISE_POINTS = range(-3, 4)
+_NOISE_ORDERS = (3, 4, 5)
 _SAFETY = 4  # estimates of errors may be too small by this
 _VAGUE = 0.1  # a column known no better than this is not known
 _NO_PART = 1e-4  # a column that matters less than this beside another may be zero
@@ -172,8 +172,8 @@ def check_jacobian(
     Central differences decide. Each parameter has four steps, from 2e-3 to 4e-6 of its size, and each entry the one
     whose error is least: that is how much it differs from the longer step before, which bounds what is left of the
     function's curvature, and the noise of the residual over the step. The noise is measured, by high differences along
-    two lines [1]_, so that models in single precision can be checked, too. All in all `fun` is called 10 times, and 8 times
-    for each parameter (16 times where a small parameter needs longer steps).
+    two lines [1]_, so that models in single precision can be checked, too. All in all `fun` is called 14 times, and
+    8 times for each parameter (16 times where a small parameter needs longer steps).
 
     MINPACK's measure [2]_ compares the change of each residual along one direction with what its row predicts, to half
     the digits. It costs a single call, but cannot name a parameter, is blind to errors that cancel along its direction
@@ -273,14 +273,15 @@ class _Residuals:
         return values
 
     def _measure_noise(self, precision: float) -> Array:
-        """How much each residual scatters; of each, what the worst of them do relative to their size."""
+        """How much each residual scatters: no less than most do, nor, relative to its size, than all of them."""
         scatter = np.zeros_like(self.first)
         for line, step in enumerate(_NOISE_STEPS):
             scatter = np.fmax(scatter, self._scatter_along(step, line))
         scatter[~np.isfinite(scatter)] = 0
         whole = _length(self.first)
         relative = _length(scatter) / whole if whole > 0 else 0.0
-        return np.maximum(scatter, max(precision, relative) * np.abs(self.first))
+        least = max(precision, relative) * np.abs(self.first)
+        return np.maximum(np.maximum(scatter, np.median(scatter)), least)
 
     def _scatter_along(self, step: float, line: int) -> Array:
         """By high differences (Moré and Wild (2011), section 3)."""
