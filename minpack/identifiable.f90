@@ -28,10 +28,10 @@ contains
     !> The columns are brought to length 1, A = J diag(norms)⁻¹, and factored once more, with pivoting, as column_rank
     !> does it. Where they are independent, `inverse` is (AᵀA)⁻¹. Elsewhere it is the pseudo-inverse (AᵀA)⁺, by the
     !> complete orthogonal decomposition (Golub and Van Loan (2013), section 5.4.7): A Π = Q [Sᵀ 0] [W Z]ᵀ, so that
-    !> X = W S⁻¹ gives X Xᵀ, and the columns of Z are a basis of the null space.
+    !> X = W S⁻ᵀ gives X Xᵀ, and the columns of Z are a basis of the null space.
     !>
-    !> A parameter is estimable (Rao and Mitra (1971), section 7.2) where its unit vector is orthogonal to the null space: row
-    !> j of Z is 0. Every generalized inverse of JᵀJ then gives it the same variance, and so do all units. A relative
+    !> A parameter is estimable (Rao and Mitra (1971), chapter 7) where its unit vector is orthogonal to the null space:
+    !> row j of Z is 0. Every generalized inverse of JᵀJ then gives it the same variance, and so do all units. A relative
     !> error E of A moves that row by no more than ‖row j of A⁺‖ ‖E‖, to first order, because A dZ = -E Z (Wedin (1973));
     !> and the square of that norm is inverse(j, j). So `undetermined` are the parameters whose row of Z is longer than
     !> `tol` sqrt(inverse(j, j)) explains, and always those of the longest rows.
@@ -123,9 +123,9 @@ contains
         end do
         length = sqrt(length)
 
-        do k = 1, rank
-            do j = 1, k - 1
-                a(:, k) = a(:, k) - inverse(j, k)*a(:, j)
+        do k = rank, 1, -1
+            do j = k + 1, rank
+                a(:, k) = a(:, k) - inverse(k, j)*a(:, j)
             end do
             a(:, k) = a(:, k)/rdiag(k)
         end do

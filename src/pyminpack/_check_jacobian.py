@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from . import _minpack
 from ._compiled import CompiledJacobian, CompiledResiduals
-from ._convert import Array, as_parameters, as_real_view, describe, precision_of
-from ._exceptions import InputTypeError, InputValueError, OptionError, ShapeError
+from ._convert import Array, as_number, as_parameters, as_real_view, describe, precision_of
+from ._exceptions import InputTypeError, InputValueError, ShapeError
 
 # Central differences over these, relative to the parameter, one after the other: the last is the best for a smooth
 # function in double precision (the third root of its rounding error), the first for one in single precision.
@@ -203,8 +203,7 @@ def check_jacobian(
         raise InputValueError(
             f"x must have a finite value for each parameter, and at least one of them; it is {describe(at)}"
         )
-    if not 0 < rtol < 1:
-        raise OptionError(f"rtol is {rtol!r}; it must be a number between 0 and 1")
+    relative = as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
     if not isinstance(args, tuple):
         args = (args,)
     if args and (type(fun) is CompiledResiduals or type(jac) is CompiledJacobian):
@@ -212,7 +211,7 @@ def check_jacobian(
     residuals = _Residuals(fun, at, args)
     given, transposed = _jacobian(jac(at.copy(), *args), residuals.first.size, at, col_deriv)
     differences, uncertainties = residuals.differentiate(given)
-    return _compare(given, differences, uncertainties, transposed, residuals, rtol)
+    return _compare(given, differences, uncertainties, transposed, residuals, relative)
 
 
 def _jacobian(result: Any, m: int, at: Array, col_deriv: bool) -> tuple[Array, bool]:
@@ -329,7 +328,7 @@ class _Residuals:
 
 def _is_vague(error: Array, given: Array, difference: Array) -> bool:
     """Whether a column of differences is too uncertain to judge one by."""
-    return _length(error) > _VAGUE * max(_length(given), _length(difference))
+    return not _length(error) <= _VAGUE * max(_length(given), _length(difference))
 
 
 def _length(column: Array) -> float:
@@ -420,7 +419,7 @@ def _undecided(given: Array, differences: Array, uncertainties: Array, at: Array
     found = []
     for j in range(at.size):
         error = uncertainties[:, j]
-        has_part = given[:, j].any() or _length(error) * size[j] > _NO_PART * most
+        has_part = not max(_length(error), _length(given[:, j])) * size[j] <= _NO_PART * most
         if has_part and _is_vague(error, given[:, j], differences[:, j]):
             found.append(j)
     return tuple(found)

@@ -179,6 +179,14 @@ def as_options(
     return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
 
 
+def as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
+    """A number from 0 to less than a limit, as a float."""
+    number = _as_real(name, value, wanted)
+    if not 0 <= number < below:
+        raise _out_of_range(name, value, wanted)
+    return number
+
+
 def _as_tolerance(name: str, value: Any) -> float:
     wanted = "a tolerance must be a number, 0 or more"
     tolerance = _as_real(name, value, wanted)

@@ -8,8 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._convert import DOUBLE, Array
-from ._exceptions import InputTypeError, InputValueError, OptionError, ShapeError, UnidentifiableWarning
+from ._convert import DOUBLE, Array, as_number
+from ._exceptions import InputTypeError, InputValueError, ShapeError, UnidentifiableWarning
 from ._outcome import Indices
 from ._result import shown
 
@@ -130,9 +130,9 @@ def covariance(jac: npt.ArrayLike, *, variance: float = 1.0, rtol: float | None 
     array([   inf, 0.0707,    inf])
     """
     matrix = _as_matrix(jac)
-    of_variance = _as_number("variance", variance, "it must be a finite number, 0 or more")
+    of_variance = as_number("variance", variance, "it must be a finite number, 0 or more")
     m, n = matrix.shape
-    tol = None if rtol is None else _as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
+    tol = None if rtol is None else as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
     r = _triangle(matrix)
     order = np.arange(1, n + 1, dtype=np.int32)
     result = uncertainty(r, order, m, variance=of_variance, tol=tol)
@@ -222,10 +222,3 @@ def _as_matrix(jac: Any) -> Array:
         )
     matrix = array.astype(np.float64, copy=False)
     return matrix if matrix.flags.c_contiguous or matrix.flags.f_contiguous else np.ascontiguousarray(matrix)
-
-
-def _as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
-    array = np.asarray(value)
-    if array.shape != () or array.dtype.kind not in "fiu" or not 0 <= array.item() < below:
-        raise OptionError(f"{name} is {value!r}; {wanted}")
-    return float(array)
