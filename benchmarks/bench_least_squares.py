@@ -69,31 +69,30 @@ def small() -> None:
 # ------------------------------------------------------------------------------------- tall
 
 
-class PeaksOnLevel(Peaks):
+class PeaksOnLevel:
     """A sum of peaks on a level; the Jacobian is of shape (m, n)."""
 
     def __init__(self, m: int, peaks: int, reused: bool) -> None:
-        super().__init__(m, peaks)
-        self.shape = (3 * peaks + 1, m)
-        self.jac = np.empty(self.shape) if reused else np.empty((0, m))
+        self.peaks = Peaks(m, peaks)
+        self.peaks.y += 0.1
+        self.peaks.jac = np.empty((3 * peaks + 1, m))
         self.reused = reused
-        self.truth = np.append(self.truth, 0.1)
-        self.start = np.append(self.start, 0.2)
-        self.y += 0.1
+        self.truth = np.append(self.peaks.truth, 0.1)
+        self.start = np.append(self.peaks.start, 0.2)
 
     def residuals(self, x: np.ndarray) -> np.ndarray:
         """The residuals at x."""
-        values = super().residuals(x[:-1])
+        values = self.peaks.residuals(x[:-1])
         values += x[-1]
         return values if self.reused else values.copy()
 
     def jacobian(self, x: np.ndarray) -> np.ndarray:
         """The Jacobian at x."""
         if not self.reused:
-            self.jac = np.empty(self.shape)
-        super().jacobian(x[:-1])
-        self.jac[-1] = 1
-        return self.jac.T
+            self.peaks.jac = np.empty(self.peaks.jac.shape)
+        jac = self.peaks.jacobian(x[:-1])
+        jac[-1] = 1
+        return jac.T
 
 
 def tall_fit(solver: str, way: str) -> dict[str, float]:
@@ -109,7 +108,7 @@ def tall_fit(solver: str, way: str) -> dict[str, float]:
     return {
         "seconds": seconds,
         "memory": peak_memory() - memory,
-        "share": problem.seconds / seconds,
+        "share": problem.peaks.seconds / seconds,
         "nfev": result.nfev,
         "njev": result.njev or 0,
         "error": float(np.abs(result.x - problem.truth).max()),
