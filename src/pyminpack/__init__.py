@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import show_config
-from ._exceptions import InputTypeError, InputValueError, OptionError, PyminpackError, ShapeError
+from ._exceptions import (
+    InputTypeError,
+    InputValueError,
+    OptionError,
+    PyminpackError,
+    ShapeError,
+    UnidentifiableWarning,
+)
 from ._kernels import choose_at_import
 from ._leastsq import leastsq
 
@@ -16,12 +23,18 @@ choose_at_import()
 if TYPE_CHECKING:
     from ._block_records import BlocksProgress, BlocksResult, BlocksState
     from ._blocks import leastsq_blocks
+    from ._check_jacobian import JacobianCheck, check_jacobian
+    from ._covariance import Covariance, covariance
 
 # What not every program needs, and where it is: it takes longer to import than all the rest.
 _LATER = {
     "BlocksProgress": "._block_records",
     "BlocksResult": "._block_records",
     "BlocksState": "._block_records",
+    "Covariance": "._covariance",
+    "JacobianCheck": "._check_jacobian",
+    "check_jacobian": "._check_jacobian",
+    "covariance": "._covariance",
     "leastsq_blocks": "._blocks",
 }
 
@@ -44,14 +57,19 @@ __all__ = [
     "BlocksProgress",
     "BlocksResult",
     "BlocksState",
+    "Covariance",
     "InputTypeError",
     "InputValueError",
+    "JacobianCheck",
     "OptionError",
     "PyminpackError",
     "ShapeError",
+    "UnidentifiableWarning",
     "__version__",
+    "check_jacobian",
     "compiled_jacobian",
     "compiled_residuals",
+    "covariance",
     "leastsq",
     "leastsq_blocks",
     "numba_signatures",

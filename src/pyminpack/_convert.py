@@ -20,35 +20,35 @@ def describe(x: npt.ArrayLike) -> str:
     return np.array2string(np.asarray(x), threshold=12, edgeitems=4, separator=", ")
 
 
-def as_parameters(x0: Any) -> Array:
-    """The start as a new 1-D array of floats, or a refusal that says what is wrong with it."""
+def as_parameters(x0: Any, name: str = "x0") -> Array:
+    """The parameters as a new 1-D array of floats, or a refusal that says what is wrong with them."""
     if isinstance(x0, np.ma.MaskedArray) and np.ma.is_masked(x0):
-        raise InputValueError("x0 has masked elements; every parameter needs a value to start from")
+        raise InputValueError(f"{name} has masked elements; every parameter needs a value to start from")
     try:
         array = np.asarray(x0)
     except ValueError as error:
-        raise ShapeError(f"x0 is no array of parameters: {error}") from error
+        raise ShapeError(f"{name} is no array of parameters: {error}") from error
     if array.dtype.kind == "O":
-        array = _from_objects(array)
+        array = _from_objects(array, name)
     if array.dtype.kind not in "fiub":
         hint = "; fit its real and imaginary parts as two parameters" if array.dtype.kind == "c" else ""
-        raise InputTypeError(f"x0 must hold real numbers, not {array.dtype}{hint}")
+        raise InputTypeError(f"{name} must hold real numbers, not {array.dtype}{hint}")
     with np.errstate(over="ignore"):
         return array.astype(np.float64).ravel()
 
 
-def _from_objects(array: npt.NDArray[Any]) -> Array:
+def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
     """Numbers such as Fraction or Decimal as floats; no text, no None."""
     numbers_as_floats = np.empty(array.size)
     for i, item in enumerate(array.flat):
         if item is None or isinstance(item, (str, bytes)):
-            raise InputTypeError(f"x0 must hold real numbers, not None or text: x0[{i}] is {item!r}")
+            raise InputTypeError(f"{name} must hold real numbers, not None or text: {name}[{i}] is {item!r}")
         try:
             numbers_as_floats[i] = float(item)
         except OverflowError as error:
-            raise InputValueError(f"x0[{i}] is larger than any float") from error
+            raise InputValueError(f"{name}[{i}] is larger than any float") from error
         except (TypeError, ValueError) as error:
-            raise InputTypeError(f"x0 must hold real numbers: x0[{i}] is a {type(item).__name__}") from error
+            raise InputTypeError(f"{name} must hold real numbers: {name}[{i}] is a {type(item).__name__}") from error
     return numbers_as_floats
 
 
@@ -177,6 +177,14 @@ def as_options(
         if not abs(precision) < np.inf:
             raise _out_of_range("epsfcn", epsfcn, wanted)
     return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
+
+
+def as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
+    """A number from 0 to less than a limit, as a float."""
+    number = _as_real(name, value, wanted)
+    if not 0 <= number < below:
+        raise _out_of_range(name, value, wanted)
+    return number
 
 
 def _as_tolerance(name: str, value: Any) -> float:

@@ -1,4 +1,4 @@
-"""The package's exceptions: each is its own kind and Python's builtin kind at once."""
+"""The package's exceptions, each its own kind and Python's builtin kind at once, and its warnings."""
 
 
 class PyminpackError(Exception):
@@ -26,3 +26,7 @@ class ShapeError(InputTypeError, InputValueError):
     It is a TypeError as well as a ValueError: SciPy raises the one for some of these cases and the other
     for the rest, and code written for SciPy catches either.
     """
+
+
+class UnidentifiableWarning(UserWarning):
+    """Parameters that the data do not determine: their standard errors are infinite."""

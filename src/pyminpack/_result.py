@@ -80,11 +80,12 @@ class FitResult:
         named = {"success": self.success, "message": self.message, "x": self.x, "stderr": self.stderr}
         named |= {field.name: getattr(self, field.name) for field in fields(self)}
         width = max(map(len, named))
-        lines = [f"{name:>{width}}: {_shown(value, width + 2)}" for name, value in named.items()]
+        lines = [f"{name:>{width}}: {shown(value, width + 2)}" for name, value in named.items()]
         return f"{type(self).__name__}\n" + "\n".join(lines)
 
 
-def _shown(value: object, indent: int) -> str:
+def shown(value: object, indent: int) -> str:
+    """A value as it stands in a report, the lines of an array one below the other."""
     if not isinstance(value, np.ndarray):
         return str(value)
     return np.array2string(value, threshold=50, edgeitems=3, max_line_width=100).replace("\n", "\n" + " " * indent)

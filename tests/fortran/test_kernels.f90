@@ -7,6 +7,7 @@ program test_kernels
     use minpack_enorm, only: column_norms, enorm
     use minpack_fold, only: fold, fold_rows
     use minpack_fold_jacobian, only: fold_jacobian
+    use minpack_identifiable, only: identifiable
     use minpack_kinds, only: ip, wp
     use minpack_lm_pivot, only: lm_pivot
     use minpack_lmpar, only: lmpar
@@ -27,6 +28,8 @@ program test_kernels
     call folded_triangle_is_pivoted()
     call covariance_is_the_inverse()
     call rank_ignores_units()
+    call parameters_are_told_apart()
+    call dependent_columns_have_a_pseudo_inverse()
     call wrong_derivatives_are_found()
     call conclude()
 
@@ -279,6 +282,73 @@ contains
         call triangle(a, r, ipvt)
         call column_rank(6_ip, r, 6_ip, 9*epsilon(1.0_wp), rank, scaled, ipvt, rdiag, acnorm, wa)
     end function rank_of
+
+    !> identifiable, with scratch of its own.
+    subroutine identify(a, rank, norms, inverse, undetermined, cond)
+        real(wp), intent(in) :: a(:, :)
+        integer(ip), intent(out) :: rank, undetermined(:)
+        real(wp), intent(out) :: norms(:), inverse(:, :), cond
+
+        real(wp) :: r(size(a, 2), size(a, 2)), scaled(size(a, 2), size(a, 2)), rdiag(size(a, 2)), wa(size(a, 2), 2)
+        integer(ip) :: ipvt(size(a, 2)), order(size(a, 2)), n
+
+        n = size(a, 2, kind=ip)
+        call triangle(a, r, ipvt)
+        call identifiable(n, r, n, ipvt, 10*epsilon(1.0_wp), rank, norms, inverse, undetermined, cond, scaled, order, &
+                          rdiag, wa)
+    end subroutine identify
+
+    subroutine parameters_are_told_apart()
+        real(wp) :: a(9, 6), norms(6), inverse(6, 6), cond, gram(6, 6), unit(6, 6)
+        integer(ip) :: i, j, rank, undetermined(6)
+
+        a = sample(9, 6)
+        a(:, 2) = a(:, 2)*1.0e-200_wp
+        call identify(a, rank, norms, inverse, undetermined, cond)
+        call check(rank == 6 .and. all(undetermined == 0), 'all are determined')
+        a(:, 2) = a(:, 2)*1.0e200_wp
+        norms(2) = norms(2)*1.0e200_wp
+        call check(close_to(norms, norm2(a, dim=1), 1.0e-14_wp), 'lengths of the columns')
+        do j = 1, 6
+            a(:, j) = a(:, j)/norm2(a(:, j))
+        end do
+        gram = matmul(transpose(a), a)
+        unit = reshape([((merge(1.0_wp, 0.0_wp, i == j), i=1, 6), j=1, 6)], [6, 6])
+        call check(close_to(pack(matmul(gram, inverse), .true.), pack(unit, .true.), 1.0e-12_wp), 'the inverse')
+
+        call identify(2*unit, rank, norms, inverse, undetermined, cond)
+        call check(abs(cond - 1) < 1.0e-12_wp, 'orthogonal columns have condition 1')
+        unit(1, 2) = 1
+        call identify(unit, rank, norms, inverse, undetermined, cond)
+        call check(abs(cond - (1 + sqrt(2.0_wp))) < 0.01_wp, 'condition of two columns at 45 degrees')
+    end subroutine parameters_are_told_apart
+
+    !> Three columns of which two are one, and one that is zero; a fifth that is determined with its neighbour's help.
+    subroutine dependent_columns_have_a_pseudo_inverse()
+        real(wp) :: a(9, 5), norms(5), inverse(5, 5), cond, left(5, 5), gram(5, 5)
+        integer(ip) :: j, rank, undetermined(5)
+
+        a = sample(9, 5)
+        a(:, 3) = -4*a(:, 1)
+        a(:, 4) = 0
+        call identify(a, rank, norms, inverse, undetermined, cond)
+        call check(rank == 3 .and. cond == 0, 'rank')
+        call check(all(undetermined == [1_ip, 0_ip, 1_ip, 1_ip, 0_ip]), 'who is not determined')
+        do j = 1, 5
+            if (j /= 4) a(:, j) = a(:, j)/norm2(a(:, j))
+        end do
+        gram = matmul(transpose(a), a)
+        left = matmul(gram, matmul(inverse, gram))
+        call check(close_to(pack(left, .true.), pack(gram, .true.), 1.0e-13_wp), 'G G+ G = G')
+        left = matmul(inverse, matmul(gram, inverse))
+        call check(close_to(pack(left, .true.), pack(inverse, .true.), 1.0e-13_wp), 'G+ G G+ = G+')
+        left = matmul(gram, inverse)
+        call check(close_to(pack(left, .true.), pack(transpose(left), .true.), 1.0e-13_wp), 'G G+ is symmetric')
+
+        a = 0
+        call identify(a, rank, norms, inverse, undetermined, cond)
+        call check(rank == 0 .and. all(undetermined == 1) .and. all(inverse == 0), 'zeros determine nothing')
+    end subroutine dependent_columns_have_a_pseudo_inverse
 
     subroutine wrong_derivatives_are_found()
         real(wp) :: x(2), xp(2), f(2), fp(2), fjac(2, 2), err(2)

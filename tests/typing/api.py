@@ -6,7 +6,20 @@ from typing import Any, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
-from pyminpack import BlocksResult, BlocksState, PyminpackError, ShapeError, __version__, leastsq, leastsq_blocks
+from pyminpack import (
+    BlocksResult,
+    BlocksState,
+    Covariance,
+    JacobianCheck,
+    PyminpackError,
+    ShapeError,
+    UnidentifiableWarning,
+    __version__,
+    check_jacobian,
+    covariance,
+    leastsq,
+    leastsq_blocks,
+)
 
 Array = NDArray[np.float64]
 
@@ -39,3 +52,14 @@ assert_type(fit.stderr, Array | None)
 assert_type(fit.success, bool)
 with ThreadPoolExecutor() as pool:
     leastsq_blocks(residuals, y, [slice(3)], (y,), jac=residuals, map=pool.map, progress=print)
+
+known = covariance(np.eye(3), variance=0.5)
+assert_type(known, Covariance)
+assert_type(known.stderr, Array)
+assert_type(known.unidentifiable, tuple[int, ...])
+category: type[Warning] = UnidentifiableWarning
+
+check = check_jacobian(residuals, residuals, [1, 2, 3], y, col_deriv=True)
+assert_type(check, JacobianCheck)
+assert_type(check.ok, bool)
+assert_type(check.scaled, tuple[tuple[int, float], ...])

@@ -1,0 +1,224 @@
+"""Covariance of fitted parameters, and which of them the data determine at all."""
+
+from dataclasses import dataclass, fields
+from typing import Any
+from warnings import warn
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import DOUBLE, Array, as_number
+from ._exceptions import InputTypeError, InputValueError, ShapeError, UnidentifiableWarning
+from ._outcome import Indices
+from ._result import shown
+
+_FEWEST_ROUNDINGS = 10  # rounding is no less for a Jacobian of two rows
+
+
+@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
+class Covariance:
+    """What a Jacobian says of the parameters.
+
+    Attributes
+    ----------
+    cov : ndarray of shape (n, n)
+        Covariance of the parameters. Where the data don't determine a parameter its variance is inf and its
+        covariance with any other NaN; the rest is as it would be by any generalized inverse of ``jac.T @ jac``.
+    stderr : ndarray of shape (n,)
+        Standard errors, ``sqrt(diag(cov))``; where the variances are too large or too small for a float, still these.
+    correlation : ndarray of shape (n, n)
+        Correlations, 1 on the diagonal; NaN where one of the two parameters is not determined.
+    rank : int
+        Columns of the Jacobian that are independent of one another beyond rounding, whatever the parameters' units.
+    cond : float
+        Condition number of the Jacobian with its columns brought to length 1: digits of the parameters are lost to its
+        logarithm. inf where `rank` is less than n.
+    unidentifiable : tuple of int
+        The parameters that the data don't determine: those that can be changed, together with others or alone, while
+        no residual responds.
+    """
+
+    cov: Array
+    stderr: Array
+    correlation: Array
+    rank: int
+    cond: float
+    unidentifiable: tuple[int, ...]
+
+    def __repr__(self) -> str:
+        named = {field.name: getattr(self, field.name) for field in fields(self)}
+        width = max(map(len, named))
+        lines = [f"{name:>{width}}: {shown(value, width + 2)}" for name, value in named.items()]
+        return "Covariance\n" + "\n".join(lines)
+
+
+def covariance(jac: npt.ArrayLike, *, variance: float = 1.0, rtol: float | None = None) -> Covariance:
+    """Covariance of the parameters, standard errors, correlations and rank from a Jacobian.
+
+    Where the columns of the Jacobian depend on one another, the parameters that the data determine all the same have
+    their covariances, the others infinite variances, and a warning names these.
+
+    Parameters
+    ----------
+    jac : array_like of shape (m, n)
+        The Jacobian at the solution, each row divided by its residual's standard deviation where these differ. Taken
+        as it lies, without a copy, where it is float64 and contiguous in C's order or in Fortran's.
+    variance : float, optional
+        Variance of the residuals, by which ``inv(jac.T @ jac)`` is multiplied: ``sum(residuals**2)/(m - n)`` where the
+        scatter of the residuals says how large it is; 1, the default, for residuals in units of their known standard
+        deviation.
+    rtol : float, optional
+        Relative error of the Jacobian's columns; one that is closer than this to depending on the others counts as
+        dependent. None, the default, stands for rounding, ``max(m, n, 10)`` times the spacing of float64. A Jacobian
+        by forward differences is good to 1e-8 or so.
+
+    Returns
+    -------
+    Covariance
+        `cov`, `stderr`, `correlation`, `rank`, `cond` and `unidentifiable`.
+
+    Raises
+    ------
+    InputTypeError
+        A TypeError: `jac` holds something else than real numbers.
+    InputValueError
+        A ValueError: `jac` holds values that are masked, not finite or too large. The message names the first one.
+    OptionError
+        A TypeError and a ValueError: `variance` or `rtol` is out of its range.
+    ShapeError
+        A TypeError and a ValueError: `jac` has not two dimensions, or no column.
+
+    Warns
+    -----
+    UnidentifiableWarning
+        Where the data don't determine every parameter.
+
+    Notes
+    -----
+    The Jacobian is folded into a triangle block by block [1]_; the columns of the triangle are brought to length 1 and
+    factored with pivoting, which tells the rank in a way that the parameters' units have no part in. A parameter is
+    determined, or estimable [2]_, where its unit vector is orthogonal to the null space. The null space is known as
+    well as rounding lets it be: a relative error E of the Jacobian moves component j of it by at most E times row j's
+    length in the pseudo-inverse [3]_, and what is smaller than that counts as zero.
+
+    References
+    ----------
+    .. [1] G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th edition (2013), sections 5.2, 5.4 and 5.5.
+    .. [2] C. R. Rao, S. K. Mitra, "Generalized Inverse of Matrices and its Applications" (1971), chapter 7.
+    .. [3] P.-Å. Wedin, "Perturbation theory for pseudo-inverses", BIT 13 (1973), 217-232.
+
+    Examples
+    --------
+    A line, ``a + b*t``, measured at three times to within 0.1:
+
+    >>> import numpy as np
+    >>> from pyminpack import covariance
+    >>> jac = np.column_stack([np.ones(3), [-1.0, 0.0, 1.0]])
+    >>> covariance(jac, variance=0.1**2).stderr.round(4)
+    array([0.0577, 0.0707])
+
+    A third parameter that does what the first does leaves the second determined:
+
+    >>> import warnings
+    >>> with warnings.catch_warnings():
+    ...     warnings.simplefilter("ignore")
+    ...     known = covariance(jac[:, [0, 1, 0]], variance=0.1**2)
+    >>> known.rank, known.unidentifiable
+    (2, (0, 2))
+    >>> known.stderr.round(4)
+    array([   inf, 0.0707,    inf])
+    """
+    matrix = _as_matrix(jac)
+    of_variance = as_number("variance", variance, "it must be a finite number, 0 or more")
+    m, n = matrix.shape
+    tol = None if rtol is None else as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
+    r = _triangle(matrix)
+    order = np.arange(1, n + 1, dtype=np.int32)
+    result = uncertainty(r, order, m, variance=of_variance, tol=tol)
+    warn_of_unidentifiable(result, stacklevel=3)
+    return result
+
+
+def uncertainty(r: Array, ipvt: Indices, m: int, *, variance: float = 1.0, tol: float | None = None) -> Covariance:
+    """The same from a factorization: R in the lower triangle of r, as the core's routines give it, and P.
+
+    m is the number of rows of the Jacobian. No warning: warn_of_unidentifiable gives it. R that is not finite
+    determines no parameter.
+    """
+    n = len(ipvt)
+    tol = max(m, n, _FEWEST_ROUNDINGS) * DOUBLE if tol is None else tol
+    rank, norms, inverse, marks, cond = _minpack.identifiable(r, ipvt, tol)
+    free = marks != 0
+    roots = np.sqrt(np.diagonal(inverse))
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        stderr = roots / norms * np.sqrt(variance)
+        correlation = np.clip(inverse / np.outer(roots, roots), -1.0, 1.0)
+        np.fill_diagonal(correlation, 1.0)
+        cov = correlation * np.outer(stderr, stderr)
+    for matrix in (cov, correlation):
+        matrix[free] = matrix[:, free] = np.nan
+    cov[free, free] = stderr[free] = np.inf
+    return Covariance(
+        cov=cov,
+        stderr=stderr,
+        correlation=correlation,
+        rank=rank,
+        cond=cond if rank == n else np.inf,
+        unidentifiable=tuple(np.flatnonzero(free).tolist()),
+    )
+
+
+def warn_of_unidentifiable(result: Covariance, stacklevel: int) -> None:
+    """One warning that names the parameters without an answer, where there are any."""
+    free = result.unidentifiable
+    if not free:
+        return
+    n = result.stderr.size
+    named = ", ".join(f"x[{j}]" for j in free[:12]) + (f" and {len(free) - 12} more" if len(free) > 12 else "")
+    tell = "parameter" if len(free) == 1 else "parameters"
+    warn(
+        f"the data do not determine the {tell} {named}: the Jacobian has rank {result.rank} for {n} parameters; their "
+        "standard errors are inf (fix some of them, or add data that tells them apart)",
+        UnidentifiableWarning,
+        stacklevel=stacklevel,
+    )
+
+
+def _triangle(matrix: Array) -> Array:
+    """R of the Jacobian's QR factorization without pivoting, as its transpose; or a refusal of what isn't finite."""
+    m, n = matrix.shape
+    by_rows = matrix.flags.c_contiguous
+    lying = matrix if by_rows else matrix.T
+    t = _minpack.fold_jacobian(lying, int(by_rows), np.zeros(m), np.zeros((n + 1, n + 1)), _minpack.fold_rows(n))
+    if not np.isfinite(t).all():
+        bad = np.argwhere(~np.isfinite(matrix))
+        what = f"{len(bad)} values that are not finite"
+        if not len(bad):
+            bad = np.argwhere(np.abs(matrix) == np.abs(matrix).max())
+            what = "values that are too large"
+        i, j = bad[0]
+        raise InputValueError(
+            f"jac has {what}, the first in the column of parameter x[{j}], row {i} ({matrix[i, j]}); a covariance "
+            "needs a Jacobian that is finite"
+        )
+    return np.ascontiguousarray(t[:n, :n].T)
+
+
+def _as_matrix(jac: Any) -> Array:
+    """A Jacobian as float64, contiguous one way or the other, with a copy only where it must be."""
+    if np.ma.is_masked(jac):
+        count = np.count_nonzero(np.ma.getmaskarray(jac))
+        raise InputValueError(f"jac has {count} masked values; leave those rows out")
+    try:
+        array = np.asarray(jac)
+    except ValueError as error:
+        raise ShapeError(f"jac is no array: {error}") from error
+    if array.dtype.kind not in "fiu":
+        raise InputTypeError(f"jac must hold real numbers, not {array.dtype}")
+    if array.ndim != 2 or array.shape[1] == 0:
+        raise ShapeError(
+            f"jac has shape {array.shape}; a Jacobian has a row for each residual and a column for each parameter"
+        )
+    matrix = array.astype(np.float64, copy=False)
+    return matrix if matrix.flags.c_contiguous or matrix.flags.f_contiguous else np.ascontiguousarray(matrix)

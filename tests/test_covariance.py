@@ -1,0 +1,306 @@
+"""`covariance`: against NumPy's pseudo-inverse, exact arithmetic and NIST's standard errors; what isn't determined."""
+
+import dataclasses
+import pickle
+import tracemalloc
+import warnings
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+
+from problems.strd import correct_digits, load, names
+from pyminpack import (
+    Covariance,
+    InputTypeError,
+    InputValueError,
+    OptionError,
+    ShapeError,
+    UnidentifiableWarning,
+    covariance,
+    leastsq,
+)
+from pyminpack._covariance import uncertainty
+
+EPS = np.finfo(float).eps
+RNG = np.random.default_rng(5)
+
+
+def quietly(jac: Any, **options: Any) -> Covariance:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UnidentifiableWarning)
+        return covariance(jac, **options)
+
+
+# ------------------------------------------------------------------------------------ full rank
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize(("m", "n"), [(1, 1), (3, 3), (20, 2), (50, 7), (3000, 5), (400, 170)])
+def test_covariance_is_the_inverse(m: int, n: int, order: Any) -> None:
+    jac = np.array(RNG.normal(size=(m, n)) + 2 * np.eye(m, n), order=order)
+    result = covariance(jac, variance=0.25)
+    cov = 0.25 * np.linalg.inv(jac.T @ jac)
+    tolerance = 1e-13 * np.linalg.cond(jac) ** 2
+    np.testing.assert_allclose(result.cov, cov, rtol=tolerance, atol=tolerance * np.abs(cov).max())
+    np.testing.assert_allclose(result.stderr, np.sqrt(np.diag(cov)), rtol=tolerance)
+    errors = np.sqrt(np.diag(cov))
+    np.testing.assert_allclose(result.correlation, cov / np.outer(errors, errors), rtol=0, atol=tolerance)
+    assert result.rank == n
+    assert result.cond == pytest.approx(np.linalg.cond(jac / np.linalg.norm(jac, axis=0)), rel=0.01)
+    assert result.unidentifiable == ()
+    np.testing.assert_array_equal(result.cov, result.cov.T)
+    np.testing.assert_array_equal(np.diag(result.correlation), 1)
+
+
+def test_neither_order_nor_gaps_matter():
+    jac = RNG.normal(size=(60, 4))
+    wide = np.zeros((120, 8))
+    wide[::2, ::2] = jac
+    expected = covariance(jac).cov
+    for other in (np.asfortranarray(jac), wide[::2, ::2], jac.tolist()):
+        np.testing.assert_allclose(covariance(other).cov, expected, rtol=1e-13, atol=1e-16)
+
+
+@pytest.mark.parametrize("name", names())
+def test_standard_errors_are_those_of_nist(name: str) -> None:
+    dataset = load(name)
+    result = covariance(dataset.jacobian(dataset.certified), variance=dataset.rss / dataset.dof)
+    assert np.min(correct_digits(result.stderr, dataset.certified_se)) > 7.5
+    assert result.rank == dataset.certified.size
+
+
+def test_ill_conditioned_to_what_rounding_leaves():
+    """Exact arithmetic on a Hilbert matrix, whose inverse has entries of 4e12."""
+    jac = np.array([[1 / (i + j + 1) for j in range(6)] for i in range(9)])
+    with mpmath.workdps(60):
+        exact = mpmath.matrix(jac.tolist())
+        cov = np.array(((exact.T * exact) ** -1).tolist(), dtype=float)
+    result = covariance(jac)
+    np.testing.assert_allclose(result.cov, cov, rtol=10 * result.cond * EPS)
+    assert 1e4 < result.cond < 1e7
+
+
+def test_tall_jacobian_is_not_copied():
+    jac = np.asfortranarray(RNG.normal(size=(200_000, 5)))
+    covariance(jac[:10])
+    tracemalloc.start()
+    covariance(jac)
+    covariance(np.ascontiguousarray(jac[:, :1]))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 0.45 * jac.nbytes  # a vector of zeros, the column taken on purpose
+
+
+@pytest.mark.parametrize("exponents", [(200, 0, -200), (-305, 300, 0), (154, -154, 7)])
+def test_units_do_not_matter(exponents: tuple[int, ...]) -> None:
+    jac = RNG.normal(size=(30, 3))
+    scale = 10.0 ** np.array(exponents)
+    result, plain = covariance(jac * scale), covariance(jac)
+    np.testing.assert_allclose(result.stderr * scale, plain.stderr, rtol=1e-12)
+    np.testing.assert_allclose(result.correlation, plain.correlation, rtol=0, atol=1e-12)
+    assert result.rank == 3
+    assert result.cond == pytest.approx(plain.cond, rel=1e-3)
+
+
+# ------------------------------------------------------------------------------- rank deficient
+
+
+def dependent(m: int, n: int, group: list[int], rng: np.random.Generator, spread: float = 0.0) -> np.ndarray:
+    """Columns of which those in the group depend on one another, the others on none, each of its own unit."""
+    jac = rng.normal(size=(m, n)) + 10**spread * rng.normal(size=(m, 1))
+    jac[:, group[0]] = jac[:, group[1:]] @ rng.uniform(0.3, 1, len(group) - 1)
+    return jac * 10.0 ** rng.uniform(-6, 6, n)
+
+
+@pytest.mark.parametrize("spread", [0, 2, 4])
+@pytest.mark.parametrize("seed", range(25))
+def test_pseudo_inverse_where_columns_depend_on_one_another(seed: int, spread: float) -> None:
+    rng = np.random.default_rng(seed)
+    n = int(rng.integers(2, 10))
+    group = rng.permutation(n)[: rng.integers(1, n + 1)].tolist()
+    jac = dependent(int(rng.integers(n, 40)), n, group, rng, spread)
+    with pytest.warns(UnidentifiableWarning) as caught:
+        result = covariance(jac)
+    assert len(caught) == 1
+    assert all(f"x[{j}]" in str(caught[0].message) for j in group)
+    assert caught[0].filename == __file__
+    assert result.unidentifiable == tuple(sorted(group))
+    assert result.rank == n - 1
+    assert result.cond == np.inf
+
+    norms = np.linalg.norm(jac, axis=0)
+    norms[norms == 0] = 1
+    scaled = jac / norms
+    pseudo = np.linalg.pinv(scaled.T @ scaled, rcond=1e-14 if spread < 4 else 1e-16, hermitian=True)
+    if spread == 4:  # the normal equations lose what is asked for
+        pseudo = np.linalg.pinv(scaled, rcond=1e-13)
+        pseudo = pseudo @ pseudo.T
+    errors = np.sqrt(np.diag(pseudo)) / norms
+    known = [j for j in range(n) if j not in group]
+    np.testing.assert_allclose(result.stderr[known], errors[known], rtol=1e-5)
+    assert np.isinf(result.stderr[group]).all()
+    assert np.isinf(np.diag(result.cov)[group]).all()
+    cov = result.cov[np.ix_(known, known)]
+    expected = (pseudo / np.outer(norms, norms))[np.ix_(known, known)]
+    np.testing.assert_allclose(cov, expected, rtol=1e-4, atol=1e-6 * np.abs(expected).max(initial=0))
+    off = ~np.eye(n, dtype=bool)
+    off[np.ix_(known, known)] = False
+    assert np.isnan(result.cov[off]).all()
+    assert np.isnan(result.correlation[off]).all()
+
+
+def test_what_is_determined_has_the_same_answer_without_the_rest():
+    jac = RNG.normal(size=(20, 3))
+    more = np.column_stack([jac, jac[:, 1] * 1e7, np.zeros(20)])
+    result, plain = quietly(more), covariance(jac)
+    assert result.unidentifiable == (1, 3, 4)
+    assert result.rank == 3
+    np.testing.assert_allclose(result.stderr[[0, 2]], plain.stderr[[0, 2]], rtol=1e-13)
+    np.testing.assert_allclose(result.cov[0, 2], plain.cov[0, 2], rtol=1e-12)
+
+
+def test_zero_columns():
+    jac = np.zeros((5, 3))
+    jac[:, 1] = 2
+    result = quietly(jac)
+    assert result.unidentifiable == (0, 2)
+    assert result.stderr[1] == pytest.approx(1 / np.sqrt(20), rel=1e-15)
+    with pytest.warns(UnidentifiableWarning, match=r"parameters x\[0\], x\[1\], x\[2\]: the Jacobian has rank 0"):
+        assert covariance(np.zeros((5, 3))).rank == 0
+
+
+def test_nearly_dependent_is_still_determined():
+    """A standard error of a million is an answer; so is its neighbour's."""
+    jac = RNG.normal(size=(20, 3))
+    jac[:, 2] = jac[:, 0] + 1e-6 * jac[:, 2]
+    result = covariance(jac)
+    assert result.rank == 3
+    assert 1e5 < result.stderr[2] < 1e7
+    assert result.stderr[1] < 1
+    assert result.cond > 1e5
+
+
+def test_rank_deficient_and_nearly_dependent_at_once():
+    """Rounding turns the null space towards a column that is nearly dependent; that one is determined all the same."""
+    rng = np.random.default_rng(3)
+    for _ in range(50):
+        jac = rng.normal(size=(15, 5))
+        jac[:, 1] = jac[:, 0] + 1e-9 * jac[:, 1]
+        jac[:, 4] = jac[:, 2] - jac[:, 3]
+        assert quietly(jac).unidentifiable == (2, 3, 4)
+
+
+@pytest.mark.parametrize(("m", "n"), [(0, 3), (1, 2), (2, 3), (5, 40)])
+def test_fewer_rows_than_columns(m: int, n: int) -> None:
+    result = quietly(RNG.normal(size=(m, n)))
+    assert result.rank == m
+    assert result.unidentifiable == tuple(range(n))
+    assert np.isinf(result.stderr).all()
+
+
+def test_fewer_rows_that_determine_a_parameter():
+    result = quietly([[0.0, 2.0, 0.0], [1.0, 0.0, 1.0]])
+    assert result.unidentifiable == (0, 2)
+    assert result.stderr[1] == 0.5
+
+
+def test_many_unidentifiable_parameters_are_counted():
+    with pytest.warns(UnidentifiableWarning, match=r"x\[11\] and 8 more: the Jacobian has rank 1 for 20 parameters"):
+        covariance(np.ones((30, 20)))
+
+
+def test_rtol_is_the_error_of_the_jacobian():
+    jac = RNG.normal(size=(20, 3))
+    jac[:, 2] = jac[:, 0] - jac[:, 1] + 1e-8 * RNG.normal(size=20)
+    assert covariance(jac).rank == 3
+    assert quietly(jac, rtol=1e-6).unidentifiable == (0, 1, 2)
+    assert covariance(np.eye(3), rtol=0).rank == 3
+
+
+# -------------------------------------------------------------------------- of a factorization
+
+
+def test_from_the_factorization_of_a_fit():
+    t = np.linspace(0, 4, 30)
+    noise = 0.01 * RNG.normal(size=30)
+    _, cov_x, infodict, _, _ = leastsq(
+        lambda x: x[0] * np.exp(-x[1] * t) + x[2] - np.exp(-t) - noise, [1.2, 0.8, 0.1], full_output=True
+    )
+    assert cov_x is not None
+    r = np.ascontiguousarray(infodict["fjac"][:, :3])
+    result = uncertainty(r, infodict["ipvt"] + 1, t.size, variance=2.0)
+    np.testing.assert_allclose(result.cov, 2 * cov_x, rtol=1e-12)
+    assert result.unidentifiable == ()
+
+
+def test_factorization_that_is_not_finite_determines_nothing():
+    r = np.array([[1.0, 0.0], [np.nan, 1.0]])
+    result = uncertainty(r, np.array([2, 1], dtype=np.int32), 5)
+    assert result.unidentifiable == (0, 1)
+    assert result.rank == 0
+
+
+# -------------------------------------------------------------------------------------- errors
+
+
+@pytest.mark.parametrize("order", ["C", "F"])
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_not_finite_is_refused(value: float, order: Any) -> None:
+    jac = np.ones((700, 3), order=order)
+    jac[[611, 655], 2] = value
+    with pytest.raises(InputValueError, match=r"jac has 2 values that are not finite, the first .*x\[2\], row 611"):
+        covariance(jac)
+
+
+def test_too_large_is_refused():
+    with pytest.raises(InputValueError, match=r"too large, .* x\[1\], row 0 \(1\.7"):
+        covariance([[1.0, 1.7e308], [1.0, 1.6e308], [1.0, 0.0]])
+
+
+@pytest.mark.parametrize("jac", [[[1j, 2]], [["a"]], [[True, False]], [[None]], None])
+def test_other_types_are_refused(jac: Any) -> None:
+    with pytest.raises(InputTypeError, match="jac must hold real numbers, not"):
+        covariance(jac)
+
+
+@pytest.mark.parametrize("jac", [[1.0, 2.0], 3.0, np.zeros((2, 2, 2)), np.zeros((3, 0)), [[1.0], [1.0, 2.0]]])
+def test_other_shapes_are_refused(jac: Any) -> None:
+    with pytest.raises(ShapeError, match="jac"):
+        covariance(jac)
+
+
+def test_masked_is_refused():
+    with pytest.raises(InputValueError, match="jac has 1 masked"):
+        covariance(np.ma.array([[1.0, 2.0]], mask=[[False, True]]))
+
+
+@pytest.mark.parametrize("value", [-1, np.nan, np.inf, "1", None, 1j, [1.0]])
+def test_variance_out_of_range(value: Any) -> None:
+    with pytest.raises(OptionError, match="variance is"):
+        covariance(np.eye(2), variance=value)
+
+
+@pytest.mark.parametrize("value", [-1, 1, np.nan, "1"])
+def test_rtol_out_of_range(value: Any) -> None:
+    with pytest.raises(OptionError, match="rtol is"):
+        covariance(np.eye(2), rtol=value)
+
+
+def test_float32_and_integers_are_taken():
+    np.testing.assert_array_equal(covariance(np.eye(2, dtype=np.float32)).cov, np.eye(2))
+    np.testing.assert_array_equal(covariance(np.eye(2, dtype=int)).cov, np.eye(2))
+
+
+# -------------------------------------------------------------------------------------- result
+
+
+def test_result_is_frozen_pickles_and_reads_well():
+    result = covariance(np.eye(2) * 2)
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        result.rank = 3  # type: ignore[misc]
+    copy = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(copy.cov, result.cov)
+    assert repr(copy) == repr(result)
+    assert "stderr: [0.5 0.5]" in repr(result)
