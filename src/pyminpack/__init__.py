@@ -16,12 +16,19 @@ choose_at_import()
 if TYPE_CHECKING:
     from ._block_records import BlocksProgress, BlocksResult, BlocksState
     from ._blocks import leastsq_blocks
+    from ._least_squares import least_squares
+    from ._lm import LevenbergMarquardt
+    from ._ls_records import LeastSquaresResult, LeastSquaresState
 
 # What not every program needs, and where it is: it takes longer to import than all the rest.
 _LATER = {
     "BlocksProgress": "._block_records",
     "BlocksResult": "._block_records",
     "BlocksState": "._block_records",
+    "LeastSquaresResult": "._ls_records",
+    "LeastSquaresState": "._ls_records",
+    "LevenbergMarquardt": "._lm",
+    "least_squares": "._least_squares",
     "leastsq_blocks": "._blocks",
 }
 
@@ -46,12 +53,16 @@ __all__ = [
     "BlocksState",
     "InputTypeError",
     "InputValueError",
+    "LeastSquaresResult",
+    "LeastSquaresState",
+    "LevenbergMarquardt",
     "OptionError",
     "PyminpackError",
     "ShapeError",
     "__version__",
     "compiled_jacobian",
     "compiled_residuals",
+    "least_squares",
     "leastsq",
     "leastsq_blocks",
     "numba_signatures",

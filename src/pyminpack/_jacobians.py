@@ -1,0 +1,275 @@
+"""Jacobians for `least_squares`: the user's, or by differences of three kinds, never outside the bounds."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import DOUBLE, Array, as_real_view, describe
+from ._exceptions import InputTypeError, InputValueError, ShapeError
+from ._iteration import Iteration
+from ._model import Call, Model
+from ._outcome import MAXFEV
+
+# workers(function, items) gives function(item) of each.
+Workers: TypeAlias = int | Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
+
+# As minpack/unfelt.f90 has them.
+SINGLE: Final = float(np.finfo(np.float32).eps)
+_CONTRADICTION: Final = 0.5
+_PROMISE: Final = DOUBLE**0.5
+_FELT, _COARSE = 0, 2
+
+
+class Jacobian(Protocol):
+    """Where Jacobians come from."""
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        """The Jacobian by the free parameters at x, where the residuals are f; of shape (m, n), in any order."""
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        """Whether a fit that has ended should begin anew, with a Jacobian that it had better have had."""
+
+
+class GivenJacobian:
+    """The user's function."""
+
+    def __init__(self, model: Model, call: Call | None) -> None:
+        """Ask `call`; or where that is None, take what the model's own function gave."""
+        self._model, self._call = model, call
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        model = self._model
+        if self._call is None:
+            source, result, model.given = "fun", model.given, None
+            if result is None:  # what it gave was for another point
+                model.residuals(x)
+                result, model.given = model.given, None
+        else:
+            model.require_time()
+            source, result = "jac", self._call(model.whole(x))
+        return self._columns(as_real_view(result, source, "a Jacobian"), x, source)
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        return False
+
+    def _columns(self, jacobian: npt.NDArray[Any], x: Array, source: str) -> npt.NDArray[Any]:
+        free, m = self._model.free, self._model.m
+        whole = self._model.whole(x)
+        n = whole.size
+        if jacobian.ndim < 2 and jacobian.size == m * n and 1 in (m, n):
+            jacobian = jacobian.reshape(m, n)
+        if jacobian.shape != (m, n):
+            hint = "; it is transposed: give jacobian.T, which copies nothing" if jacobian.shape == (n, m) else ""
+            raise ShapeError(
+                f"{source} gave a Jacobian of shape {jacobian.shape} at x = {describe(whole)}, where {m} residuals "
+                f"and {n} parameters need {(m, n)}, derivatives across the rows{hint}"
+            )
+        if free is not None:
+            jacobian = jacobian[:, free]
+        with np.errstate(over="ignore"):
+            return jacobian.astype(np.float64, copy=False)
+
+
+class _Differences:
+    """What differences of all kinds have in common: steps relative to the parameters, and who evaluates."""
+
+    power: float  # of the relative error of the residuals
+
+    def __init__(
+        self,
+        model: Model,
+        bounds: tuple[Array, Array] | None,
+        steps: Array | None,
+        typical: Array | None,
+        workers: Workers | None,
+    ) -> None:
+        self._model, self._bounds, self._steps, self._typical, self._workers = model, bounds, steps, typical, workers
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        return False
+
+    def _sizes(self, x: Array) -> Array:
+        """What steps are relative to: |x|, but no less than the typical size, and 1 where that is 0."""
+        sizes = np.abs(x)
+        if self._typical is not None:
+            sizes = np.maximum(sizes, self._typical)
+        return np.where(sizes == 0, 1.0, sizes)
+
+    def _lengths(self, x: Array, precision: float) -> Array:
+        """How long to step; the user's sign is kept."""
+        relative = precision**self.power if self._steps is None else self._steps
+        lengths = relative * self._sizes(x)
+        smallest = np.finfo(np.float64).tiny
+        return np.where(np.abs(lengths) < smallest, smallest, lengths)
+
+    def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
+        """What the function gives at points of free parameters, one after another."""
+        model = self._model
+        if self._workers is None or self._workers == 1:
+            return self._one_by_one(points)
+        model.require_time()
+        wholes = [model.whole(point) for point in points]
+        if isinstance(self._workers, int):
+            with ThreadPoolExecutor(None if self._workers < 0 else self._workers) as pool:
+                return list(pool.map(model.call, wholes))
+        answers = list(self._workers(model.call, wholes))
+        if len(answers) != len(points):
+            raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
+        return answers
+
+    def _one_by_one(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
+        model = self._model
+        for point in points:
+            model.require_time()
+            yield model.call(model.whole(point))
+
+    def _residuals(self, points: list[Array]) -> Iterable[Array]:
+        for point, answer in zip(points, self._evaluate(points), strict=True):
+            yield self._model.as_residuals(answer, point)
+
+
+class ForwardDifferences(_Differences):
+    """One evaluation a parameter, by MINPACK's steps where there is no word of others."""
+
+    power = 0.5
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._precision = 0.0  # not known yet
+        self._tried = False  # whether the precision has been found out
+
+    def at(self, x: Array, f: Array) -> Array:
+        if self._precision == 0:
+            self._precision = self._model.precision
+            self._tried = self._precision > DOUBLE or self._steps is not None or not f.any()
+        columns = self._columns(x, f)
+        return (columns if self._tried else self._looked_at(x, f, columns)).T
+
+    def _looked_at(self, x: Array, f: Array, columns: Array) -> Array:
+        """The same, or by longer steps where the residuals prove coarser than their dtype."""
+        sizes = self._sizes(x)
+        verdict = _minpack.find_unfelt(sizes, f, columns)
+        unfelt = verdict != _FELT
+        if not unfelt.any():
+            return columns
+        self._tried = True
+        beside = self._inside(x, x + unfelt * (SINGLE**0.5 * sizes))
+        moved = next(iter(self._residuals([beside]))) - f
+        change = _minpack.enorm(moved)
+        for j in np.flatnonzero(verdict == _COARSE):
+            moved -= (beside[j] - x[j]) * columns[j]
+        if not _minpack.enorm(moved) > _CONTRADICTION * change:
+            return columns
+        self._precision = SINGLE
+        return self._columns(x, f)
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        """Whether a fit ends where it began although differences promised more: then it is they that are wrong."""
+        if (
+            self._steps is not None
+            or self._precision > DOUBLE
+            or iteration.is_running
+            or iteration["info"] == MAXFEV
+            or iteration["iteration"] > 1
+            or iteration["wall"] != 0
+            or not iteration["prered"] > _PROMISE
+        ):
+            return False
+        self._precision, self._tried = SINGLE, True
+        return True
+
+    def _columns(self, x: Array, f: Array) -> Array:
+        lengths = self._lengths(x, self._precision)
+        points, lengths = self._points(x, lengths)
+        columns = np.empty((x.size, f.size))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for column, length, moved in zip(columns, lengths.tolist(), self._residuals(points), strict=True):
+                np.subtract(moved, f, out=column)
+                column /= length
+        return columns
+
+    def _points(self, x: Array, lengths: Array) -> tuple[list[Array], Array]:
+        """Where to evaluate, and how far that is."""
+        stepped = x + lengths
+        if self._bounds is not None:
+            low, high = self._bounds
+            outside = (stepped > high) | (stepped < low)
+            if outside.any():
+                backwards = x - lengths
+                farther = np.where(high - x >= x - low, high, low)
+                there = np.where((backwards <= high) & (backwards >= low), backwards, farther)
+                stepped = np.where(outside, there, stepped)
+                lengths = np.where(outside, stepped - x, lengths)
+        return [_with(x, j, value) for j, value in enumerate(stepped.tolist())], lengths
+
+    def _inside(self, x: Array, point: Array) -> Array:
+        """A point, by steps in the other direction where it is outside the bounds, or clipped."""
+        if self._bounds is None:
+            return point
+        low, high = self._bounds
+        turned = np.where((point > high) | (point < low), 2 * x - point, point)
+        return np.clip(turned, low, high)
+
+
+class CentralDifferences(_Differences):
+    """Two evaluations a parameter: on either side, or on one side where a bound is near."""
+
+    power = 1 / 3
+
+    def at(self, x: Array, f: Array) -> Array:
+        lengths = np.abs(self._lengths(x, max(self._model.precision, DOUBLE)))
+        near, far = self._points(x, lengths)
+        points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
+        columns = np.empty((x.size, f.size))
+        answers = iter(self._residuals(points))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for j, column in enumerate(columns):
+                a, b = near[j] - x[j], far[j] - x[j]
+                first, second = next(answers), next(answers)
+                column[:] = ((first - f) * (b / a) - (second - f) * (a / b)) / (b - a)
+        return columns.T
+
+    def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+        """Values of each parameter to go with its own: on either side, or both on the side that has room."""
+        near, far = x + lengths, x - lengths
+        if self._bounds is None:
+            return near, far
+        low, high = self._bounds
+        outside = (near > high) | (far < low)
+        side = np.where(high - x >= x - low, 1.0, -1.0)
+        room = np.minimum(lengths, np.maximum(high - x, x - low) / 2)
+        one_sided = np.clip(x + side * room, low, high), np.clip(x + 2 * side * room, low, high)
+        return np.where(outside, one_sided[0], near), np.where(outside, one_sided[1], far)
+
+
+class ComplexSteps(_Differences):
+    """One evaluation a parameter, of a function that takes complex numbers: no difference, and so no rounding."""
+
+    power = 1.0
+
+    def at(self, x: Array, f: Array) -> Array:
+        lengths = self._lengths(x, DOUBLE)
+        points = [_with(x.astype(np.complex128), j, x[j] + 1j * length) for j, length in enumerate(lengths.tolist())]
+        columns = np.empty((x.size, f.size))
+        for j, answer in enumerate(self._evaluate(points)):
+            residuals = np.asarray(answer)
+            if residuals.dtype.kind != "c":
+                raise InputTypeError(
+                    f"fun gave residuals of dtype {residuals.dtype} for complex x; jac='cs' needs a function that "
+                    "computes with complex numbers all the way: use '3-point' where it can't"
+                )
+            if residuals.size != f.size:
+                raise ShapeError(f"fun gave {residuals.size} residuals for complex x, and {f.size} for real x")
+            columns[j] = residuals.imag.ravel() / lengths[j]
+        return columns.T
+
+
+def _with(x: npt.NDArray[Any], j: int, value: complex) -> npt.NDArray[Any]:
+    """The same with another value for one parameter."""
+    point = x.copy()
+    point[j] = value
+    return point
