@@ -39,6 +39,7 @@ def fit_blocks(
     epsfcn: float,
     diag: _Array,
     factor: float,
+    apart: bool = False,
     /,
 ) -> tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array]: ...
 def blocks_pay(m: int, n: int, /) -> bool: ...
