@@ -98,6 +98,32 @@ def lm_start(
 def lm_propose(
     r: _Array, ipvt: _Indices, qtf: _Array, diag: _Array, x: _Array, state: _Array
 ) -> tuple[_Array, _Array]: ...
+def lm_start_box(
+    control: _Array,
+    r: _Array,
+    ipvt: _Indices,
+    qtf: _Array,
+    acnorm: _Array,
+    x: _Array,
+    lower: _Array,
+    upper: _Array,
+    diag: _Array,
+    state: _Array,
+) -> _Indices: ...
+def lm_propose_box(
+    r: _Array, ipvt: _Indices, qtf: _Array, diag: _Array, x: _Array, lower: _Array, upper: _Array, state: _Array
+) -> tuple[_Array, _Array]: ...
+def boxsolv(
+    r: _Array,
+    ipvt: _Indices,
+    norms: _Array,
+    mu: _Array,
+    qtf: _Array,
+    lo: _Array,
+    hi: _Array,
+    tries: int,
+    side: _Indices,
+) -> tuple[_Indices, _Array, int]: ...
 def lm_judge(
     control: _Array, diag: _Array, trial: _Array, trial_norm: float, nfev: int, x: _Array, state: _Array
 ) -> None: ...
