@@ -22,7 +22,7 @@ contains
     !> lmdif, with a choice of the factorization: column by column, as MINPACK has it, or by blocks of rows.
     recursive subroutine lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, &
                                         nprint, info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_blocks, &
-                                        work, apart, njev) bind(c, name="lm_differences_")
+                                        work, apart, njev, nit) bind(c, name="lm_differences_")
         procedure(residual_function) :: fcn !! the residuals F
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
@@ -49,6 +49,7 @@ contains
         real(wp), intent(inout) :: work(*) !! scratch for that: blocks_work(n) numbers
         integer(ip), intent(in) :: apart !! not 0: evaluations for differences don't count, in nfev and against maxfev
         integer(ip), intent(out) :: njev !! Jacobians
+        integer(ip), intent(out) :: nit !! steps accepted
 
         type(lm_control) :: control
         type(lm_state) :: state
@@ -59,6 +60,7 @@ contains
         control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
         nfev = 0
         njev = 0
+        nit = 0
         info = info_improper_input
         if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
 
@@ -114,6 +116,7 @@ contains
             info = iflag
         else
             info = state%info
+            nit = state%iteration - 1
         end if
         iflag = 0
         if (nprint > 0) call fcn(m, n, x, fvec, iflag)

@@ -39,12 +39,12 @@ contains
 
         integer(ip), parameter :: by_columns = 0_ip, together = 0_ip
         real(wp) :: nothing(1)
-        integer(ip) :: njev
+        integer(ip) :: njev, nit
 
         nothing = 0
         call lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
                             info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_columns, nothing, &
-                            together, njev)
+                            together, njev, nit)
     end subroutine lmdif
 
     !> lmdif with one tolerance, and every other choice made.

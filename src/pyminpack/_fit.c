@@ -29,7 +29,8 @@ const char lm_fit_blocks_doc[] =
     "not evaluated again where func is Python's, and becomes the residuals at the solution. An empty diag asks for MINPACK's own scaling. Gives what\n"
     "fit_compiled does with full_output; fjac holds R and below it, with jac, zeros.\n"
     "With one more argument that is true: by blocks only where that pays, and evaluations for differences count\n"
-    "neither against maxfev nor in nfev, njev telling how many Jacobians there were.";
+    "neither against maxfev nor in nfev; njev tells how many Jacobians there were, and a further number how many\n"
+    "steps were accepted, which is known without jac alone.";
 
 const char lm_blocks_pay_doc[] =
     "blocks_pay(m, n)\n\n"
@@ -182,6 +183,7 @@ typedef struct request {
 /* How a fit ended. */
 typedef struct {
     int info, nfev, njev;
+    int nit; /* steps accepted, where Jacobians are by differences */
 } ending;
 
 /* A float, or an int that is small enough to be one. */
@@ -326,7 +328,7 @@ static void run_lm_differences(request *ask, double *x, results *found, ending *
     lm_differences_(callback, &m, &n, x, found->fvec, &ask->ftol, &ask->xtol, &ask->gtol, &ask->maxfev, &ask->epsfcn,
                     diag, &mode, &ask->factor, &nprint, &end->info, &end->nfev, found->fjac, &m, found->ipvt,
                     found->qtf, scratch, scratch + n, scratch + 2 * n, scratch + 3 * n, &ask->by_blocks, blocks,
-                    &ask->apart, &end->njev);
+                    &ask->apart, &end->njev, &end->nit);
     lm_pop(&frame);
 }
 
@@ -382,6 +384,10 @@ static PyObject *tell(const request *ask, PyObject *x, const results *found, con
 {
     PyObject *njev = ask->jac || ask->apart ? PyLong_FromLong(end->njev) : Py_NewRef(Py_None);
 
+    if (ask->apart) {
+        return Py_BuildValue("OOiiNOOOi", x, found->array[0], end->info, end->nfev, njev, found->array[1],
+                             found->array[3], found->array[2], end->nit);
+    }
     return Py_BuildValue("OOiiNOOO", x, found->array[0], end->info, end->nfev, njev, found->array[1], found->array[3],
                          found->array[2]);
 }

@@ -113,6 +113,12 @@ class Iteration:
         _minpack.lm_judge(self._control, self.diag, self._trial, trial_norm, nfev, self.x, self._state)
         return bool(self["accepted"])
 
+    def end(self, x: Array, fnorm: float, info: int) -> None:
+        """Take over where a driver has left off."""
+        self.x = x
+        state = self._state.view(STATE)
+        state["fnorm"], state["info"] = fnorm, info
+
     def __getitem__(self, component: str) -> Any:
         """A component of the state, by its name in minpack/lm_types.f90."""
         return self._state.view(STATE)[component].item()

@@ -8,6 +8,7 @@ import numpy.typing as npt
 
 from . import _minpack
 from ._block_passes import fold_rows
+from ._compiled import CompiledJacobian, CompiledResiduals
 from ._convert import DOUBLE, Array, as_parameters, describe, require_finite_start
 from ._exceptions import InputTypeError, InputValueError, OptionError
 from ._iteration import Indices, Iteration
@@ -28,6 +29,7 @@ from ._ls_records import LeastSquaresResult, LeastSquaresState
 from ._model import Call, Model, OutOfTime
 from ._outcome import GTOL, JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for, rank_of
 
+_OWN_SCALING: Final = np.empty(0)
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _DIFFERENCES: Final = {"2-point": ForwardDifferences, "3-point": CentralDifferences, "cs": ComplexSteps}
 # `status` as SciPy has it, by MINPACK's info.
@@ -132,6 +134,11 @@ class LevenbergMarquardt:
         arguments = as_arguments(args, kwargs)
         self._model = Model(Call(fun, *arguments), start, self._free, jac is True)
         self._source = self._source_of(jac, arguments, as_steps(diff_step, n), typical, as_workers(workers))
+        simple = self._bounds is self._free is kind is typical is None and not arguments[1]
+        by_differences = isinstance(jac, str) and jac == "2-point" and diff_step is None and workers is None
+        plain = simple and (by_differences or (callable(jac) and type(jac) is not CompiledJacobian))
+        # What a driver of the core needs, where it can run the whole fit.
+        self._plain = (fun, self._source, arguments[0]) if plain else None
         self._begin(start, typical)
 
     def _source_of(
@@ -159,6 +166,7 @@ class LevenbergMarquardt:
         self._begun = False  # whether the iteration knows of it
         self.nit = self.njev = 0
         self._ended: int | None = None  # a status that isn't the iteration's
+        self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
         self._step_norm = self._grad_norm = 0.0
 
@@ -257,9 +265,31 @@ class LevenbergMarquardt:
 
     def run(self) -> LeastSquaresResult:
         """Go on until the fit ends."""
+        if self._plain is not None and self.nit == self.njev == 0 and self._model.deadline == np.inf:
+            self._drive()
         while self.is_running:
             self._advance()
         return self.result()
+
+    def _drive(self) -> None:
+        """The whole loop in the core, to the same iterates."""
+        assert self._plain is not None
+        fun, source, args = self._plain
+        iteration = self._iteration
+        function = fun._capsule if type(fun) is CompiledResiduals else fun
+        jac = source.plain if isinstance(source, GivenJacobian) else None
+        x, f, info, self._model.nfev, self.njev, fjac, ipvt, qtf, self.nit = _minpack.fit_blocks(
+            function, jac, iteration.x, self.fun, args, False, *self._tolerances, self._limit, self._model.precision,
+            _OWN_SCALING, _FACTOR, True,
+        )  # fmt: skip
+        if isinstance(source, GivenJacobian):
+            self.nit = self.njev - int(np.array_equal(source.last, x))
+        self._f, self._norm = f, _minpack.enorm(f)
+        if info < 0:
+            self._ended, self._why = STOPPED, message_for(info, *self._tolerances, self._limit)
+        elif info == JACOBIAN_NOT_FINITE:
+            self._jacobian, self._factor = fjac.T, (fjac, ipvt, qtf, np.full(x.size, np.nan))
+        iteration.end(x, self._norm, info)
 
     def _advance(self) -> bool:
         """One accepted step; False where the fit ends, or begins anew, without one."""
@@ -313,7 +343,7 @@ class LevenbergMarquardt:
     def message(self) -> str:
         """Why the fit has ended, so far as that takes no further evaluation."""
         if self._ended is not None:
-            return _MESSAGES[self._ended]
+            return self._why or _MESSAGES[self._ended]
         info = self._iteration["info"]
         if self._iteration.is_running:
             return "Not ended: this is the best point so far."
