@@ -22,6 +22,7 @@ SINGLE: Final = float(np.finfo(np.float32).eps)
 _CONTRADICTION: Final = 0.5
 _PROMISE: Final = DOUBLE**0.5
 _FELT, _COARSE = 0, 2
+_SMALLEST: Final = float(np.finfo(np.float64).tiny)
 
 
 class Jacobian(Protocol):
@@ -103,14 +104,12 @@ class _Differences:
         sizes = np.abs(x)
         if self._typical is not None:
             sizes = np.maximum(sizes, self._typical)
-        return np.where(sizes == 0, 1.0, sizes)
+        return sizes if sizes.all() else np.where(sizes == 0, 1.0, sizes)
 
-    def _lengths(self, x: Array, precision: float) -> Array:
+    def _lengths(self, sizes: Array, precision: float) -> Array:
         """How long to step; the user's sign is kept."""
-        relative = precision**self.power if self._steps is None else self._steps
-        lengths = relative * self._sizes(x)
-        smallest = np.finfo(np.float64).tiny
-        return np.where(np.abs(lengths) < smallest, smallest, lengths)
+        lengths = (precision**self.power if self._steps is None else self._steps) * sizes
+        return lengths if lengths.all() else np.where(lengths == 0, _SMALLEST, lengths)
 
     def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
         """What the function gives at points of free parameters, one after another."""
@@ -129,9 +128,10 @@ class _Differences:
 
     def _one_by_one(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
         model = self._model
+        call, whole = model.call, model.whole
         for point in points:
             model.require_time()
-            yield model.call(model.whole(point))
+            yield call(whole(point))
 
     def _residuals(self, points: list[Array]) -> Iterable[Array]:
         for point, answer in zip(points, self._evaluate(points), strict=True):
@@ -152,16 +152,16 @@ class ForwardDifferences(_Differences):
         if self._precision == 0:
             self._precision = self._model.precision
             self._tried = self._precision > DOUBLE or self._steps is not None or not f.any()
-        columns = self._columns(x, f)
-        return (columns if self._tried else self._looked_at(x, f, columns)).T
-
-    def _looked_at(self, x: Array, f: Array, columns: Array) -> Array:
-        """The same, or by longer steps where the residuals prove coarser than their dtype."""
         sizes = self._sizes(x)
+        columns = self._columns(x, f, sizes)
+        return (columns if self._tried else self._looked_at(x, f, sizes, columns)).T
+
+    def _looked_at(self, x: Array, f: Array, sizes: Array, columns: Array) -> Array:
+        """The same, or by longer steps where the residuals prove coarser than their dtype."""
         verdict = _minpack.find_unfelt(sizes, f, columns)
-        unfelt = verdict != _FELT
-        if not unfelt.any():
+        if not verdict.any():
             return columns
+        unfelt = verdict != _FELT
         self._tried = True
         beside = self._inside(x, x + unfelt * (SINGLE**0.5 * sizes))
         moved = next(iter(self._residuals([beside]))) - f
@@ -171,7 +171,7 @@ class ForwardDifferences(_Differences):
         if not _minpack.enorm(moved) > _CONTRADICTION * change:
             return columns
         self._precision = SINGLE
-        return self._columns(x, f)
+        return self._columns(x, f, sizes)
 
     def was_misled(self, iteration: Iteration) -> bool:
         """Whether a fit ends where it began although differences promised more: then it is they that are wrong."""
@@ -188,14 +188,13 @@ class ForwardDifferences(_Differences):
         self._precision, self._tried = SINGLE, True
         return True
 
-    def _columns(self, x: Array, f: Array) -> Array:
-        lengths = self._lengths(x, self._precision)
-        points, lengths = self._points(x, lengths)
+    def _columns(self, x: Array, f: Array, sizes: Array) -> Array:
+        points, lengths = self._points(x, self._lengths(sizes, self._precision))
         columns = np.empty((x.size, f.size))
         with np.errstate(invalid="ignore", over="ignore"):
-            for column, length, moved in zip(columns, lengths.tolist(), self._residuals(points), strict=True):
+            for column, moved in zip(columns, self._residuals(points), strict=True):
                 np.subtract(moved, f, out=column)
-                column /= length
+            columns /= lengths[:, np.newaxis]
         return columns
 
     def _points(self, x: Array, lengths: Array) -> tuple[list[Array], Array]:
@@ -227,7 +226,7 @@ class CentralDifferences(_Differences):
     power = 1 / 3
 
     def at(self, x: Array, f: Array) -> Array:
-        lengths = np.abs(self._lengths(x, max(self._model.precision, DOUBLE)))
+        lengths = np.abs(self._lengths(self._sizes(x), max(self._model.precision, DOUBLE)))
         near, far = self._points(x, lengths)
         points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
         columns = np.empty((x.size, f.size))
@@ -258,7 +257,7 @@ class ComplexSteps(_Differences):
     power = 1.0
 
     def at(self, x: Array, f: Array) -> Array:
-        lengths = self._lengths(x, DOUBLE)
+        lengths = self._lengths(self._sizes(x), DOUBLE)
         points = [_with(x.astype(np.complex128), j, x[j] + 1j * length) for j, length in enumerate(lengths.tolist())]
         columns = np.empty((x.size, f.size))
         for j, answer in enumerate(self._evaluate(points)):

@@ -26,8 +26,9 @@ from ._ls_options import (
     free_of,
 )
 from ._ls_records import LeastSquaresResult, LeastSquaresState
+from ._ls_spread import lower_part
 from ._model import Call, Model, OutOfTime
-from ._outcome import GTOL, JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for, rank_of
+from ._outcome import GTOL, JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 
 _OWN_SCALING: Final = np.empty(0)
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
@@ -115,9 +116,11 @@ class LevenbergMarquardt:
         workers: Workers | None = None,
         fixed: npt.ArrayLike | None = None,
     ) -> None:
-        start = as_parameters(x0)
-        require_finite_start(start)
-        n = start.size
+        start = _minpack.plain_start(x0)
+        if start is None:
+            start = as_parameters(x0)
+            require_finite_start(start)
+        n = self._n = start.size
         if n == 0:
             raise InputTypeError("x0 is empty: there are no parameters to fit.")
         if not callable(fun):
@@ -211,7 +214,7 @@ class LevenbergMarquardt:
     @property
     def x_scale(self) -> Array:
         """Sizes of the parameters that the length of a step is measured in."""
-        whole = np.full(self._model.whole(self._iteration.x).size, np.nan)
+        whole = np.full(self._n, np.nan)
         whole[... if self._free is None else self._free] = 1 / self._iteration.diag
         return whole
 
@@ -220,7 +223,7 @@ class LevenbergMarquardt:
         if not self.is_running:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         x = self._iteration.x
-        self._iteration = self._new_iteration(x, as_typical(x_scale, self._model.whole(x).size))
+        self._iteration = self._new_iteration(x, as_typical(x_scale, self._n))
         self._begun, self._factor = False, None
 
     @property
@@ -438,18 +441,19 @@ class LevenbergMarquardt:
         )
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:
-        x, n = self.x, self._model.whole(self._iteration.x).size
+        x, n = self.x, self._n
         free = np.zeros(n, bool)
         free[... if self._free is None else self._free] = True
         grad = np.full(n, np.nan)
-        rank, optimality, triangle = 0, np.nan, None
+        optimality = np.nan
         if factor is not None:
-            triangle = _triangle(factor)
-            gradient = _gradient(factor)
-            rank = rank_of(factor[0], self._f.size)
-            optimality = float(np.max(np.abs(gradient[self._moves(gradient)]), initial=0.0))
-            grad = np.zeros(n)
-            grad[free] = gradient
+            grad = gradient = _gradient(factor)
+            if self._free is not None:
+                grad = np.zeros(n)
+                grad[free] = gradient
+            if self._box is not None:
+                gradient = gradient[self._moves(gradient)]
+            optimality = float(np.abs(gradient).max(initial=0.0))
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -463,9 +467,8 @@ class LevenbergMarquardt:
             nit=self.nit,
             status=status,
             message=message,
-            rank=rank,
             _free=free,
-            _triangle=triangle,
+            _factor=None if factor is None else factor[:2],
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:
@@ -491,17 +494,9 @@ def _factorize(jacobian: npt.NDArray[Any], f: Array) -> Factor:
     return _minpack.lm_factor(jacobian.T, f)
 
 
-def _triangle(factor: Factor) -> Array:
-    """A = R Pᵀ, where AᵀA = JᵀJ."""
-    r, ipvt, _, acnorm = factor
-    triangle = np.empty((acnorm.size, acnorm.size))
-    triangle[:, ipvt - 1] = np.tril(r[:, : acnorm.size]).T
-    return triangle
-
-
 def _gradient(factor: Factor) -> Array:
     """Jᵀ f."""
     r, ipvt, qtf, _ = factor
     gradient = np.empty_like(qtf)
-    gradient[ipvt - 1] = np.tril(r[:, : qtf.size]) @ qtf
+    gradient[ipvt - 1] = lower_part(r) @ qtf
     return gradient

@@ -10,10 +10,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ._convert import Array
-from ._ls_spread import Spread, spread_of
+from ._iteration import Indices
+from ._ls_spread import Spread, spread_of, triangle_of
+from ._outcome import rank_of
 from ._result import _shown
 
-_OFFERED = ("success", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
+_OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -122,9 +124,8 @@ class LeastSquaresResult:
     nit: int
     status: int
     message: str
-    rank: int
     _free: npt.NDArray[np.bool_]
-    _triangle: Array | None
+    _factor: tuple[Array, Indices] | None  # Rᵀ and P
 
     @property
     def success(self) -> bool:
@@ -163,6 +164,11 @@ class LeastSquaresResult:
         with np.errstate(invalid="ignore", divide="ignore"):
             return self.cov / self.stderr / self.stderr[:, np.newaxis]
 
+    @cached_property
+    def rank(self) -> int:
+        """Free parameters that the data can tell apart, whatever their units; 0 without a finite Jacobian."""
+        return 0 if self._factor is None else rank_of(self._factor[0], self.fun.size)
+
     @property
     def cond(self) -> float:
         """Condition number of the free columns of `jac`, each scaled to length 1; NaN without a finite Jacobian."""
@@ -177,7 +183,7 @@ class LeastSquaresResult:
 
     @cached_property
     def _spread(self) -> Spread | None:
-        return None if self._triangle is None else spread_of(self._triangle, self.rank)
+        return None if self._factor is None else spread_of(triangle_of(*self._factor), self.rank)
 
     @cached_property
     def _quiet_cov(self) -> Array | None:

@@ -1,12 +1,14 @@
 """What the data tell of the parameters, by the triangle of the Jacobian at the solution."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
 from ._convert import DOUBLE, Array
+from ._iteration import Indices
 
 # A parameter whose share in the directions that the data don't determine is smaller is determined nonetheless.
 _SHARE: Final = DOUBLE**0.5
@@ -46,3 +48,21 @@ def spread_of(triangle: Array, rank: int) -> Spread:
     with np.errstate(divide="ignore"):
         cond = float(np.float64(values[0]) / values[-1])
     return Spread(inverse, cond, lost)
+
+
+def triangle_of(r: Array, ipvt: Indices) -> Array:
+    """A = R Pᵀ by Rᵀ and P: AᵀA = JᵀJ, where J P = Q R."""
+    triangle = np.empty((ipvt.size, ipvt.size))
+    triangle[:, ipvt - 1] = lower_part(r).T
+    return triangle
+
+
+def lower_part(r: Array) -> Array:
+    """Rᵀ alone, where r is Rᵀ with scratch above it and beside."""
+    n = r.shape[0]
+    return np.where(_is_lower(n), r[:, :n], 0.0)
+
+
+@lru_cache(maxsize=8)
+def _is_lower(n: int) -> npt.NDArray[np.bool_]:
+    return np.tri(n, dtype=bool)

@@ -1,7 +1,7 @@
 """The function that is fitted, as `least_squares` calls it: residuals of the free parameters, in double precision."""
 
 from time import monotonic
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +9,9 @@ import numpy.typing as npt
 from ._compiled import CompiledJacobian, CompiledResiduals
 from ._convert import FLOAT64, Array, as_real_view, describe, precision_of
 from ._exceptions import InputTypeError, InputValueError, ShapeError
+
+
+_NEVER: Final = float("inf")
 
 
 class OutOfTime(Exception):
@@ -24,7 +27,9 @@ class Call:
             raise InputTypeError("compiled functions take no args: give them data instead")
 
     def __call__(self, x: npt.NDArray[Any]) -> Any:
-        return self._function(x, *self._args, **self._kwargs)
+        if self._kwargs:
+            return self._function(x, *self._args, **self._kwargs)
+        return self._function(x, *self._args)
 
 
 class Model:
@@ -50,7 +55,7 @@ class Model:
         self.call, self.free, self.gives_jacobian = call, free, gives_jacobian
         self._template = start
         self.given: Any = None
-        self.deadline = np.inf
+        self.deadline = _NEVER
         self.m = self.nfev = 0
         self.precision = 0.0
 
@@ -64,12 +69,13 @@ class Model:
 
     def require_time(self) -> None:
         """Raise where the time is over."""
-        if self.deadline < np.inf and monotonic() >= self.deadline:
+        if self.deadline < _NEVER and monotonic() >= self.deadline:
             raise OutOfTime
 
     def residuals(self, x: Array) -> Array:
         """At the free parameters x, in one dimension: a new array."""
-        self.require_time()
+        if self.deadline < _NEVER:
+            self.require_time()
         result = self.call(self.whole(x))
         self.nfev += 1
         if self.gives_jacobian:
@@ -105,8 +111,8 @@ class Model:
                 f"fun gave M = {f.size} residuals for N = {x.size} free parameters; a fit needs at least as many "
                 "residuals as parameters: add data, or fix some of the parameters"
             )
-        bad = np.flatnonzero(~np.isfinite(f))
-        if bad.size:
+        if not np.isfinite(f).all():
+            bad = np.flatnonzero(~np.isfinite(f))
             raise InputValueError(
                 f"{bad.size} of {f.size} residuals at x0 are not finite, the first is residual {bad[0]} "
                 f"({f[bad[0]]}); a fit needs a start where fun is finite (x0 = {describe(self.whole(x))})"
