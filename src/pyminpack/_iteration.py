@@ -39,9 +39,7 @@ STATE: Final = np.dtype(
 
 # Where a component is to be found in the state as an array of its own kind: a structured view takes ten times as long.
 _DOUBLE = np.dtype("f8")
-_PLACES: Final = {
-    name: (STATE[name], place // STATE[name].itemsize) for name, (_, place) in (STATE.fields or {}).items()
-}
+_PLACES: Final = {name: (STATE[name], field[1] // STATE[name].itemsize) for name, field in (STATE.fields or {}).items()}
 _RUNNING = -np.iinfo(np.int32).max  # info_running of minpack/minpack_info.f90
 _OWN_SCALING, _USER_SCALING = 1, 2
 
@@ -99,9 +97,7 @@ class Iteration:
         if self._bounds is None:
             _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
             return
-        held = _minpack.lm_start_box(
-            self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state
-        )
+        held = _minpack.lm_start_box(self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state)
         self.held = held.astype(np.bool_)
 
     def propose(self) -> Array:

@@ -1,6 +1,6 @@
 """Jacobians for `least_squares`: the user's, or by differences of three kinds, never outside the bounds."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -111,31 +111,34 @@ class _Differences:
         lengths = (precision**self.power if self._steps is None else self._steps) * sizes
         return lengths if lengths.all() else np.where(lengths == 0, _SMALLEST, lengths)
 
-    def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
+    def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterator[Any]:
         """What the function gives at points of free parameters, one after another."""
         model = self._model
-        if self._workers is None or self._workers == 1:
-            return self._one_by_one(points)
-        model.require_time()
-        wholes = [model.whole(point) for point in points]
-        if isinstance(self._workers, int):
-            with ThreadPoolExecutor(None if self._workers < 0 else self._workers) as pool:
-                return list(pool.map(model.call, wholes))
-        answers = list(self._workers(model.call, wholes))
-        if len(answers) != len(points):
-            raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
-        return answers
-
-    def _one_by_one(self, points: list[npt.NDArray[Any]]) -> Iterable[Any]:
-        model = self._model
-        call, whole = model.call, model.whole
-        for point in points:
+        if isinstance(self._workers, int) and self._workers > 1:
             model.require_time()
-            yield call(whole(point))
+            with ThreadPoolExecutor(self._workers) as pool:
+                yield from pool.map(model.call, [model.whole(point) for point in points])
+        elif callable(self._workers):
+            model.require_time()
+            count = 0
+            for count, answer in enumerate(self._workers(model.call, [model.whole(point) for point in points]), 1):
+                if count <= len(points):
+                    yield answer
+            if count != len(points):
+                raise InputValueError(f"workers gave {count} results for {len(points)} evaluations of fun")
+        else:
+            for point in points:
+                model.require_time()
+                yield model.call(model.whole(point))
 
-    def _residuals(self, points: list[Array]) -> Iterable[Array]:
-        for point, answer in zip(points, self._evaluate(points), strict=True):
-            yield self._model.as_residuals(answer, point)
+    def _differences(self, points: list[Array], f: Array) -> Array:
+        """What the residuals at points have more than f, a row for each."""
+        model = self._model
+        rows = np.empty((len(points), f.size))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for row, answer in enumerate(self._evaluate(points)):
+                np.subtract(model.as_view(answer, points[row]), f, out=rows[row])
+        return rows
 
 
 class ForwardDifferences(_Differences):
@@ -164,7 +167,7 @@ class ForwardDifferences(_Differences):
         unfelt = verdict != _FELT
         self._tried = True
         beside = self._inside(x, x + unfelt * (SINGLE**0.5 * sizes))
-        moved = next(iter(self._residuals([beside]))) - f
+        moved = self._differences([beside], f)[0]
         change = _minpack.enorm(moved)
         for j in np.flatnonzero(verdict == _COARSE):
             moved -= (beside[j] - x[j]) * columns[j]
@@ -190,10 +193,8 @@ class ForwardDifferences(_Differences):
 
     def _columns(self, x: Array, f: Array, sizes: Array) -> Array:
         points, lengths = self._points(x, self._lengths(sizes, self._precision))
-        columns = np.empty((x.size, f.size))
+        columns = self._differences(points, f)
         with np.errstate(invalid="ignore", over="ignore"):
-            for column, moved in zip(columns, self._residuals(points), strict=True):
-                np.subtract(moved, f, out=column)
             columns /= lengths[:, np.newaxis]
         return columns
 
@@ -229,13 +230,10 @@ class CentralDifferences(_Differences):
         lengths = np.abs(self._lengths(self._sizes(x), max(self._model.precision, DOUBLE)))
         near, far = self._points(x, lengths)
         points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
-        columns = np.empty((x.size, f.size))
-        answers = iter(self._residuals(points))
+        rises = self._differences(points, f)
+        a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
         with np.errstate(invalid="ignore", over="ignore"):
-            for j, column in enumerate(columns):
-                a, b = near[j] - x[j], far[j] - x[j]
-                first, second = next(answers), next(answers)
-                column[:] = ((first - f) * (b / a) - (second - f) * (a / b)) / (b - a)
+            columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
         return columns.T
 
     def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:

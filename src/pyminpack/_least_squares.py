@@ -13,7 +13,9 @@ from ._lm import LevenbergMarquardt
 from ._ls_options import as_positive, refuse_foreign
 from ._ls_records import LeastSquaresResult, LeastSquaresState
 
-_HEADER: Final = f"{'step':>5} {'nfev':>6} {'cost':>14} {'reduction':>10} {'damping':>9} {'step norm':>10} {'cosine':>9}"
+_HEADER: Final = (
+    f"{'step':>5} {'nfev':>6} {'cost':>14} {'reduction':>10} {'damping':>9} {'step norm':>10} {'cosine':>9}"
+)
 
 
 def least_squares(

@@ -27,8 +27,8 @@ from ._ls_options import (
 )
 from ._ls_records import LeastSquaresResult, LeastSquaresState
 from ._ls_spread import lower_part
-from ._model import Call, Model, OutOfTime
-from ._outcome import GTOL, JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
+from ._model import Call, Model, OutOfTimeError
+from ._outcome import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 
 _OWN_SCALING: Final = np.empty(0)
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
@@ -137,7 +137,8 @@ class LevenbergMarquardt:
         arguments = as_arguments(args, kwargs)
         self._model = Model(Call(fun, *arguments), start, self._free, jac is True)
         self._source = self._source_of(jac, arguments, as_steps(diff_step, n), typical, as_workers(workers))
-        simple = self._bounds is self._free is kind is typical is None and not arguments[1]
+        asked = (self._bounds, self._free, kind, typical)
+        simple = all(option is None for option in asked) and not arguments[1]
         by_differences = isinstance(jac, str) and jac == "2-point" and diff_step is None and workers is None
         plain = simple and (by_differences or (callable(jac) and type(jac) is not CompiledJacobian))
         # What a driver of the core needs, where it can run the whole fit.
@@ -152,7 +153,8 @@ class LevenbergMarquardt:
             return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments))
         if isinstance(jac, str) and jac in _DIFFERENCES:
             steps, typical = (None if v is None else self._part(v) for v in (steps, typical))
-            return _DIFFERENCES[jac](self._model, self._box, steps, typical, workers)
+            kind: Any = _DIFFERENCES[jac]
+            return kind(self._model, self._box, steps, typical, workers)  # type: ignore[no-any-return]
         raise OptionError(f"jac is {jac!r}; it can be '2-point', '3-point', 'cs', a function, or True")
 
     def _begin(self, start: Array, typical: Array | None) -> None:
@@ -298,7 +300,7 @@ class LevenbergMarquardt:
         """One accepted step; False where the fit ends, or begins anew, without one."""
         try:
             return self._try_steps()
-        except OutOfTime:
+        except OutOfTimeError:
             self._ended = OUT_OF_TIME
             return False
 
@@ -389,7 +391,7 @@ class LevenbergMarquardt:
                 factor = None
             if factor is not None:
                 status, message = self._verdict(status, message, factor)
-        except OutOfTime:
+        except OutOfTimeError:
             status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
         return self._result(status, message, factor)
 
@@ -436,8 +438,8 @@ class LevenbergMarquardt:
         if not excess[i, j] > 0:
             return ""
         return (
-            f"The Jacobian disagrees with differences of fun, worst for parameter x[{self._number(int(j))}] in residual "
-            f"{i}: {jacobian[i, j]:.6g}, where differences give {by_differences[i, j]:.6g}."
+            f"The Jacobian disagrees with differences of fun, worst for parameter x[{self._number(int(j))}] in "
+            f"residual {i}: {jacobian[i, j]:.6g}, where differences give {by_differences[i, j]:.6g}."
         )
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:

@@ -10,11 +10,10 @@ from ._compiled import CompiledJacobian, CompiledResiduals
 from ._convert import FLOAT64, Array, as_real_view, describe, precision_of
 from ._exceptions import InputTypeError, InputValueError, ShapeError
 
-
 _NEVER: Final = float("inf")
 
 
-class OutOfTime(Exception):
+class OutOfTimeError(Exception):
     """The time that a fit was given is over."""
 
 
@@ -70,7 +69,7 @@ class Model:
     def require_time(self) -> None:
         """Raise where the time is over."""
         if self.deadline < _NEVER and monotonic() >= self.deadline:
-            raise OutOfTime
+            raise OutOfTimeError
 
     def residuals(self, x: Array) -> Array:
         """At the free parameters x, in one dimension: a new array."""
@@ -88,8 +87,13 @@ class Model:
 
     def as_residuals(self, result: Any, x: npt.NDArray[Any]) -> Array:
         """What the function gave at x, as double precision numbers of its own."""
+        with np.errstate(over="ignore"):
+            return np.array(self.as_view(result, x), dtype=np.float64)
+
+    def as_view(self, result: Any, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """What the function gave at x, in one dimension but otherwise as it is."""
         if type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1 and result.size == self.m:
-            return result.copy()
+            return result
         if self.gives_jacobian and isinstance(result, tuple):
             result = result[0]
         view = as_real_view(result, "fun", "residuals")
@@ -100,8 +104,7 @@ class Model:
                 f"fun gave {view.size} residuals on call {self.nfev}, at x = {describe(self.whole(x))}, and {self.m} "
                 "on the first; their number must stay the same during a fit"
             )
-        with np.errstate(over="ignore"):
-            return np.array(view, dtype=np.float64).ravel()
+        return view.ravel()
 
     def first(self, x: Array) -> Array:
         """Residuals at the start, or a refusal."""
