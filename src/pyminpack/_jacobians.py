@@ -34,9 +34,15 @@ class Jacobian(Protocol):
     def was_misled(self, iteration: Iteration) -> bool:
         """Whether a fit that has ended should begin anew, with a Jacobian that it had better have had."""
 
+    @property
+    def noise(self) -> float:
+        """Relative error of the Jacobian, beyond rounding."""
+
 
 class GivenJacobian:
     """The user's function."""
+
+    noise = 0.0
 
     def __init__(self, model: Model, call: Call | None) -> None:
         """Ask `call`; or where that is None, take what the model's own function gave."""
@@ -84,7 +90,16 @@ class GivenJacobian:
 class _Differences:
     """What differences of all kinds have in common: steps relative to the parameters, and who evaluates."""
 
-    power: float  # of the relative error of the residuals
+    power: float  # of the relative error of the residuals, that a step is long
+    _order = 1.0  # of the power of the steps' length, that the error is
+
+    @property
+    def noise(self) -> float:
+        """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
+        return float(2 * max(self._precision_in_use(), DOUBLE) ** (self._order * self.power))
+
+    def _precision_in_use(self) -> float:
+        return self._model.precision
 
     def __init__(
         self,
@@ -145,6 +160,9 @@ class ForwardDifferences(_Differences):
     """One evaluation a parameter, by MINPACK's steps where there is no word of others."""
 
     power = 0.5
+
+    def _precision_in_use(self) -> float:
+        return self._precision
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
@@ -225,6 +243,7 @@ class CentralDifferences(_Differences):
     """Two evaluations a parameter: on either side, or on one side where a bound is near."""
 
     power = 1 / 3
+    _order = 2.0
 
     def at(self, x: Array, f: Array) -> Array:
         lengths = np.abs(self._lengths(self._sizes(x), max(self._model.precision, DOUBLE)))
@@ -253,6 +272,7 @@ class ComplexSteps(_Differences):
     """One evaluation a parameter, of a function that takes complex numbers: no difference, and so no rounding."""
 
     power = 1.0
+    noise = 0.0
 
     def at(self, x: Array, f: Array) -> Array:
         lengths = self._lengths(self._sizes(x), DOUBLE)

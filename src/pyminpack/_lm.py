@@ -471,6 +471,7 @@ class LevenbergMarquardt:
             message=message,
             _free=free,
             _factor=None if factor is None else factor[:2],
+            _noise=max(self._source.noise, self._f.size * DOUBLE),
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ._convert import Array
 from ._iteration import Indices
 from ._ls_spread import Spread, spread_of, triangle_of
-from ._outcome import rank_of
+from ._minpack import column_rank
 from ._result import _shown
 
 _OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
@@ -92,7 +92,8 @@ class LeastSquaresResult:
     success : bool
         Whether the fit converged: `status` is 1 to 4.
     rank : int
-        Free parameters that the data can tell apart, whatever their units.
+        Free parameters that the data can tell apart, whatever their units: columns of `jac` that are independent
+        beyond rounding, or beyond the error of differences.
     cov : ndarray of shape (n, n) or None
         Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2``, of those that are free: rows and columns of
         fixed ones are zeros. Where `rank` says that some are not determined, those that are not have Inf on the
@@ -126,6 +127,7 @@ class LeastSquaresResult:
     message: str
     _free: npt.NDArray[np.bool_]
     _factor: tuple[Array, Indices] | None  # Rᵀ and P
+    _noise: float  # relative error of the Jacobian
 
     @property
     def success(self) -> bool:
@@ -167,7 +169,7 @@ class LeastSquaresResult:
     @cached_property
     def rank(self) -> int:
         """Free parameters that the data can tell apart, whatever their units; 0 without a finite Jacobian."""
-        return 0 if self._factor is None else rank_of(self._factor[0], self.fun.size)
+        return 0 if self._factor is None else column_rank(self._factor[0], self._noise)
 
     @property
     def cond(self) -> float:

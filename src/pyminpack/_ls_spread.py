@@ -45,8 +45,7 @@ def spread_of(triangle: Array, rank: int) -> Spread:
         inverse = kept @ kept.T / scale / scale[:, np.newaxis]
     inverse[lost, :] = inverse[:, lost] = np.nan
     inverse[lost, lost] = np.inf
-    with np.errstate(divide="ignore"):
-        cond = float(np.float64(values[0]) / values[-1])
+    cond = float(values[0] / values[-1]) if values[-1] > 0 else np.inf
     return Spread(inverse, cond, lost)
 
 
