@@ -37,6 +37,9 @@ STATE: Final = np.dtype(
     align=True,
 )
 
+# Where a component is to be found in the state as an array of its own kind: a structured view takes ten times as long.
+_DOUBLE = np.dtype("f8")
+_PLACES: Final = {name: (STATE[name], field[1] // STATE[name].itemsize) for name, field in (STATE.fields or {}).items()}
 _RUNNING = -np.iinfo(np.int32).max  # info_running of minpack/minpack_info.f90
 _OWN_SCALING, _USER_SCALING = 1, 2
 
@@ -111,9 +114,16 @@ class Iteration:
         _minpack.lm_judge(self._control, self.diag, self._trial, trial_norm, nfev, self.x, self._state)
         return bool(self["accepted"])
 
+    def end(self, x: Array, fnorm: float, info: int) -> None:
+        """Take over where a driver has left off."""
+        self.x = x
+        state = self._state.view(STATE)
+        state["fnorm"], state["info"] = fnorm, info
+
     def __getitem__(self, component: str) -> Any:
         """A component of the state, by its name in minpack/lm_types.f90."""
-        return self._state.view(STATE)[component].item()
+        kind, place = _PLACES[component]
+        return (self._state if kind is _DOUBLE else self._state.view(kind)).item(place)
 
     @property
     def is_running(self) -> bool:
