@@ -206,7 +206,7 @@ def _triangle(matrix: Array) -> Array:
 
 
 def _as_matrix(jac: Any) -> Array:
-    """A Jacobian as float64, contiguous one way or the other, with a copy only where it must be."""
+    """A Jacobian as float64, without a copy where it is that."""
     if np.ma.is_masked(jac):
         count = np.count_nonzero(np.ma.getmaskarray(jac))
         raise InputValueError(f"jac has {count} masked values; leave those rows out")
@@ -220,5 +220,4 @@ def _as_matrix(jac: Any) -> Array:
         raise ShapeError(
             f"jac has shape {array.shape}; a Jacobian has a row for each residual and a column for each parameter"
         )
-    matrix = array.astype(np.float64, copy=False)
-    return matrix if matrix.flags.c_contiguous or matrix.flags.f_contiguous else np.ascontiguousarray(matrix)
+    return array.astype(np.float64, copy=False)
