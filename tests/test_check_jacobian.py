@@ -100,6 +100,12 @@ def test_zero_parameters_and_small_ones():
         assert check_jacobian(residuals, jacobian, x).ok
 
 
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_residuals_of_extreme_size(size: float) -> None:
+    assert check_jacobian(lambda x: size * residuals(x), lambda x: size * jacobian(x), X).ok
+    assert check_jacobian(lambda x: size * residuals(x), lambda x: -size * jacobian(x), X).wrong == 36
+
+
 def test_parameter_without_a_part():
     assert check_jacobian(lambda x: x[:1] * T, lambda x: np.stack([T, 0 * T], axis=1), [2.0, 3.0]).ok
 

@@ -422,7 +422,7 @@ def _undecided(given: Array, differences: Array, uncertainties: Array, at: Array
     found = []
     for j in range(at.size):
         error = uncertainties[:, j]
-        has_part = not max(_length(error), _length(given[:, j])) * size[j] <= _NO_PART * most
+        has_part = not _length(error) * size[j] <= _NO_PART * most
         if has_part and _is_vague(error, given[:, j], differences[:, j]):
             found.append(j)
     return tuple(found)
