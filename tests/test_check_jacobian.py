@@ -9,9 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 
+from c_library import library
 from problems.mgh import runs
 from problems.strd import load, names
-from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, check_jacobian
+from pyminpack import (
+    InputTypeError,
+    InputValueError,
+    OptionError,
+    ShapeError,
+    check_jacobian,
+    compiled_jacobian,
+    compiled_residuals,
+)
 
 T = np.linspace(0.5, 4, 12)
 X = np.array([2.5, 1.3, 0.4])
@@ -89,6 +98,12 @@ def test_zero_parameters_and_small_ones():
     """Of a model that knows of parameters of size 1 alone."""
     for x in ([0.0, 0.0, 0.0], [1e-30, 1e-12, -1e-9]):
         assert check_jacobian(residuals, jacobian, x).ok
+
+
+@pytest.mark.parametrize("size", [1e200, 1e-200])
+def test_residuals_of_extreme_size(size: float) -> None:
+    assert check_jacobian(lambda x: size * residuals(x), lambda x: size * jacobian(x), X).ok
+    assert check_jacobian(lambda x: size * residuals(x), lambda x: -size * jacobian(x), X).wrong == 36
 
 
 def test_parameter_without_a_part():
@@ -228,6 +243,63 @@ def test_rtol_says_what_is_wrong():
     assert not check_jacobian(residuals, wrong, X, rtol=1e-7).ok
 
 
+def test_missing_column_is_not_taken_for_that_of_a_parameter_without_a_part():
+    result = check_jacobian(lambda x: x[0] * T, lambda x: np.zeros((12, 2)), [1.0, 2.0])
+    assert result.wrong == 12
+    assert result.exchanged == ()
+
+
+def test_transposed_is_all_that_is_said():
+    skew = np.array([[0.0, 1.0], [-1.0, 0.0]])
+    result = check_jacobian(lambda x: skew @ x, lambda x: skew.T, [1.0, 2.0])
+    assert result.transposed
+    assert result.flipped == ()
+
+
+def test_worst_is_relative_to_the_column():
+    def spoil(jac: np.ndarray) -> None:
+        jac[2, 0] *= 1.0001
+        jac[5, 1] *= -1
+
+    scale = np.array([1e9, 1, 1])
+    result = check_jacobian(lambda x: residuals(x * scale), lambda x: changed(spoil)(x * scale) * scale, X / scale)
+    assert (result.row, result.parameter) == (5, 1)
+
+
+def test_worst_is_wrong_rather_than_uncertain():
+    """A derivative that no difference gives is as far off as can be, and yet not wrong."""
+
+    def alone(x: Any) -> np.ndarray:
+        return residuals(x) if x[0] == X[0] else np.full(T.size, np.nan)
+
+    def spoil(jac: np.ndarray) -> None:
+        jac[7, 1] *= 1.001
+
+    result = check_jacobian(alone, changed(spoil), X)
+    assert result.undecided == (0,)
+    assert result.wrong == 1
+    assert (result.row, result.parameter) == (7, 1)
+
+
+# ----------------------------------------------------------------------------------- compiled
+
+
+@pytest.mark.skipif(library() is None, reason="no C compiler here")
+def test_compiled_functions():
+    t = np.linspace(0.1, 4, 20)
+    data = np.concatenate([t, np.exp(-t)])
+    made = library()
+    fun = compiled_residuals(made.residuals, 20, data=data, signature="residuals")
+    for name, layout in (("jacobian_rows", "C"), ("jacobian_columns", "F")):
+        jac = compiled_jacobian(getattr(made, name), 20, 2, data=data, layout=layout)
+        assert check_jacobian(fun, jac, [2.5, 1.3]).ok
+    assert not check_jacobian(fun, lambda x: -jac(x), [2.5, 1.3]).ok
+    with pytest.raises(InputTypeError, match="compiled functions take no args"):
+        check_jacobian(fun, jac, [2.5, 1.3], args=(1,))
+    with pytest.raises(ShapeError, match="parameters"):
+        check_jacobian(fun, jac, [2.5, 1.3, 1.0])
+
+
 # ---------------------------------------------------------------------------------- undecided
 
 
@@ -244,9 +316,10 @@ def test_noise_leaves_a_parameter_undecided():
     assert "too coarse to tell" in repr(result)
 
 
-def test_nothing_finite_nearby_is_undecided():
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nothing_finite_nearby_is_undecided(value: float) -> None:
     def alone(x: Any) -> np.ndarray:
-        return residuals(x) if x[1] == X[1] else np.full(T.size, np.nan)
+        return residuals(x) if x[1] <= X[1] else np.full(T.size, value)
 
     result = check_jacobian(alone, jacobian, X)
     assert result.undecided == (1,)

@@ -272,15 +272,18 @@ class _Residuals:
         return values
 
     def _measure_noise(self, precision: float) -> Array:
-        """How much each residual scatters: no less than most do, nor, relative to its size, than all of them."""
+        """How much each residual scatters: no less, relative to its size, than all of them do.
+
+        One alone may look regular by chance. (Over 324 points of NIST's models in single precision, 26 Jacobians were
+        accused without that, none with it.)
+        """
         scatter = np.zeros_like(self.first)
         for line, step in enumerate(_NOISE_STEPS):
             scatter = np.fmax(scatter, self._scatter_along(step, line))
         scatter[~np.isfinite(scatter)] = 0
         whole = _length(self.first)
         relative = _length(scatter) / whole if whole > 0 else 0.0
-        least = max(precision, relative) * np.abs(self.first)
-        return np.maximum(np.maximum(scatter, np.median(scatter)), least)
+        return np.maximum(scatter, max(precision, relative) * np.abs(self.first))
 
     def _scatter_along(self, step: float, line: int) -> Array:
         """By high differences (Moré and Wild (2011), section 3)."""
@@ -419,7 +422,7 @@ def _undecided(given: Array, differences: Array, uncertainties: Array, at: Array
     found = []
     for j in range(at.size):
         error = uncertainties[:, j]
-        has_part = not max(_length(error), _length(given[:, j])) * size[j] <= _NO_PART * most
+        has_part = not _length(error) * size[j] <= _NO_PART * most
         if has_part and _is_vague(error, given[:, j], differences[:, j]):
             found.append(j)
     return tuple(found)
