@@ -22,7 +22,7 @@ contains
     !> lmdif, with a choice of the factorization: column by column, as MINPACK has it, or by blocks of rows.
     recursive subroutine lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, &
                                         nprint, info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_blocks, &
-                                        work) bind(c, name="lm_differences_")
+                                        work, apart, njev, nit) bind(c, name="lm_differences_")
         procedure(residual_function) :: fcn !! the residuals F
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
@@ -39,7 +39,7 @@ contains
         real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
         integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
         integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
-        integer(ip), intent(out) :: nfev !! evaluations of the residuals
+        integer(ip), intent(out) :: nfev !! evaluations of the residuals, as `apart` says
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
         real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
         integer(ip), intent(out) :: ipvt(n) !! its permutation: J P = Q R
@@ -47,15 +47,20 @@ contains
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
         integer(ip), intent(in) :: by_blocks !! not 0: factor by lm_factor_blocks
         real(wp), intent(inout) :: work(*) !! scratch for that: blocks_work(n) numbers
+        integer(ip), intent(in) :: apart !! not 0: evaluations for differences don't count, in nfev and against maxfev
+        integer(ip), intent(out) :: njev !! Jacobians
+        integer(ip), intent(out) :: nit !! steps accepted
 
         type(lm_control) :: control
         type(lm_state) :: state
         real(wp) :: precision
         logical :: tried
-        integer(ip) :: iflag
+        integer(ip) :: beside, iflag
 
         control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
         nfev = 0
+        njev = 0
+        nit = 0
         info = info_improper_input
         if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
 
@@ -69,7 +74,9 @@ contains
             tried = epsfcn > machine_precision .or. state%fnorm == 0
 
             do while (state%info == info_running)
-                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, ipvt, wa2, wa4)
+                call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, beside, ipvt, wa2, wa4)
+                if (apart == 0) nfev = nfev + beside
+                njev = njev + 1
                 if (iflag < 0) exit fit
                 if (nprint > 0) then
                     iflag = 0
@@ -109,13 +116,14 @@ contains
             info = iflag
         else
             info = state%info
+            nit = state%iteration - 1
         end if
         iflag = 0
         if (nprint > 0) call fcn(m, n, x, fvec, iflag)
     end subroutine lm_differences
 
     !> The Jacobian by differences, once more with longer ones where the residuals prove coarse (unfelt.f90).
-    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, nfev, verdict, &
+    recursive subroutine differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, calls, verdict, &
                                      beside, wa)
         procedure(residual_function) :: fcn
         integer(ip), intent(in) :: m, n !! residuals and parameters
@@ -126,7 +134,7 @@ contains
         integer(ip), intent(out) :: iflag !! < 0 on return where fcn asked to stop
         real(wp), intent(inout) :: precision !! relative error of the residuals, raised where it proves larger
         logical, intent(inout) :: tried !! whether `precision` is the caller's word, or has been found out
-        integer(ip), intent(inout) :: nfev !! evaluations of the residuals
+        integer(ip), intent(out) :: calls !! evaluations of the residuals
         integer(ip), intent(out) :: verdict(n) !! scratch
         real(wp), intent(out) :: beside(n), wa(m) !! scratch
 
@@ -134,18 +142,18 @@ contains
 
         iflag = 2
         call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
-        nfev = nfev + n
+        calls = n
         if (iflag < 0 .or. tried) return
         call find_unfelt(m, n, x, fvec, fjac, ldfjac, verdict)
         if (all(verdict == felt)) return
 
         tried = .true.
         call try_longer(fcn, m, n, x, fvec, fjac, ldfjac, verdict, contradicts, iflag, beside, wa)
-        nfev = nfev + 1
+        calls = calls + 1
         if (iflag < 0 .or. .not. contradicts) return
         precision = single_precision
         call fdjac2(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, wa)
-        nfev = nfev + n
+        calls = calls + n
     end subroutine differences
 
 end module minpack_lm_differences

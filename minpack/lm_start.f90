@@ -7,7 +7,7 @@ module minpack_lm_start
     use minpack_lm_types, only: lm_control, lm_state
     implicit none
     private
-    public :: lm_start
+    public :: lm_start, set_first_bound, test_gradient
 
 contains
 
@@ -34,22 +34,41 @@ contains
             return
         end if
 
-        if (state%iteration == 1) then
-            if (control%mode == mode_internal_scaling) diag = merge(acnorm, 1.0_wp, acnorm > 0)
-            wa = diag*x
-            state%xnorm = enorm(n, wa)
-            state%delta = control%factor*state%xnorm
-            if (state%delta == 0) state%delta = control%factor
-        end if
-
+        if (state%iteration == 1) call set_first_bound(control, n, acnorm, x, diag, state, wa)
         state%gnorm = largest_cosine(n, r, ldr, ipvt, qtf, acnorm, state%fnorm)
+        call test_gradient(control, n, acnorm, diag, state)
+    end subroutine lm_start
+
+    !> The scaling that the columns of the first Jacobian suggest, where it isn't the user's; and Δ.
+    pure subroutine set_first_bound(control, n, acnorm, x, diag, state, wa)
+        type(lm_control), intent(in) :: control
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: acnorm(n), x(n) !! norms of the columns of J, and the start
+        real(wp), intent(inout) :: diag(n) !! diagonal of D
+        type(lm_state), intent(inout) :: state
+        real(wp), intent(out) :: wa(n) !! scratch
+
+        if (control%mode == mode_internal_scaling) diag = merge(acnorm, 1.0_wp, acnorm > 0)
+        wa = diag*x
+        state%xnorm = enorm(n, wa)
+        state%delta = control%factor*state%xnorm
+        if (state%delta == 0) state%delta = control%factor
+    end subroutine set_first_bound
+
+    !> Whether the gradient ends the fit; if it doesn't, the scaling for the steps from here.
+    pure subroutine test_gradient(control, n, acnorm, diag, state)
+        type(lm_control), intent(in) :: control
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: acnorm(n) !! norms of the columns of J
+        real(wp), intent(inout) :: diag(n) !! diagonal of D
+        type(lm_state), intent(inout) :: state
+
         if (state%gnorm <= control%gtol) then
             state%info = info_gtol
-            return
+        else if (control%mode == mode_internal_scaling) then
+            diag = max(diag, acnorm)
         end if
-
-        if (control%mode == mode_internal_scaling) diag = max(diag, acnorm)
-    end subroutine lm_start
+    end subroutine test_gradient
 
     !> max over the columns of J, those of zeros apart, of |column · f|/(‖column‖ ‖f‖).
     pure function largest_cosine(n, r, ldr, ipvt, qtf, acnorm, fnorm) result(cosine)

@@ -6,7 +6,7 @@ module minpack_lmpar
     use minpack_qrsolv, only: qrsolv
     implicit none
     private
-    public :: lmpar
+    public :: correction, lmpar, solve_transposed_damped
 
 contains
 

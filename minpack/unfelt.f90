@@ -29,7 +29,7 @@ contains
     !> A difference of 1e-8 x is lost in such residuals: the column comes out as zeros, but for some that lay near
     !> to a rounding boundary and changed by the spacing of single precision numbers there, a power of two. In
     !> some rows at least that is more than the rounding of double precision explains.
-    pure subroutine find_unfelt(m, n, x, fvec, fjac, ldfjac, verdict)
+    pure subroutine find_unfelt(m, n, x, fvec, fjac, ldfjac, verdict) bind(c, name="find_unfelt_")
         integer(ip), intent(in) :: m, n !! residuals and parameters
         real(wp), intent(in) :: x(n), fvec(m) !! a point, and the residuals there
         integer(ip), intent(in) :: ldfjac !! leading dimension, >= m

@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from ._blocks import leastsq_blocks
     from ._check_jacobian import JacobianCheck, check_jacobian
     from ._covariance import Covariance, covariance
+    from ._least_squares import least_squares
+    from ._lm import LevenbergMarquardt
+    from ._ls_records import LeastSquaresResult, LeastSquaresState
 
 # What not every program needs, and where it is: it takes longer to import than all the rest.
 _LATER = {
@@ -35,6 +38,10 @@ _LATER = {
     "JacobianCheck": "._check_jacobian",
     "check_jacobian": "._check_jacobian",
     "covariance": "._covariance",
+    "LeastSquaresResult": "._ls_records",
+    "LeastSquaresState": "._ls_records",
+    "LevenbergMarquardt": "._lm",
+    "least_squares": "._least_squares",
     "leastsq_blocks": "._blocks",
 }
 
@@ -61,6 +68,9 @@ __all__ = [
     "InputTypeError",
     "InputValueError",
     "JacobianCheck",
+    "LeastSquaresResult",
+    "LeastSquaresState",
+    "LevenbergMarquardt",
     "OptionError",
     "PyminpackError",
     "ShapeError",
@@ -70,6 +80,7 @@ __all__ = [
     "compiled_jacobian",
     "compiled_residuals",
     "covariance",
+    "least_squares",
     "leastsq",
     "leastsq_blocks",
     "numba_signatures",

@@ -18,7 +18,7 @@ extern void lm_differences_(lm_residual_function *fcn, int *m, int *n, double *x
                             double *xtol, double *gtol, int *maxfev, double *epsfcn, double *diag, int *mode,
                             double *factor, int *nprint, int *info, int *nfev, double *fjac, int *ldfjac, int *ipvt,
                             double *qtf, double *wa1, double *wa2, double *wa3, double *wa4, int *by_blocks,
-                            double *work);
+                            double *work, int *apart, int *njev, int *nit);
 extern void lmtri_(lm_triangle_function *fcn, int *m, int *n, double *x, double *fvec, double *t, double *r,
                    double *ftol, double *xtol, double *gtol, int *maxfev, double *diag, int *mode, double *factor,
                    int *info, int *nfev, int *njev, int *ipvt, double *qtf, double *wa1, double *wa2, double *wa3,

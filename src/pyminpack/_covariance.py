@@ -1,5 +1,6 @@
 """Covariance of fitted parameters, and which of them the data determine at all."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 from warnings import warn
@@ -136,14 +137,14 @@ def covariance(jac: npt.ArrayLike, *, variance: float = 1.0, rtol: float | None 
     r = _triangle(matrix)
     order = np.arange(1, n + 1, dtype=np.int32)
     result = uncertainty(r, order, m, variance=of_variance, tol=tol)
-    warn_of_unidentifiable(result, stacklevel=3)
+    warn_of(result.unidentifiable, result.rank, n, stacklevel=3)
     return result
 
 
 def uncertainty(r: Array, ipvt: Indices, m: int, *, variance: float = 1.0, tol: float | None = None) -> Covariance:
     """The same from a factorization: R in the lower triangle of r, as the core's routines give it, and P.
 
-    m is the number of rows of the Jacobian. No warning: warn_of_unidentifiable gives it. R that is not finite
+    m is the number of rows of the Jacobian. No warning: warn_of gives it. R that is not finite
     determines no parameter.
     """
     n = len(ipvt)
@@ -169,16 +170,15 @@ def uncertainty(r: Array, ipvt: Indices, m: int, *, variance: float = 1.0, tol: 
     )
 
 
-def warn_of_unidentifiable(result: Covariance, stacklevel: int) -> None:
-    """One warning that names the parameters without an answer, where there are any."""
-    free = result.unidentifiable
+def warn_of(unidentifiable: Sequence[int], rank: int, n: int, stacklevel: int) -> None:
+    """One warning that names the parameters without an answer, of n, where there are any."""
+    free = unidentifiable
     if not free:
         return
-    n = result.stderr.size
     named = ", ".join(f"x[{j}]" for j in free[:12]) + (f" and {len(free) - 12} more" if len(free) > 12 else "")
     tell = "parameter" if len(free) == 1 else "parameters"
     warn(
-        f"the data do not determine the {tell} {named}: the Jacobian has rank {result.rank} for {n} parameters; their "
+        f"the data do not determine the {tell} {named}: the Jacobian has rank {rank} for {n} parameters; their "
         "standard errors are inf (fix some of them, or add data that tells them apart)",
         UnidentifiableWarning,
         stacklevel=stacklevel,

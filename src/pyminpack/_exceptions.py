@@ -28,5 +28,5 @@ class ShapeError(InputTypeError, InputValueError):
     """
 
 
-class UnidentifiableWarning(UserWarning):
+class UnidentifiableWarning(RuntimeWarning):
     """Parameters that the data do not determine: their standard errors are infinite."""

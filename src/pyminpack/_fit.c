@@ -27,7 +27,10 @@ const char lm_fit_blocks_doc[] =
     "fit_blocks(func, jac, x0, fvec, args, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, diag, factor)\n\n"
     "lmdif, or lmder where jac is not None, with Jacobians factored by blocks of rows; fvec is func(x0, *args),\n"
     "not evaluated again where func is Python's, and becomes the residuals at the solution. An empty diag asks for MINPACK's own scaling. Gives what\n"
-    "fit_compiled does with full_output; fjac holds R and below it, with jac, zeros.";
+    "fit_compiled does with full_output; fjac holds R and below it, with jac, zeros.\n"
+    "With one more argument that is true: by blocks only where that pays, and evaluations for differences count\n"
+    "neither against maxfev nor in nfev; njev tells how many Jacobians there were, and a further number how many\n"
+    "steps were accepted, which is known without jac alone.";
 
 const char lm_blocks_pay_doc[] =
     "blocks_pay(m, n)\n\n"
@@ -170,6 +173,7 @@ typedef struct request {
     PyTupleObject *args; /* or NULL */
     int m, n, maxfev;
     int col_deriv;
+    int apart; /* not 0: evaluations for differences don't count */
     int by_blocks; /* how to factor Jacobians: not 0 for blocks of rows */
     double ftol, xtol, gtol, epsfcn, factor;
     const double *diag; /* NULL for MINPACK's own scaling */
@@ -179,6 +183,7 @@ typedef struct request {
 /* How a fit ended. */
 typedef struct {
     int info, nfev, njev;
+    int nit; /* steps accepted, where Jacobians are by differences */
 } ending;
 
 /* A float, or an int that is small enough to be one. */
@@ -312,7 +317,7 @@ static void run_lmder(request *ask, double *x, results *found, ending *end)
 
 static void run_lm_differences(request *ask, double *x, results *found, ending *end, double *blocks)
 {
-    int m = ask->m, n = ask->n, mode = ask->diag ? 2 : 1, nprint = 0, by_blocks = 1;
+    int m = ask->m, n = ask->n, mode = ask->diag ? 2 : 1, nprint = 0;
     lm_frame frame;
     lm_residual_function *callback = lm_push_residuals(&frame, ask->func, ask->args, m, n);
 
@@ -322,7 +327,8 @@ static void run_lm_differences(request *ask, double *x, results *found, ending *
     double *diag = put_scale(&frame, ask), *scratch = diag + n;
     lm_differences_(callback, &m, &n, x, found->fvec, &ask->ftol, &ask->xtol, &ask->gtol, &ask->maxfev, &ask->epsfcn,
                     diag, &mode, &ask->factor, &nprint, &end->info, &end->nfev, found->fjac, &m, found->ipvt,
-                    found->qtf, scratch, scratch + n, scratch + 2 * n, scratch + 3 * n, &by_blocks, blocks);
+                    found->qtf, scratch, scratch + n, scratch + 2 * n, scratch + 3 * n, &ask->by_blocks, blocks,
+                    &ask->apart, &end->njev, &end->nit);
     lm_pop(&frame);
 }
 
@@ -357,7 +363,7 @@ static int run(request *ask, double *x, results *found, ending *end)
     enum { LINE = 64 }; /* bytes of a cache line, and of the widest vector */
     const size_t order = (size_t)ask->n + 1;
 
-    if (!ask->by_blocks) {
+    if (!ask->by_blocks && (ask->jac != NULL || !ask->apart)) {
         (ask->jac == NULL ? run_lmdif : run_lmder)(ask, x, found, end);
         return !PyErr_Occurred();
     }
@@ -376,8 +382,12 @@ static int run(request *ask, double *x, results *found, ending *end)
 /* (x, fvec, info, nfev, njev, fjac, ipvt, qtf) */
 static PyObject *tell(const request *ask, PyObject *x, const results *found, const ending *end)
 {
-    PyObject *njev = ask->jac ? PyLong_FromLong(end->njev) : Py_NewRef(Py_None);
+    PyObject *njev = ask->jac || ask->apart ? PyLong_FromLong(end->njev) : Py_NewRef(Py_None);
 
+    if (ask->apart) {
+        return Py_BuildValue("OOiiNOOOi", x, found->array[0], end->info, end->nfev, njev, found->array[1],
+                             found->array[3], found->array[2], end->nit);
+    }
     return Py_BuildValue("OOiiNOOO", x, found->array[0], end->info, end->nfev, njev, found->array[1], found->array[3],
                          found->array[2]);
 }
@@ -437,9 +447,9 @@ PyObject *lm_fit_blocks(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *diag, *jac;
     request request = {.by_blocks = 1, .full_output = 1};
 
-    if (!PyArg_ParseTuple(args, "OOOOO!pdddidOd:fit_blocks", &request.func, &jac, &request.x0, &request.fvec, &PyTuple_Type,
+    if (!PyArg_ParseTuple(args, "OOOOO!pdddidOd|p:fit_blocks", &request.func, &jac, &request.x0, &request.fvec, &PyTuple_Type,
                           &request.args, &request.col_deriv, &request.ftol, &request.xtol, &request.gtol,
-                          &request.maxfev, &request.epsfcn, &diag, &request.factor)) {
+                          &request.maxfev, &request.epsfcn, &diag, &request.factor, &request.apart)) {
         return NULL;
     }
     request.jac = jac == Py_None ? NULL : jac;
@@ -449,6 +459,7 @@ PyObject *lm_fit_blocks(PyObject *Py_UNUSED(self), PyObject *args)
     }
     request.m = (int)PyArray_DIM((PyArrayObject *)request.fvec, 0);
     request.n = (int)PyArray_DIM((PyArrayObject *)request.x0, 0);
+    request.by_blocks = !request.apart || blocks_pay_(&request.m, &request.n);
     request.diag = PyArray_DIM((PyArrayObject *)diag, 0) > 0 ? PyArray_DATA((PyArrayObject *)diag) : NULL;
     return fit(&request);
 }

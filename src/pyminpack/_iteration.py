@@ -1,7 +1,8 @@
 """The Levenberg-Marquardt iteration in the hands of its caller, who brings norms and triangles.
 
 MINPACK's drivers in `minpack/` are loops round three decisions, `lm_start`, `lm_propose` and `lm_judge`. This is the
-same loop taken apart: the decisions are those very routines, so the iterates are the drivers'.
+same loop taken apart: the decisions are those very routines, so the iterates are the drivers'. Within bounds
+`lm_start_box` and `lm_propose_box` take the place of the first two.
 """
 
 from typing import Any, Final
@@ -36,6 +37,9 @@ STATE: Final = np.dtype(
     align=True,
 )
 
+# Where a component is to be found in the state as an array of its own kind: a structured view takes ten times as long.
+_DOUBLE = np.dtype("f8")
+_PLACES: Final = {name: (STATE[name], field[1] // STATE[name].itemsize) for name, field in (STATE.fields or {}).items()}
 _RUNNING = -np.iinfo(np.int32).max  # info_running of minpack/minpack_info.f90
 _OWN_SCALING, _USER_SCALING = 1, 2
 
@@ -54,18 +58,30 @@ class Iteration:
         The scale factors in use.
     r, ipvt, qtf, acnorm
         The factorization that the last `start` was given.
+    held : ndarray of bool, shape (n,)
+        After `start`: which parameters are at a bound with the gradient pointing outwards.
     """
 
     def __init__(
-        self, x: Array, fnorm: float, options: tuple[float, float, float, int, float], scale: Array | None = None
+        self,
+        x: Array,
+        fnorm: float,
+        options: tuple[float, float, float, int, float],
+        scale: Array | None = None,
+        bounds: tuple[Array, Array] | None = None,
     ) -> None:
-        """Begin at x, where the residuals have this norm; options are ftol, xtol, gtol, maxfev and factor."""
+        """Begin at x, where the residuals have this norm; options are ftol, xtol, gtol, maxfev and factor.
+
+        Bounds are the lower and the upper ones, infinite where there are none, and x is within them.
+        """
         ftol, xtol, gtol, maxfev, factor = options
         mode = _OWN_SCALING if scale is None else _USER_SCALING
         self.x = x.copy()
         self.diag = np.ones_like(x) if scale is None else scale.copy()
         self._control = np.array([(ftol, xtol, gtol, factor, maxfev, mode)], CONTROL).view(np.float64)
         self._trial = self.x
+        self._bounds = None if bounds is None or np.all(np.isinf(bounds)) else bounds
+        self.held = np.zeros(x.size, np.bool_)
         self.begin(fnorm)
 
     def begin(self, fnorm: float) -> None:
@@ -78,11 +94,19 @@ class Iteration:
         Takes the arrays over: the part of `r` that isn't R is scratch.
         """
         self.r, self.ipvt, self.qtf, self.acnorm = r, ipvt, qtf, acnorm
-        _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
+        if self._bounds is None:
+            _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
+            return
+        held = _minpack.lm_start_box(self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state)
+        self.held = held.astype(np.bool_)
 
     def propose(self) -> Array:
         """Where to evaluate the residuals next."""
-        self._trial, self.step = _minpack.lm_propose(self.r, self.ipvt, self.qtf, self.diag, self.x, self._state)
+        at = self.r, self.ipvt, self.qtf, self.diag, self.x
+        if self._bounds is None:
+            self._trial, self.step = _minpack.lm_propose(*at, self._state)
+        else:
+            self._trial, self.step = _minpack.lm_propose_box(*at, *self._bounds, self._state)
         return self._trial
 
     def judge(self, trial_norm: float, nfev: int) -> bool:
@@ -90,9 +114,16 @@ class Iteration:
         _minpack.lm_judge(self._control, self.diag, self._trial, trial_norm, nfev, self.x, self._state)
         return bool(self["accepted"])
 
+    def end(self, x: Array, fnorm: float, info: int) -> None:
+        """Take over where a driver has left off."""
+        self.x = x
+        state = self._state.view(STATE)
+        state["fnorm"], state["info"] = fnorm, info
+
     def __getitem__(self, component: str) -> Any:
         """A component of the state, by its name in minpack/lm_types.f90."""
-        return self._state.view(STATE)[component].item()
+        kind, place = _PLACES[component]
+        return (self._state if kind is _DOUBLE else self._state.view(kind)).item(place)
 
     @property
     def is_running(self) -> bool:

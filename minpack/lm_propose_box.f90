@@ -1,0 +1,259 @@
+!> Second of the three decisions of an iteration within bounds: where to try next.
+module minpack_lm_propose_box
+    use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
+    use minpack_constants, only: bound_slack, least_fraction, machine_precision
+    use minpack_enorm, only: enorm
+    use minpack_kinds, only: ip, wp
+    use minpack_lm_propose, only: lm_propose
+    use minpack_lm_types, only: lm_state
+    use minpack_lmpar, only: correction, solve_transposed_damped
+    implicit none
+    private
+    public :: lm_propose_box
+
+    !> Columns of the scratch that are this module's, behind boxsolv's matrix and vectors.
+    integer(ip), parameter :: own_vectors = 5_ip
+    !> Values of λ at most. Newton's iteration takes some three; the bounds halve on a logarithmic scale if it must.
+    integer(ip), parameter :: most_trials = 30_ip
+    !> Columns are damped by this fraction of their length at least, lest a solution be undetermined: in directions
+    !> that the data leave open the step is then of the size of rounding's share in f, which moves nothing.
+    real(wp), parameter :: least_damping = 10*machine_precision
+
+contains
+
+    !> lm_propose's trial point where that lies within the bounds, to the bit. Otherwise that of the model's minimum
+    !> within the bounds and, in place of a sphere, ‖D p‖ <= 1.1 Δ: for a given λ,
+    !>
+    !>     p(λ) minimizes ‖f + J p‖² + λ ‖D p‖² within lower <= x + p <= upper  (boxsolv),
+    !>
+    !> and λ >= 0 is such that either λ = 0 and ‖D p‖ <= 1.1 Δ, or | ‖D p‖ - Δ | <= 0.1 Δ, as lmpar has it without
+    !> bounds. ‖D p(λ)‖ never grows with λ: Newton's iteration on 1/‖D p(λ)‖, whose slope the free variables
+    !> determine, is kept between bounds that close in. A step so chosen reduces the model at least as much as any
+    !> other one within the bounds that isn't longer.
+    pure subroutine lm_propose_box(n, r, ldr, ipvt, qtf, diag, x, lower, upper, state, trial, step, side, place, work) &
+            bind(c, name="lm_propose_box_")
+        integer(ip), intent(in) :: n !! parameters
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(in) :: diag(n) !! diagonal of D
+        real(wp), intent(in) :: x(n) !! the iterate, within the bounds
+        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none
+        type(lm_state), intent(inout) :: state
+        real(wp), intent(out) :: trial(n) !! x + p, within the bounds
+        real(wp), intent(out) :: step(n) !! p
+        integer(ip), intent(out) :: side(n), place(n, 2) !! scratch
+        real(wp), intent(out) :: work(n, n + 10) !! scratch: boxsolv's matrix (n + 1 columns) and 4 vectors, 5 more
+
+        real(wp) :: delta
+        integer(ip) :: first
+
+        delta = state%delta
+        call lm_propose(n, r, ldr, ipvt, qtf, diag, x, state, trial, step, work(1, 1), work(1, 2))
+        if (all(trial >= lower .and. trial <= upper)) return
+
+        first = n + 2 + boxsolv_vectors
+        call guess_sides(n, trial, lower, upper, side)
+        call find_step(n, r, ldr, ipvt, qtf, diag, delta, x, lower, upper, state%par, step, state%pnorm, side, place, &
+                       work, work(1, n + 2), work(1, first), work(1, first + 1), work(1, first + 2), &
+                       work(1, first + 3), work(1, first + 4))
+        call take_step(n, x, lower, upper, side, step, trial)
+
+        if (state%iteration == 1) state%delta = min(delta, state%pnorm)
+        call predict(n, r, ldr, ipvt, qtf, step, work, state)
+    end subroutine lm_propose_box
+
+    !> Variables that the step without bounds takes beyond one, to that one.
+    pure subroutine guess_sides(n, trial, lower, upper, side)
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: trial(n), lower(n), upper(n) !! the trial point and bounds
+        integer(ip), intent(out) :: side(n) !! as boxsolv wants it
+
+        integer(ip) :: i
+
+        do i = 1, n
+            side(i) = is_free
+            if (trial(i) > upper(i)) side(i) = at_upper
+            if (trial(i) < lower(i)) side(i) = at_lower
+        end do
+    end subroutine guess_sides
+
+    !> λ and p(λ).
+    pure subroutine find_step(n, r, ldr, ipvt, qtf, diag, delta, x, lower, upper, par, p, pnorm, side, place, w, v, &
+                              lo, hi, norms, mu, wa)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(in) :: diag(n) !! diagonal of D
+        real(wp), intent(in) :: delta !! Δ
+        real(wp), intent(in) :: x(n), lower(n), upper(n) !! the iterate and its bounds
+        real(wp), intent(inout) :: par !! estimate of λ; on return λ
+        real(wp), intent(out) :: p(n), pnorm !! the step, and ‖D p‖
+        integer(ip), intent(inout) :: side(n) !! which bounds hold: a guess, and what became of it
+        integer(ip), intent(out) :: place(n, 2) !! scratch
+        real(wp), intent(out) :: w(n, n + 1), v(n, boxsolv_vectors) !! scratch for boxsolv
+        real(wp), intent(out) :: lo(n), hi(n), norms(n), mu(n), wa(n) !! scratch
+
+        real(wp) :: least, most, phi
+        integer(ip) :: nfree, rounds, trial
+
+        lo = min(lower - x, 0.0_wp)
+        hi = max(upper - x, 0.0_wp)
+        call column_lengths(n, r, ldr, ipvt, norms)
+
+        call set_damping(n, 0.0_wp, diag, norms, mu)
+        call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, side, p, nfree, place, rounds, w, v)
+        wa = diag*p
+        pnorm = enorm(n, wa)
+        if (pnorm - delta <= bound_slack*delta) then
+            par = 0
+            return
+        end if
+
+        least = 0
+        most = most_damping(n, r, ldr, ipvt, qtf, diag, lo, hi, delta)
+        if (.not. (par > 0 .and. par <= most)) par = least_fraction*most
+        do trial = 1, most_trials
+            call set_damping(n, par, diag, norms, mu)
+            call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, side, p, nfree, place, rounds, w, v)
+            wa = diag*p
+            pnorm = enorm(n, wa)
+            phi = pnorm - delta
+            if (abs(phi) <= bound_slack*delta) return
+            if (phi > 0) least = max(least, par)
+            if (phi < 0) most = min(most, par)
+            call improve(n, nfree, place, ipvt, diag, wa, pnorm, delta, w, v, mu, least, most, par)
+        end do
+
+        if (phi <= 0) return
+        p = p*(delta/pnorm) ! rounding has kept λ from where it should be; between 0 and p all is within the bounds
+        wa = diag*p
+        pnorm = enorm(n, wa)
+        side = is_free
+    end subroutine find_step
+
+    !> Norms of the columns of R Pᵀ.
+    pure subroutine column_lengths(n, r, ldr, ipvt, norms)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(out) :: norms(n)
+
+        integer(ip) :: j
+
+        do j = 1, n
+            norms(ipvt(j)) = enorm(j, r(1, j))
+        end do
+    end subroutine column_lengths
+
+    !> The diagonal of sqrt(λ) D, or a little more.
+    pure subroutine set_damping(n, par, diag, norms, mu)
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: par !! λ
+        real(wp), intent(in) :: diag(n), norms(n) !! diagonal of D, and norms of the columns of R Pᵀ
+        real(wp), intent(out) :: mu(n) !! the result, > 0
+
+        integer(ip) :: i
+
+        do i = 1, n
+            mu(i) = max(sqrt(par)*diag(i), least_damping*norms(i))
+            if (.not. mu(i) > 0) mu(i) = diag(i)
+        end do
+    end subroutine set_damping
+
+    !> A λ from which on ‖D p(λ)‖ <= Δ: ‖D⁻¹ g‖/Δ, of the variables that the gradient g lets move.
+    pure function most_damping(n, r, ldr, ipvt, qtf, diag, lo, hi, delta) result(most)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n), diag(n) !! first n entries of Qᵀf, diagonal of D
+        real(wp), intent(in) :: lo(n), hi(n) !! bounds of the step
+        real(wp), intent(in) :: delta !! Δ
+        real(wp) :: most
+
+        real(wp) :: g, largest_slope, total
+        integer(ip) :: i, j, pass
+
+        largest_slope = 0
+        total = 0
+        do pass = 1, 2 ! the largest first, lest a square overflow
+            do j = 1, n
+                g = 0
+                do i = 1, j
+                    g = g + r(i, j)*qtf(i)
+                end do
+                g = g/diag(ipvt(j))
+                if (g > 0 .and. lo(ipvt(j)) >= 0 .or. g < 0 .and. hi(ipvt(j)) <= 0) cycle
+                if (pass == 1) largest_slope = max(largest_slope, abs(g))
+                if (pass == 2 .and. largest_slope > 0) total = total + (g/largest_slope)**2
+            end do
+        end do
+        most = (largest_slope/delta)*sqrt(total)
+    end function most_damping
+
+    !> The next λ: Newton's, where that is between the bounds.
+    pure subroutine improve(n, nfree, place, ipvt, diag, dp, pnorm, delta, w, v, y, least, most, par)
+        integer(ip), intent(in) :: n, nfree !! parameters, and free ones
+        integer(ip), intent(in) :: place(nfree), ipvt(n) !! columns that are free, and P
+        real(wp), intent(in) :: diag(n), dp(n) !! diagonal of D, and D p
+        real(wp), intent(in) :: pnorm, delta !! ‖D p‖ and Δ
+        real(wp), intent(in) :: w(n, n + 1), v(n, boxsolv_vectors) !! Sᵀ and, first, its diagonal
+        real(wp), intent(out) :: y(n) !! scratch
+        real(wp), intent(in) :: least, most !! bounds
+        real(wp), intent(inout) :: par !! λ
+
+        integer(ip) :: k
+        real(wp) :: norm
+
+        do k = 1, nfree
+            y(k) = diag(ipvt(place(k)))*(dp(ipvt(place(k)))/pnorm)
+        end do
+        call solve_transposed_damped(nfree, w, n, v(1, 1), y)
+        norm = enorm(nfree, y)
+        if (norm > 0) par = par + correction(nfree, y, pnorm - delta, delta)
+        if (norm > 0 .and. par > least .and. par < most) return
+        par = sqrt(max(least, least_fraction*most))*sqrt(most)
+    end subroutine improve
+
+    !> The trial point; variables that a bound holds get its very value.
+    pure subroutine take_step(n, x, lower, upper, side, step, trial)
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: x(n), lower(n), upper(n), step(n) !! the iterate, its bounds, p
+        integer(ip), intent(in) :: side(n) !! which bound holds
+        real(wp), intent(out) :: trial(n)
+
+        trial = min(max(x + step, lower), upper)
+        trial = merge(lower, merge(upper, trial, side == at_upper), side == at_lower)
+    end subroutine take_step
+
+    !> What the model says of the step.
+    pure subroutine predict(n, r, ldr, ipvt, qtf, step, change, state)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n), step(n) !! first n entries of Qᵀf, and p
+        real(wp), intent(out) :: change(n) !! scratch: J p/‖f‖
+        type(lm_state), intent(inout) :: state
+
+        real(wp) :: slope, square
+        integer(ip) :: i, j
+
+        change = 0
+        do j = 1, n
+            do i = 1, j
+                change(i) = change(i) + r(i, j)*(step(ipvt(j))/state%fnorm)
+            end do
+        end do
+        slope = 0
+        square = 0
+        do i = 1, n
+            slope = slope + change(i)*(qtf(i)/state%fnorm)
+            square = square + change(i)**2
+        end do
+        state%dirder = min(slope, 0.0_wp)
+        state%prered = max(-(2*slope + square), 0.0_wp) ! not < 0: that would take an uphill step for a success
+    end subroutine predict
+
+end module minpack_lm_propose_box

@@ -1,0 +1,298 @@
+"""Jacobians for `least_squares`: the user's, or by differences of three kinds, never outside the bounds."""
+
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from . import _minpack
+from ._convert import DOUBLE, Array, as_real_view, describe
+from ._exceptions import InputTypeError, InputValueError, ShapeError
+from ._iteration import Iteration
+from ._model import Call, Model
+from ._outcome import MAXFEV
+
+# workers(function, items) gives function(item) of each.
+Workers: TypeAlias = int | Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
+
+# As minpack/unfelt.f90 has them.
+SINGLE: Final = float(np.finfo(np.float32).eps)
+_CONTRADICTION: Final = 0.5
+_PROMISE: Final = DOUBLE**0.5
+_FELT, _COARSE = 0, 2
+_SMALLEST: Final = float(np.finfo(np.float64).tiny)
+
+
+class Jacobian(Protocol):
+    """Where Jacobians come from."""
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        """The Jacobian by the free parameters at x, where the residuals are f; of shape (m, n), in any order."""
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        """Whether a fit that has ended should begin anew, with a Jacobian that it had better have had."""
+
+    @property
+    def noise(self) -> float:
+        """Relative error of the Jacobian, beyond rounding."""
+
+
+class GivenJacobian:
+    """The user's function."""
+
+    noise = 0.0
+
+    def __init__(self, model: Model, call: Call | None) -> None:
+        """Ask `call`; or where that is None, take what the model's own function gave."""
+        self._model, self._call = model, call
+        self.last = np.empty(0)  # where `plain` was asked last
+
+    def plain(self, x: Array, *_: Any) -> npt.NDArray[Any]:
+        """For a driver of the core: the Jacobian at x, which is an array of the callee's own."""
+        self.last = x
+        return self.at(x, x)
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        model = self._model
+        if self._call is None:
+            source, result, model.given = "fun", model.given, None
+            if result is None:  # what it gave was for another point
+                model.residuals(x)
+                result, model.given = model.given, None
+        else:
+            model.require_time()
+            source, result = "jac", self._call(model.whole(x))
+        return self._columns(as_real_view(result, source, "a Jacobian"), x, source)
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        return False
+
+    def _columns(self, jacobian: npt.NDArray[Any], x: Array, source: str) -> npt.NDArray[Any]:
+        free, m = self._model.free, self._model.m
+        whole = self._model.whole(x)
+        n = whole.size
+        if jacobian.ndim < 2 and jacobian.size == m * n and 1 in (m, n):
+            jacobian = jacobian.reshape(m, n)
+        if jacobian.shape != (m, n):
+            hint = "; it is transposed: give jacobian.T, which copies nothing" if jacobian.shape == (n, m) else ""
+            raise ShapeError(
+                f"{source} gave a Jacobian of shape {jacobian.shape} at x = {describe(whole)}, where {m} residuals "
+                f"and {n} parameters need {(m, n)}, derivatives across the rows{hint}"
+            )
+        if free is not None:
+            jacobian = jacobian[:, free]
+        with np.errstate(over="ignore"):
+            return jacobian.astype(np.float64, copy=False)
+
+
+class _Differences:
+    """What differences of all kinds have in common: steps relative to the parameters, and who evaluates."""
+
+    power: float  # of the relative error of the residuals, that a step is long
+    _order = 1.0  # of the power of the steps' length, that the error is
+
+    @property
+    def noise(self) -> float:
+        """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
+        return float(2 * max(self._precision_in_use(), DOUBLE) ** (self._order * self.power))
+
+    def _precision_in_use(self) -> float:
+        return self._model.precision
+
+    def __init__(
+        self,
+        model: Model,
+        bounds: tuple[Array, Array] | None,
+        steps: Array | None,
+        typical: Array | None,
+        workers: Workers | None,
+    ) -> None:
+        self._model, self._bounds, self._steps, self._typical, self._workers = model, bounds, steps, typical, workers
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        return False
+
+    def _sizes(self, x: Array) -> Array:
+        """What steps are relative to: |x|, but no less than the typical size, and 1 where that is 0."""
+        sizes = np.abs(x)
+        if self._typical is not None:
+            sizes = np.maximum(sizes, self._typical)
+        return sizes if sizes.all() else np.where(sizes == 0, 1.0, sizes)
+
+    def _lengths(self, sizes: Array, precision: float) -> Array:
+        """How long to step; the user's sign is kept."""
+        lengths = (precision**self.power if self._steps is None else self._steps) * sizes
+        return lengths if lengths.all() else np.where(lengths == 0, _SMALLEST, lengths)
+
+    def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterator[Any]:
+        """What the function gives at points of free parameters, one after another."""
+        model = self._model
+        if isinstance(self._workers, int) and self._workers > 1:
+            model.require_time()
+            with ThreadPoolExecutor(self._workers) as pool:
+                yield from pool.map(model.call, [model.whole(point) for point in points])
+        elif callable(self._workers):
+            model.require_time()
+            count = 0
+            for count, answer in enumerate(self._workers(model.call, [model.whole(point) for point in points]), 1):
+                if count <= len(points):
+                    yield answer
+            if count != len(points):
+                raise InputValueError(f"workers gave {count} results for {len(points)} evaluations of fun")
+        else:
+            for point in points:
+                model.require_time()
+                yield model.call(model.whole(point))
+
+    def _differences(self, points: list[Array], f: Array) -> Array:
+        """What the residuals at points have more than f, a row for each."""
+        model = self._model
+        rows = np.empty((len(points), f.size))
+        with np.errstate(invalid="ignore", over="ignore"):
+            for row, answer in enumerate(self._evaluate(points)):
+                np.subtract(model.as_view(answer, points[row]), f, out=rows[row])
+        return rows
+
+
+class ForwardDifferences(_Differences):
+    """One evaluation a parameter, by MINPACK's steps where there is no word of others."""
+
+    power = 0.5
+
+    def _precision_in_use(self) -> float:
+        return self._precision
+
+    def __init__(self, *args: Any) -> None:
+        super().__init__(*args)
+        self._precision = 0.0  # not known yet
+        self._tried = False  # whether the precision has been found out
+
+    def at(self, x: Array, f: Array) -> Array:
+        if self._precision == 0:
+            self._precision = self._model.precision
+            self._tried = self._precision > DOUBLE or self._steps is not None or not f.any()
+        sizes = self._sizes(x)
+        columns = self._columns(x, f, sizes)
+        return (columns if self._tried else self._looked_at(x, f, sizes, columns)).T
+
+    def _looked_at(self, x: Array, f: Array, sizes: Array, columns: Array) -> Array:
+        """The same, or by longer steps where the residuals prove coarser than their dtype."""
+        verdict = _minpack.find_unfelt(sizes, f, columns)
+        if not verdict.any():
+            return columns
+        unfelt = verdict != _FELT
+        self._tried = True
+        beside = self._inside(x, x + unfelt * (SINGLE**0.5 * sizes))
+        moved = self._differences([beside], f)[0]
+        change = _minpack.enorm(moved)
+        for j in np.flatnonzero(verdict == _COARSE):
+            moved -= (beside[j] - x[j]) * columns[j]
+        if not _minpack.enorm(moved) > _CONTRADICTION * change:
+            return columns
+        self._precision = SINGLE
+        return self._columns(x, f, sizes)
+
+    def was_misled(self, iteration: Iteration) -> bool:
+        """Whether a fit ends where it began although differences promised more: then it is they that are wrong."""
+        if (
+            self._steps is not None
+            or self._precision > DOUBLE
+            or iteration.is_running
+            or iteration["info"] == MAXFEV
+            or iteration["iteration"] > 1
+            or iteration["wall"] != 0
+            or not iteration["prered"] > _PROMISE
+        ):
+            return False
+        self._precision, self._tried = SINGLE, True
+        return True
+
+    def _columns(self, x: Array, f: Array, sizes: Array) -> Array:
+        points, lengths = self._points(x, self._lengths(sizes, self._precision))
+        columns = self._differences(points, f)
+        with np.errstate(invalid="ignore", over="ignore"):
+            columns /= lengths[:, np.newaxis]
+        return columns
+
+    def _points(self, x: Array, lengths: Array) -> tuple[list[Array], Array]:
+        """Where to evaluate, and how far that is."""
+        stepped = x + lengths
+        if self._bounds is not None:
+            low, high = self._bounds
+            outside = (stepped > high) | (stepped < low)
+            if outside.any():
+                backwards = x - lengths
+                farther = np.where(high - x >= x - low, high, low)
+                there = np.where((backwards <= high) & (backwards >= low), backwards, farther)
+                stepped = np.where(outside, there, stepped)
+                lengths = np.where(outside, stepped - x, lengths)
+        return [_with(x, j, value) for j, value in enumerate(stepped.tolist())], lengths
+
+    def _inside(self, x: Array, point: Array) -> Array:
+        """A point, by steps in the other direction where it is outside the bounds, or clipped."""
+        if self._bounds is None:
+            return point
+        low, high = self._bounds
+        turned = np.where((point > high) | (point < low), 2 * x - point, point)
+        return np.clip(turned, low, high)
+
+
+class CentralDifferences(_Differences):
+    """Two evaluations a parameter: on either side, or on one side where a bound is near."""
+
+    power = 1 / 3
+    _order = 2.0
+
+    def at(self, x: Array, f: Array) -> Array:
+        lengths = np.abs(self._lengths(self._sizes(x), max(self._model.precision, DOUBLE)))
+        near, far = self._points(x, lengths)
+        points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
+        rises = self._differences(points, f)
+        a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
+        with np.errstate(invalid="ignore", over="ignore"):
+            columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
+        return columns.T
+
+    def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:
+        """Values of each parameter to go with its own: on either side, or both on the side that has room."""
+        near, far = x + lengths, x - lengths
+        if self._bounds is None:
+            return near, far
+        low, high = self._bounds
+        outside = (near > high) | (far < low)
+        side = np.where(high - x >= x - low, 1.0, -1.0)
+        room = np.minimum(lengths, np.maximum(high - x, x - low) / 2)
+        one_sided = np.clip(x + side * room, low, high), np.clip(x + 2 * side * room, low, high)
+        return np.where(outside, one_sided[0], near), np.where(outside, one_sided[1], far)
+
+
+class ComplexSteps(_Differences):
+    """One evaluation a parameter, of a function that takes complex numbers: no difference, and so no rounding."""
+
+    power = 1.0
+    noise = 0.0
+
+    def at(self, x: Array, f: Array) -> Array:
+        lengths = self._lengths(self._sizes(x), DOUBLE)
+        points = [_with(x.astype(np.complex128), j, x[j] + 1j * length) for j, length in enumerate(lengths.tolist())]
+        columns = np.empty((x.size, f.size))
+        for j, answer in enumerate(self._evaluate(points)):
+            residuals = np.asarray(answer)
+            if residuals.dtype.kind != "c":
+                raise InputTypeError(
+                    f"fun gave residuals of dtype {residuals.dtype} for complex x; jac='cs' needs a function that "
+                    "computes with complex numbers all the way: use '3-point' where it can't"
+                )
+            if residuals.size != f.size:
+                raise ShapeError(f"fun gave {residuals.size} residuals for complex x, and {f.size} for real x")
+            columns[j] = residuals.imag.ravel() / lengths[j]
+        return columns.T
+
+
+def _with(x: npt.NDArray[Any], j: int, value: complex) -> npt.NDArray[Any]:
+    """The same with another value for one parameter."""
+    point = x.copy()
+    point[j] = value
+    return point
