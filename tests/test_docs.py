@@ -23,6 +23,7 @@ def examples_of(page: str) -> dict[str, str]:
 
 EXAMPLES = examples_of("compiled.md")
 BLOCK_EXAMPLES = examples_of("blocks.md")
+LEAST_SQUARES_EXAMPLES = examples_of("least_squares.md")
 NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
 
 
@@ -105,3 +106,35 @@ def test_example_with_blocks_fits(
     assert fit.success or name == "progress"
     assert fit.m == 100_000
     np.testing.assert_allclose(fit.x, [2.5, 1.3], rtol=1e-3)
+
+
+# ----------------------------------------------------------------------------- least_squares.md
+
+
+def run_example_of_least_squares(name: str) -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(LEAST_SQUARES_EXAMPLES[name], names)
+    return names
+
+
+def test_page_on_least_squares_has_its_examples():
+    assert set(LEAST_SQUARES_EXAMPLES) == {"bounds", "undetermined", "check"}
+
+
+def test_example_with_bounds(capsys: pytest.CaptureFixture[str]) -> None:
+    fit = run_example_of_least_squares("bounds")["fit"]
+    assert fit.success
+    np.testing.assert_array_equal(fit.active_mask, [0, 0, -1])
+    np.testing.assert_allclose(fit.x, [2.5, 1.4, 0.02], rtol=0.05)
+    assert "at its lower bound" in capsys.readouterr().out
+
+
+def test_example_of_what_is_not_determined(capsys: pytest.CaptureFixture[str]) -> None:
+    fit = run_example_of_least_squares("undetermined")["fit"]
+    np.testing.assert_array_equal(np.isinf(fit.stderr), [True, False, True])
+    assert "x[0], x[2]" in capsys.readouterr().out
+
+
+def test_example_of_a_wrong_jacobian(capsys: pytest.CaptureFixture[str]) -> None:
+    run_example_of_least_squares("check")
+    assert "the sign is wrong for x[1]" in capsys.readouterr().out

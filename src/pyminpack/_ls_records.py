@@ -4,15 +4,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any
-from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
 
 from ._convert import Array
+from ._covariance import Covariance, uncertainty, warn_of
 from ._iteration import Indices
-from ._ls_spread import Spread, spread_of, triangle_of
-from ._minpack import column_rank
 from ._result import shown
 
 _OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
@@ -148,9 +146,8 @@ class LeastSquaresResult:
     def cov(self) -> Array | None:
         """Covariance of the parameters; None without degrees of freedom or a finite Jacobian."""
         cov = self._quiet_cov
-        if cov is not None and self.unidentifiable.any():
-            names = ", ".join(f"x[{j}]" for j in np.flatnonzero(self.unidentifiable))
-            warn(f"the data don't determine {names}: no standard error there", RuntimeWarning, stacklevel=3)
+        if cov is not None:
+            warn_of(np.flatnonzero(self.unidentifiable).tolist(), self.rank, int(self._free.sum()), stacklevel=3)
         return cov
 
     @cached_property
@@ -169,7 +166,7 @@ class LeastSquaresResult:
     @cached_property
     def rank(self) -> int:
         """Free parameters that the data can tell apart, whatever their units; 0 without a finite Jacobian."""
-        return 0 if self._factor is None else column_rank(self._factor[0], self._noise)
+        return 0 if self._spread is None else self._spread.rank
 
     @property
     def cond(self) -> float:
@@ -180,23 +177,24 @@ class LeastSquaresResult:
     def unidentifiable(self) -> npt.NDArray[np.bool_]:
         """Free parameters that the data don't determine."""
         mask = np.zeros(self.x.size, bool)
-        mask[self._free] = self._spread is None or self._spread.unidentifiable
+        unknown = np.flatnonzero(self._free)
+        mask[unknown if self._spread is None else unknown[list(self._spread.unidentifiable)]] = True
         return mask
 
     @cached_property
-    def _spread(self) -> Spread | None:
-        return None if self._factor is None else spread_of(triangle_of(*self._factor), self.rank)
+    def _spread(self) -> Covariance | None:
+        """Covariance and rank of the free parameters; of variance 1 where there is none."""
+        if self._factor is None:
+            return None
+        variance = 1.0 if self.reduced_chi2 is None else self.reduced_chi2
+        return uncertainty(*self._factor, self.fun.size, variance=variance, tol=self._noise)
 
     @cached_property
     def _quiet_cov(self) -> Array | None:
         if self._spread is None or self.reduced_chi2 is None:
             return None
         cov = np.zeros((self.x.size, self.x.size))
-        inverse = self._spread.inverse
-        with np.errstate(invalid="ignore"):
-            scattered = inverse * self.reduced_chi2
-        np.copyto(scattered, inverse, where=np.isinf(inverse))
-        cov[np.ix_(self._free, self._free)] = scattered
+        cov[np.ix_(self._free, self._free)] = self._spread.cov
         return cov
 
     def summary(self) -> str:
