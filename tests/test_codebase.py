@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyminpack
-from pyminpack import _blocks, _leastsq, _minpack
+from pyminpack import _blocks, _least_squares, _leastsq, _lm, _minpack
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(_minpack.__file__)
@@ -79,7 +79,9 @@ def test_import_takes_numpy_alone():
     assert out.strip() == "['numpy', 'pyminpack']"
 
 
-@pytest.mark.parametrize("module", [_blocks, _leastsq, pyminpack._config], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [_blocks, _least_squares, _leastsq, _lm, pyminpack._config], ids=lambda module: module.__name__
+)
 def test_docstring_examples_run(module):
     result = doctest.testmod(module)
     assert result.attempted > 0

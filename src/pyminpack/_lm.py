@@ -413,7 +413,9 @@ class LevenbergMarquardt:
         moves = self._moves(gradient := _gradient(factor)) & (acnorm > 0)
         if self._norm == 0 or not moves.any():
             return 0.0
-        return float(np.max(np.abs(gradient[moves]) / acnorm[moves]) / self._norm)
+        r, ipvt, qtf, _ = factor
+        relative = np.abs(_gradient((r, ipvt, qtf / self._norm, acnorm)))
+        return float(np.max(relative[moves] / acnorm[moves]))
 
     def _moves(self, gradient: Array) -> npt.NDArray[np.bool_]:
         """Which free parameters the gradient doesn't push against a bound."""
@@ -501,5 +503,6 @@ def _gradient(factor: Factor) -> Array:
     """Jᵀ f."""
     r, ipvt, qtf, _ = factor
     gradient = np.empty_like(qtf)
-    gradient[ipvt - 1] = lower_part(r) @ qtf
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient[ipvt - 1] = lower_part(r) @ qtf
     return gradient

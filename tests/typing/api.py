@@ -6,7 +6,19 @@ from typing import Any, assert_type
 import numpy as np
 from numpy.typing import NDArray
 
-from pyminpack import BlocksResult, BlocksState, PyminpackError, ShapeError, __version__, leastsq, leastsq_blocks
+from pyminpack import (
+    BlocksResult,
+    BlocksState,
+    LeastSquaresResult,
+    LeastSquaresState,
+    LevenbergMarquardt,
+    PyminpackError,
+    ShapeError,
+    __version__,
+    least_squares,
+    leastsq,
+    leastsq_blocks,
+)
 
 Array = NDArray[np.float64]
 
@@ -39,3 +51,24 @@ assert_type(fit.stderr, Array | None)
 assert_type(fit.success, bool)
 with ThreadPoolExecutor() as pool:
     leastsq_blocks(residuals, y, [slice(3)], (y,), jac=residuals, map=pool.map, progress=print)
+
+
+def watch(intermediate_result: LeastSquaresState) -> bool:
+    return intermediate_result.cost < 1
+
+
+solution = least_squares(
+    residuals, [0, 0, 0], "3-point", ([0, 0, 0], [9, 9, 9]), loss="huber", args=(y,), callback=watch, workers=map,
+    fixed=[True, False, False], timeout=1.5, max_nfev=10,
+)  # fmt: skip
+assert_type(solution, LeastSquaresResult)
+assert_type(solution.x, Array)
+assert_type(solution.jac, Array | None)
+assert_type(solution.cov, Array | None)
+assert_type(solution.success, bool)
+assert_type(solution["cost"], Any)
+stepper = LevenbergMarquardt(residuals, y, residuals, args=(y,), x_scale="jac")
+for state in stepper:
+    assert_type(state, LeastSquaresState)
+assert_type(stepper.step(), LeastSquaresState)
+assert_type(stepper.result(), LeastSquaresResult)
