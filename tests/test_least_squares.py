@@ -50,9 +50,7 @@ def test_iterates_are_those_of_leastsq(run: Run, by_differences: bool, callback:
         maxfev=limit * (problem.n + 1),
     )  # fmt: skip
     jac: Any = "2-point" if by_differences else problem.jacobian
-    fit = least_squares(
-        problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, **TOLERANCES
-    )
+    fit = least_squares(problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, **TOLERANCES)
     if ier == 5 or fit.status == 0:
         pytest.skip("limits are counted in another way")
     np.testing.assert_array_equal(fit.x, x)

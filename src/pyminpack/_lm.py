@@ -410,7 +410,7 @@ class LevenbergMarquardt:
     def _cosine(self, factor: Factor) -> float:
         """The largest of the angle between the residuals and a column of the Jacobian, as far as x can move."""
         acnorm = factor[3]
-        moves = self._moves(gradient := _gradient(factor)) & (acnorm > 0)
+        moves = self._moves(_gradient(factor)) & (acnorm > 0)
         if self._norm == 0 or not moves.any():
             return 0.0
         r, ipvt, qtf, _ = factor
