@@ -173,7 +173,6 @@ class LevenbergMarquardt:
         self._ended: int | None = None  # a status that isn't the iteration's
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
-        self._step_norm = self._grad_norm = 0.0
 
     def _new_iteration(self, x: Array, typical: Array | None) -> Iteration:
         scale = None if typical is None else 1 / self._part(typical)
@@ -239,8 +238,8 @@ class LevenbergMarquardt:
             nfev=self.nfev,
             njev=self.njev,
             damping=self._iteration["par"],
-            step_norm=self._step_norm,
-            grad_norm=self._grad_norm,
+            step_norm=self._iteration["pnorm"] if self.nit else 0.0,
+            grad_norm=self._iteration["gnorm"],
         )
 
     def __repr__(self) -> str:
@@ -314,7 +313,6 @@ class LevenbergMarquardt:
             f = self._model.residuals(iteration.propose())
             if iteration.judge(self._norm_of(f), self._model.nfev):
                 self.nit += 1
-                self._step_norm, self._grad_norm = iteration["pnorm"], iteration["gnorm"]
                 self._f, self._norm = f, iteration["fnorm"]
                 self._factor, self._begun = None, False
                 return True
