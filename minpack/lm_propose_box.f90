@@ -1,6 +1,6 @@
 !> Second of the three decisions of an iteration within bounds: where to try next.
 module minpack_lm_propose_box
-    use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
+    use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, descent_changes, is_free, patience
     use minpack_constants, only: bound_slack, least_fraction, machine_precision
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
@@ -11,10 +11,11 @@ module minpack_lm_propose_box
     private
     public :: lm_propose_box
 
-    !> Columns of the scratch that are this module's, behind boxsolv's matrix and vectors.
-    integer(ip), parameter :: own_vectors = 5_ip
     !> Values of λ at most. Newton's iteration takes some three; the bounds halve on a logarithmic scale if it must.
     integer(ip), parameter :: most_trials = 30_ip
+    !> Bounds for λ as near as that hold no λ between them for which ‖D p‖ is within a tenth of Δ, unless rounding makes
+    !> ‖D p(λ)‖ jump, as it may where directions are open. Then λ grows by `raise` until the step is short enough.
+    real(wp), parameter :: closed = 1.1_wp, raise = 4.0_wp
     !> Columns are damped by this fraction of their length at least, lest a solution be undetermined: in directions
     !> that the data leave open the step is then of the size of rounding's share in f, which moves nothing.
     real(wp), parameter :: least_damping = 10*machine_precision
@@ -98,13 +99,15 @@ contains
 
         real(wp) :: least, most, phi
         integer(ip) :: nfree, rounds, trial
+        logical :: raises
 
         lo = min(lower - x, 0.0_wp)
         hi = max(upper - x, 0.0_wp)
         call column_lengths(n, r, ldr, ipvt, norms)
 
         call set_damping(n, 0.0_wp, diag, norms, mu)
-        call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, side, p, nfree, place, rounds, w, v)
+        call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, descent_changes*n, side, p, nfree, &
+                     place, rounds, w, v)
         wa = diag*p
         pnorm = enorm(n, wa)
         if (pnorm - delta <= bound_slack*delta) then
@@ -112,23 +115,30 @@ contains
             return
         end if
 
-        least = 0
+        least = (least_damping*maxval(norms/diag))**2 ! below, λ makes no difference
         most = most_damping(n, r, ldr, ipvt, qtf, diag, lo, hi, delta)
         if (.not. (par > 0 .and. par <= most)) par = least_fraction*most
+        raises = .false.
         do trial = 1, most_trials
             call set_damping(n, par, diag, norms, mu)
-            call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, side, p, nfree, place, rounds, w, v)
+            call boxsolv(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, patience, descent_changes*n, side, p, nfree, &
+                         place, rounds, w, v)
             wa = diag*p
             pnorm = enorm(n, wa)
             phi = pnorm - delta
-            if (abs(phi) <= bound_slack*delta) return
             if (phi > 0) least = max(least, par)
             if (phi < 0) most = min(most, par)
-            call improve(n, nfree, place, ipvt, diag, wa, pnorm, delta, w, v, mu, least, most, par)
+            raises = raises .or. most <= closed*least
+            if (abs(phi) <= bound_slack*delta .or. (raises .and. phi <= 0)) return
+            if (raises) then
+                par = raise*max(par, most)
+            else
+                call improve(n, nfree, place, ipvt, diag, wa, pnorm, delta, w, v, mu, least, most, par)
+            end if
         end do
 
         if (phi <= 0) return
-        p = p*(delta/pnorm) ! rounding has kept λ from where it should be; between 0 and p all is within the bounds
+        p = p*(delta/pnorm) ! no λ was large enough; from 0 to p all is within the bounds
         wa = diag*p
         pnorm = enorm(n, wa)
         side = is_free

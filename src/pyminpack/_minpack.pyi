@@ -122,6 +122,7 @@ def boxsolv(
     lo: _Array,
     hi: _Array,
     tries: int,
+    changes: int,
     side: _Indices,
 ) -> tuple[_Indices, _Array, int]: ...
 def lm_judge(
