@@ -11,8 +11,9 @@ module minpack_boxsolv
 
     !> Values of `side`.
     integer(ip), parameter, public :: at_lower = -1_ip, is_free = 0_ip, at_upper = 1_ip
-    !> Block exchanges in a row that may fail to leave fewer variables on a wrong side (Portugal, Júdice and Vicente
-    !> (1994) found 10 good; from 3 on hardly any problem of tests/test_box.py needs the descent).
+    !> Block exchanges in a row that may fail to leave fewer variables on a wrong side, before the descent takes
+    !> over. Rounds on average over 1500 random problems of tests/test_box.py: 6.3, 5.5, 5.3, 5.3 and 5.6 with 1, 2, 3,
+    !> 5 and 10.
     integer(ip), parameter, public :: patience = 3_ip
     !> Solutions on a free set that the descent may take, as a multiple of n. Random problems take 1.5 n at most.
     integer(ip), parameter, public :: descent_changes = 10_ip

@@ -108,7 +108,7 @@ def test_solution_meets_the_first_order_conditions(tries: int) -> None:
         side, p, rounds = problem.solve(tries, 10 * n, guess(seed, n))
         assert np.all((problem.lo <= p) & (p <= problem.hi)), seed
         assert problem.violation(p) < 1e-14, seed
-        assert rounds <= 5 * n, seed
+        assert 1 <= rounds <= 5 * n, seed
         np.testing.assert_array_equal(p[side < 0], problem.lo[side < 0])
         np.testing.assert_array_equal(p[side > 0], problem.hi[side > 0])
 
@@ -197,6 +197,10 @@ def test_trial_point_is_within_the_bounds_and_no_longer_than_allowed() -> None:
         lower, upper = step.bounds
         assert np.all((lower <= step.trial) & (step.trial <= upper)), seed
         p = step.iteration.step
+        if step.cut:
+            for bound, way in zip(step.bounds, (step.problem.lo, step.problem.hi), strict=True):
+                np.testing.assert_array_equal(step.trial[p == way], bound[p == way])
+            assert step.iteration["delta"] == min(step.delta, step.iteration["pnorm"]), seed  # the first iteration
         np.testing.assert_allclose(step.x + p, step.trial, rtol=4 * EPS, atol=4 * EPS * np.max(np.abs(step.x)))
         length = np.linalg.norm(step.iteration.diag * p)
         assert length <= 1.1 * step.delta * (1 + 1e-12), seed
@@ -304,6 +308,13 @@ def test_held_parameters_do_not_count_in_the_gradient_test() -> None:
         assert iteration.held.tolist() == held, (lower, upper)
         assert iteration["gnorm"] == pytest.approx(cosine / np.sqrt(26))
         assert iteration.is_running == (cosine > 0)
+
+
+def test_parameter_whose_bounds_are_equal_is_held_whatever_its_gradient() -> None:
+    iteration = Iteration(np.ones(2), 1.0, OPTIONS, None, (np.array([1.0, -np.inf]), np.array([1.0, np.inf])))
+    iteration.start(*factor(np.eye(3, 2), np.array([0.0, 0.6, 0.8])))
+    assert iteration.held.tolist() == [True, False]
+    assert iteration.propose()[0] == 1
 
 
 def test_jacobian_that_is_not_finite_ends_a_bounded_fit() -> None:

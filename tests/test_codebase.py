@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import pyminpack
-from pyminpack import _blocks, _check_jacobian, _covariance, _leastsq, _minpack
+from pyminpack import _blocks, _check_jacobian, _covariance, _least_squares, _leastsq, _lm, _minpack
 
 ROOT = Path(__file__).resolve().parent.parent
 BINARY = Path(_minpack.__file__)
@@ -80,7 +80,9 @@ def test_import_takes_numpy_alone():
 
 
 @pytest.mark.parametrize(
-    "module", [_blocks, _check_jacobian, _covariance, _leastsq, pyminpack._config], ids=lambda module: module.__name__
+    "module",
+    [_blocks, _check_jacobian, _covariance, _least_squares, _leastsq, _lm, pyminpack._config],
+    ids=lambda module: module.__name__,
 )
 def test_docstring_examples_run(module):
     result = doctest.testmod(module)

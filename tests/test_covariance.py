@@ -219,6 +219,13 @@ def test_rtol_is_the_error_of_the_jacobian():
     assert covariance(np.eye(3), rtol=0).rank == 3
 
 
+def test_lower_rank_always_has_its_parameters():
+    """However much an error of the Jacobian would explain."""
+    result = quietly(np.ones((20, 2)), rtol=0.9)
+    assert result.rank == 1
+    assert result.unidentifiable == (0, 1)
+
+
 # -------------------------------------------------------------------------- of a factorization
 
 

@@ -1,6 +1,6 @@
 """Jacobians for `least_squares`: the user's, or by differences of three kinds, never outside the bounds."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeAlias
 
@@ -126,33 +126,41 @@ class _Differences:
         lengths = (precision**self.power if self._steps is None else self._steps) * sizes
         return lengths if lengths.all() else np.where(lengths == 0, _SMALLEST, lengths)
 
-    def _evaluate(self, points: list[npt.NDArray[Any]]) -> Iterator[Any]:
-        """What the function gives at points of free parameters, one after another."""
+    def _evaluate(self, points: list[npt.NDArray[Any]], take: Callable[[int, Any], None]) -> None:
+        """Have `take` take the number of each point of free parameters and what the function gives there.
+
+        No generator, in which a StopIteration of the function's own would become something else.
+        """
         model = self._model
-        if isinstance(self._workers, int) and self._workers > 1:
-            model.require_time()
-            with ThreadPoolExecutor(self._workers) as pool:
-                yield from pool.map(model.call, [model.whole(point) for point in points])
-        elif callable(self._workers):
-            model.require_time()
-            count = 0
-            for count, answer in enumerate(self._workers(model.call, [model.whole(point) for point in points]), 1):
-                if count <= len(points):
-                    yield answer
-            if count != len(points):
-                raise InputValueError(f"workers gave {count} results for {len(points)} evaluations of fun")
-        else:
-            for point in points:
+        if self._workers is None or self._workers == 1:
+            for row, point in enumerate(points):
                 model.require_time()
-                yield model.call(model.whole(point))
+                take(row, model.call(model.whole(point)))
+            return
+        model.require_time()
+        wholes = [model.whole(point) for point in points]
+        if isinstance(self._workers, int):
+            with ThreadPoolExecutor(self._workers) as pool:
+                for row, future in enumerate([pool.submit(model.call, whole) for whole in wholes]):
+                    take(row, future.result())
+            return
+        count = 0
+        for count, answer in enumerate(self._workers(model.call, wholes), 1):
+            if count <= len(points):
+                take(count - 1, answer)
+        if count != len(points):
+            raise InputValueError(f"workers gave {count} results for {len(points)} evaluations of fun")
 
     def _differences(self, points: list[Array], f: Array) -> Array:
         """What the residuals at points have more than f, a row for each."""
-        model = self._model
+        view = self._model.as_view
         rows = np.empty((len(points), f.size))
+
+        def take(row: int, answer: Any) -> None:
+            np.subtract(view(answer, points[row]), f, out=rows[row])
+
         with np.errstate(invalid="ignore", over="ignore"):
-            for row, answer in enumerate(self._evaluate(points)):
-                np.subtract(model.as_view(answer, points[row]), f, out=rows[row])
+            self._evaluate(points, take)
         return rows
 
 
@@ -278,7 +286,8 @@ class ComplexSteps(_Differences):
         lengths = self._lengths(self._sizes(x), DOUBLE)
         points = [_with(x.astype(np.complex128), j, x[j] + 1j * length) for j, length in enumerate(lengths.tolist())]
         columns = np.empty((x.size, f.size))
-        for j, answer in enumerate(self._evaluate(points)):
+
+        def take(j: int, answer: Any) -> None:
             residuals = np.asarray(answer)
             if residuals.dtype.kind != "c":
                 raise InputTypeError(
@@ -288,6 +297,8 @@ class ComplexSteps(_Differences):
             if residuals.size != f.size:
                 raise ShapeError(f"fun gave {residuals.size} residuals for complex x, and {f.size} for real x")
             columns[j] = residuals.imag.ravel() / lengths[j]
+
+        self._evaluate(points, take)
         return columns.T
 
 

@@ -173,7 +173,6 @@ class LevenbergMarquardt:
         self._ended: int | None = None  # a status that isn't the iteration's
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
-        self._step_norm = self._grad_norm = 0.0
 
     def _new_iteration(self, x: Array, typical: Array | None) -> Iteration:
         scale = None if typical is None else 1 / self._part(typical)
@@ -239,8 +238,8 @@ class LevenbergMarquardt:
             nfev=self.nfev,
             njev=self.njev,
             damping=self._iteration["par"],
-            step_norm=self._step_norm,
-            grad_norm=self._grad_norm,
+            step_norm=self._iteration["pnorm"] if self.nit else 0.0,
+            grad_norm=self._iteration["gnorm"],
         )
 
     def __repr__(self) -> str:
@@ -314,7 +313,6 @@ class LevenbergMarquardt:
             f = self._model.residuals(iteration.propose())
             if iteration.judge(self._norm_of(f), self._model.nfev):
                 self.nit += 1
-                self._step_norm, self._grad_norm = iteration["pnorm"], iteration["gnorm"]
                 self._f, self._norm = f, iteration["fnorm"]
                 self._factor, self._begun = None, False
                 return True
@@ -410,10 +408,12 @@ class LevenbergMarquardt:
     def _cosine(self, factor: Factor) -> float:
         """The largest of the angle between the residuals and a column of the Jacobian, as far as x can move."""
         acnorm = factor[3]
-        moves = self._moves(gradient := _gradient(factor)) & (acnorm > 0)
+        moves = self._moves(_gradient(factor)) & (acnorm > 0)
         if self._norm == 0 or not moves.any():
             return 0.0
-        return float(np.max(np.abs(gradient[moves]) / acnorm[moves]) / self._norm)
+        r, ipvt, qtf, _ = factor
+        relative = np.abs(_gradient((r, ipvt, qtf / self._norm, acnorm)))
+        return float(np.max(relative[moves] / acnorm[moves]))
 
     def _moves(self, gradient: Array) -> npt.NDArray[np.bool_]:
         """Which free parameters the gradient doesn't push against a bound."""
@@ -501,5 +501,6 @@ def _gradient(factor: Factor) -> Array:
     """Jᵀ f."""
     r, ipvt, qtf, _ = factor
     gradient = np.empty_like(qtf)
-    gradient[ipvt - 1] = lower_part(r) @ qtf
+    with np.errstate(over="ignore", invalid="ignore"):
+        gradient[ipvt - 1] = lower_part(r) @ qtf
     return gradient

@@ -32,10 +32,11 @@ def as_limit(max_nfev: Any, n: int) -> int:
     """How many evaluations there may be."""
     if max_nfev is None:
         return 100 * n
-    limit = as_count(max_nfev) if isinstance(max_nfev, int | float | np.number | np.ndarray) else 0
-    if limit <= 0:
-        raise OptionError(f"max_nfev is {max_nfev!r}; it must be a whole number above 0, or None")
-    return limit
+    wanted = "it must be a whole number above 0, or None"
+    limit = _as_real("max_nfev", max_nfev, wanted)
+    if not limit >= 1 or (limit < np.inf and limit != int(limit)):
+        raise OptionError(f"max_nfev is {max_nfev!r}; {wanted}")
+    return as_count(limit)
 
 
 def as_positive(name: str, value: Any, wanted: str) -> float:

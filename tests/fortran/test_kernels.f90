@@ -1,6 +1,7 @@
 !> The kernels, on figures that can be checked by hand.
 program test_kernels
     use checks, only: check, close_to, conclude
+    use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
     use minpack_chkder, only: chkder
     use minpack_column_rank, only: column_rank
     use minpack_covar, only: covar
@@ -10,6 +11,8 @@ program test_kernels
     use minpack_identifiable, only: identifiable
     use minpack_kinds, only: ip, wp
     use minpack_lm_pivot, only: lm_pivot
+    use minpack_lm_propose_box, only: lm_propose_box
+    use minpack_lm_types, only: lm_begin, lm_state
     use minpack_lmpar, only: lmpar
     use minpack_qrfac, only: qrfac
     use minpack_qrsolv, only: qrsolv
@@ -23,6 +26,9 @@ program test_kernels
     call wide_matrices_are_factored()
     call wide_damped_system_is_solved()
     call parameter_meets_the_bound()
+    call bounds_hold_the_damped_system(patience)
+    call bounds_hold_the_damped_system(0_ip)
+    call trial_point_stays_within_bounds()
     call rows_fold_into_a_triangle()
     call blocks_fold_into_a_triangle()
     call folded_triangle_is_pivoted()
@@ -192,6 +198,42 @@ contains
             end if
         end do
     end subroutine parameter_meets_the_bound
+
+    !> Unit columns but for one that is shared: (p1 + p3 - 4)² + (p2 + p3 + 4)² + (p3 - 1)² and almost no damping,
+    !> p1 <= 1, p2 = 0: p3 is the mean of 3, -4 and 1.
+    subroutine bounds_hold_the_damped_system(tries)
+        integer(ip), intent(in) :: tries
+
+        real(wp) :: r(3, 3), p(3), w(3, 4), v(3, boxsolv_vectors), norms(3)
+        integer(ip) :: side(3), nfree, place(3, 2), rounds
+
+        r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 0.0_wp, 1.0_wp, 0.0_wp, 1.0_wp, 1.0_wp, 1.0_wp], [3, 3])
+        norms = [1.0_wp, 1.0_wp, sqrt(3.0_wp)]
+        side = [at_lower, is_free, at_upper]
+        call boxsolv(3_ip, r, 3_ip, [1_ip, 2_ip, 3_ip], norms, 1.0e-9_wp*norms, [-4.0_wp, 4.0_wp, -1.0_wp], &
+                     [-huge(1.0_wp), 0.0_wp, -9.0_wp], [1.0_wp, 0.0_wp, huge(1.0_wp)], tries, 30_ip, side, p, nfree, &
+                     place, rounds, w, v)
+        call check(close_to(p, [1.0_wp, 0.0_wp, 0.0_wp], 1.0e-14_wp), 'the solution within bounds')
+        call check(all(side == [at_upper, at_lower, is_free]) .and. nfree == 1, 'which bounds hold it')
+    end subroutine bounds_hold_the_damped_system
+
+    !> f = (x1 - 3, x2 + 5) from 0, with x1 <= 1 and a step bound that lets it go to (1, -4).
+    subroutine trial_point_stays_within_bounds()
+        real(wp) :: r(2, 2), trial(2), step(2), work(2, 12)
+        integer(ip) :: side(2), place(2, 2)
+        type(lm_state) :: state
+
+        r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
+        state = lm_begin(sqrt(34.0_wp))
+        state%delta = sqrt(17.0_wp)
+        call lm_propose_box(2_ip, r, 2_ip, [1_ip, 2_ip], [-3.0_wp, 5.0_wp], [1.0_wp, 1.0_wp], [0.0_wp, 0.0_wp], &
+                            [-9.0_wp, -9.0_wp], [1.0_wp, 9.0_wp], state, trial, step, side, place, work)
+        call check(trial(1) == 1 .and. step(1) == 1, 'the bound''s very value')
+        call check(abs(norm2(step) - sqrt(17.0_wp)) <= 0.1_wp*sqrt(17.0_wp), 'as long as the step bound')
+        call check(close_to([step(2)*(1 + state%par)], [-5.0_wp], 1.0e-14_wp), 'damped')
+        call check(close_to([state%prered], [(34 - (4 + (5 + step(2))**2))/34], 1.0e-14_wp), 'the model''s reduction')
+        call check(close_to([state%dirder], [(-3 + 5*step(2))/34], 1.0e-14_wp), 'the model''s slope')
+    end subroutine trial_point_stays_within_bounds
 
     subroutine rows_fold_into_a_triangle()
         real(wp) :: a(9, 6), r(6, 6), row(6), b(6), c(6), s(6), alpha

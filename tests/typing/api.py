@@ -11,12 +11,16 @@ from pyminpack import (
     BlocksState,
     Covariance,
     JacobianCheck,
+    LeastSquaresResult,
+    LeastSquaresState,
+    LevenbergMarquardt,
     PyminpackError,
     ShapeError,
     UnidentifiableWarning,
     __version__,
     check_jacobian,
     covariance,
+    least_squares,
     leastsq,
     leastsq_blocks,
 )
@@ -63,3 +67,24 @@ check = check_jacobian(residuals, residuals, [1, 2, 3], y, col_deriv=True)
 assert_type(check, JacobianCheck)
 assert_type(check.ok, bool)
 assert_type(check.scaled, tuple[tuple[int, float], ...])
+
+
+def watch(intermediate_result: LeastSquaresState) -> bool:
+    return intermediate_result.cost < 1
+
+
+solution = least_squares(
+    residuals, [0, 0, 0], "3-point", ([0, 0, 0], [9, 9, 9]), loss="huber", args=(y,), callback=watch, workers=map,
+    fixed=[True, False, False], timeout=1.5, max_nfev=10,
+)  # fmt: skip
+assert_type(solution, LeastSquaresResult)
+assert_type(solution.x, Array)
+assert_type(solution.jac, Array | None)
+assert_type(solution.cov, Array | None)
+assert_type(solution.success, bool)
+assert_type(solution["cost"], Any)
+stepper = LevenbergMarquardt(residuals, y, residuals, args=(y,), x_scale="jac")
+for state in stepper:
+    assert_type(state, LeastSquaresState)
+assert_type(stepper.step(), LeastSquaresState)
+assert_type(stepper.result(), LeastSquaresResult)
