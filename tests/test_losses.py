@@ -102,6 +102,8 @@ def test_callable_loss_is_taken_as_scipy_takes_it() -> None:
 
 def test_infinite_residuals_are_no_bargain_for_a_loss_that_levels_off() -> None:
     """arctan(inf) is finite: such a trial point must be rejected all the same."""
+    level: Any = as_loss("arctan")
+    assert Robust(level, 1.0).norm(np.array([1.0, np.inf])) == np.inf
 
     def walled(x: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
