@@ -46,6 +46,16 @@ def test_corrected_problem_has_the_slope_of_the_cost_at_its_scale(name: str) -> 
     np.testing.assert_allclose(corrected * rows, slopes, rtol=1e-6, atol=1e-9)
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_corrected_problem_has_the_curvature_of_the_cost_where_that_is_positive(name: str) -> None:
+    loss: Any = as_loss(name)
+    robust, f, h = Robust(loss, 0.3), np.array([-0.1, 0.01, 0.15]), 1e-4
+    _, rows = robust.correct(f)
+    sides = [[robust.norm(f + k * h * e) ** 2 / 2 for k in (-1, 0, 1)] for e in np.eye(f.size)]
+    np.testing.assert_allclose(rows**2, [(a - 2 * b + c) / h**2 for a, b, c in sides], rtol=1e-4)
+    assert (robust.correct(np.array([50.0]))[1] > 0).all()  # where it isn't
+
+
 @pytest.mark.scipy
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scale", [0.05, 0.5])
@@ -92,11 +102,13 @@ def test_callable_loss_is_taken_as_scipy_takes_it() -> None:
 
 def test_infinite_residuals_are_no_bargain_for_a_loss_that_levels_off() -> None:
     """arctan(inf) is finite: such a trial point must be rejected all the same."""
+    level: Any = as_loss("arctan")
+    assert Robust(level, 1.0).norm(np.array([1.0, np.inf])) == np.inf
 
     def walled(x: np.ndarray) -> np.ndarray:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            return np.append(10 * (x - 3), np.inf if x[0] > 1.5 else 0.0)
+            return np.append(np.repeat(10 * (x - 3), 3), np.inf if x[0] > 1.5 else 0.0)
 
     fit = least_squares(walled, [1.0], loss="arctan")
     assert np.isfinite(fit.cost)
