@@ -22,7 +22,7 @@ contains
     !> lmdif, with a choice of the factorization: column by column, as MINPACK has it, or by blocks of rows.
     recursive subroutine lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, &
                                         nprint, info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_blocks, &
-                                        work, apart, njev, nit) bind(c, name="lm_differences_")
+                                        work) bind(c, name="lm_differences_")
         procedure(residual_function) :: fcn !! the residuals F
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
@@ -39,7 +39,7 @@ contains
         real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
         integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
         integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
-        integer(ip), intent(out) :: nfev !! evaluations of the residuals, as `apart` says
+        integer(ip), intent(out) :: nfev !! evaluations of the residuals, those for differences included
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
         real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
         integer(ip), intent(out) :: ipvt(n) !! its permutation: J P = Q R
@@ -47,9 +47,6 @@ contains
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
         integer(ip), intent(in) :: by_blocks !! not 0: factor by lm_factor_blocks
         real(wp), intent(inout) :: work(*) !! scratch for that: blocks_work(n) numbers
-        integer(ip), intent(in) :: apart !! not 0: evaluations for differences don't count, in nfev and against maxfev
-        integer(ip), intent(out) :: njev !! Jacobians
-        integer(ip), intent(out) :: nit !! steps accepted
 
         type(lm_control) :: control
         type(lm_state) :: state
@@ -59,8 +56,6 @@ contains
 
         control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
         nfev = 0
-        njev = 0
-        nit = 0
         info = info_improper_input
         if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
 
@@ -75,8 +70,7 @@ contains
 
             do while (state%info == info_running)
                 call differences(fcn, m, n, x, fvec, fjac, ldfjac, iflag, precision, tried, beside, ipvt, wa2, wa4)
-                if (apart == 0) nfev = nfev + beside
-                njev = njev + 1
+                nfev = nfev + beside
                 if (iflag < 0) exit fit
                 if (nprint > 0) then
                     iflag = 0
@@ -116,7 +110,6 @@ contains
             info = iflag
         else
             info = state%info
-            nit = state%iteration - 1
         end if
         iflag = 0
         if (nprint > 0) call fcn(m, n, x, fvec, iflag)

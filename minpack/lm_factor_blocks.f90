@@ -9,7 +9,7 @@ module minpack_lm_factor_blocks
     use minpack_lm_pivot, only: lm_pivot
     implicit none
     private
-    public :: blocks_pay, blocks_work, lm_factor_blocks
+    public :: blocks_pay, blocks_work, fold_blocks, lm_factor_blocks, pivot_blocks
 
 contains
 
@@ -49,21 +49,54 @@ contains
         real(wp), intent(out) :: rdiag(n) !! scratch
         real(wp), intent(inout) :: work(*) !! scratch: blocks_work(n) numbers, best aligned to 64 bytes
 
+        call fold_blocks(m, n, fjac, f, acnorm, work)
+        if (all(acnorm <= largest)) call pivot_blocks(n, work, fjac, ldfjac, ipvt, qtf, acnorm, rdiag)
+    end subroutine lm_factor_blocks
+
+    !> The first half of lm_factor_blocks: the triangle of [J f], which stays in `work`, and the norms of J's columns.
+    subroutine fold_blocks(m, n, fjac, f, acnorm, work)
+        integer(ip), intent(in) :: m, n !! rows and columns
+        real(wp), intent(in) :: fjac(m, n) !! J
+        real(wp), intent(in) :: f(m) !! the residuals
+        real(wp), intent(out) :: acnorm(n) !! norms of the columns of J
+        real(wp), intent(inout) :: work(*) !! blocks_work(n) numbers, best aligned to 64 bytes
+
         integer(ip), parameter :: by_columns = 0_ip
         integer(c_size_t) :: k, t, wa
-        integer(ip) :: rows
 
-        rows = fold_rows(n)
-        k = n + 1
-        t = k*rows + 1
-        wa = t + k*k
+        call find_places(n, k, t, wa)
         work(t:wa - 1) = 0
-        call fold_jacobian(m, n, fjac, by_columns, f, work(t), n + 1, work, rows, work(wa))
+        call fold_jacobian(m, n, fjac, by_columns, f, work(t), n + 1, work, fold_rows(n), work(wa))
         call find_norms(n, work(t), acnorm, work(wa))
-        if (all(acnorm <= largest)) then
-            call lm_pivot(n, work(t), n + 1, fjac, ldfjac, ipvt, qtf, acnorm, rdiag, work(wa))
-        end if
-    end subroutine lm_factor_blocks
+    end subroutine fold_blocks
+
+    !> The second half, for norms that are finite: P, R and the first n entries of Qᵀf.
+    subroutine pivot_blocks(n, work, r, ldr, ipvt, qtf, acnorm, rdiag)
+        integer(ip), intent(in) :: n !! columns
+        real(wp), intent(inout) :: work(*) !! what fold_blocks left
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! on return R in the upper triangle, scratch below it in n rows
+        integer(ip), intent(out) :: ipvt(n) !! P
+        real(wp), intent(out) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(out) :: acnorm(n) !! norms of the columns of J
+        real(wp), intent(out) :: rdiag(n) !! scratch
+
+        integer(c_size_t) :: k, t, wa
+
+        call find_places(n, k, t, wa)
+        call lm_pivot(n, work(t), n + 1, r, ldr, ipvt, qtf, acnorm, rdiag, work(wa))
+    end subroutine pivot_blocks
+
+    !> Where things are in `work`, behind a block of rows.
+    pure subroutine find_places(n, k, t, wa)
+        integer(ip), intent(in) :: n !! columns of J
+        integer(c_size_t), intent(out) :: k !! columns of [J f]
+        integer(c_size_t), intent(out) :: t, wa !! its triangle, and scratch
+
+        k = n + 1
+        t = k*fold_rows(n) + 1
+        wa = t + k*k
+    end subroutine find_places
 
     !> The norms of J's columns, from the triangle of [J f].
     pure subroutine find_norms(n, t, acnorm, column)

@@ -37,14 +37,12 @@ contains
         real(wp), intent(out) :: qtf(n) !! the first n entries of its Qᵀf
         real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
-        integer(ip), parameter :: by_columns = 0_ip, together = 0_ip
+        integer(ip), parameter :: by_columns = 0_ip
         real(wp) :: nothing(1)
-        integer(ip) :: njev, nit
 
         nothing = 0
         call lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
-                            info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_columns, nothing, &
-                            together, njev, nit)
+                            info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_columns, nothing)
     end subroutine lmdif
 
     !> lmdif with one tolerance, and every other choice made.

@@ -8,7 +8,7 @@ module minpack_unfelt
     use minpack_lm_types, only: lm_state, wall_none
     implicit none
     private
-    public :: find_unfelt, try_longer, were_misleading
+    public :: contradicts_differences, find_unfelt, try_longer, were_misleading
 
     !> Relative spacing of single precision numbers: what a model computes in that is coarser than it seems.
     real(wp), parameter, public :: single_precision = real(epsilon(1.0), wp)
@@ -107,7 +107,6 @@ contains
         integer(ip), intent(inout) :: iflag !! passed to fcn; < 0 on return where fcn asked to stop
         real(wp), intent(out) :: beside(n), moved(m) !! scratch: the point to try, and what changes there
 
-        real(wp) :: change
         integer(ip) :: j
 
         beside = x
@@ -117,14 +116,30 @@ contains
         end do
         call fcn(m, n, beside, moved, iflag)
         contradicts = .false.
-        if (iflag < 0) return
+        if (iflag >= 0) call contradicts_differences(m, n, x, fvec, fjac, ldfjac, verdict, beside, moved, contradicts)
+    end subroutine try_longer
+
+    !> Whether residuals at a point beside x are other than differences predict.
+    pure subroutine contradicts_differences(m, n, x, fvec, fjac, ldfjac, verdict, beside, moved, contradicts)
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: x(n), fvec(m) !! a point, and the residuals there
+        integer(ip), intent(in) :: ldfjac !! leading dimension, >= m
+        real(wp), intent(in) :: fjac(ldfjac, n) !! the Jacobian there, by short differences
+        integer(ip), intent(in) :: verdict(n) !! what find_unfelt says of it
+        real(wp), intent(in) :: beside(n) !! the other point
+        real(wp), intent(inout) :: moved(m) !! the residuals there; on return scratch
+        logical, intent(out) :: contradicts
+
+        real(wp) :: change
+        integer(ip) :: j
+
         moved = moved - fvec
         change = enorm(m, moved)
         do j = 1, n
             if (verdict(j) == coarse) moved = moved - (beside(j) - x(j))*fjac(1:m, j)
         end do
         contradicts = enorm(m, moved) > contradiction*change
-    end subroutine try_longer
+    end subroutine contradicts_differences
 
     !> Whether a fit ends where it began although the differences promised a reduction that rounding can't hide:
     !> then it is the differences that are wrong, not the start that is a minimum.

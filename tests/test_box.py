@@ -184,7 +184,7 @@ def propose(seed: int, largest: int = 30) -> Step:
     iteration.start(*factor(problem.jacobian, problem.f))
     delta = iteration["delta"]
     plain = pickle.loads(pickle.dumps(iteration))
-    plain._bounds = None
+    plain.bounds = None
     trial = plain.propose()
     cut = iteration.is_running and not np.all((lower <= trial) & (trial <= upper))
     return Step(problem, x, (lower, upper), iteration, delta, iteration.propose(), bool(cut))
@@ -263,10 +263,10 @@ def test_with_infinite_bounds_the_step_is_minpacks_to_the_bit() -> None:
         for other in others:
             at = other.r, other.ipvt, other.qtf, other.diag, other.x
             far = infinite if other is others[0] else (trial - 1, trial + 1)
-            point, step = _minpack.lm_propose_box(*at, *far, other._state)
+            point, step = _minpack.lm_propose_box(*at, *far, other.state)
             np.testing.assert_array_equal(point, trial)
             np.testing.assert_array_equal(step, plain.step)
-            assert other._state.tobytes() == plain._state.tobytes()
+            assert other.state.tobytes() == plain.state.tobytes()
 
 
 def test_start_with_infinite_bounds_is_minpacks_to_the_bit() -> None:
@@ -278,10 +278,10 @@ def test_start_with_infinite_bounds_is_minpacks_to_the_bit() -> None:
         plain, other = (Iteration(x, np.linalg.norm(problem.f), (0.0, 0.0, 0.1, 99, 1.0)) for _ in range(2))
         plain.start(*factors)
         infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        held = _minpack.lm_start_box(other._control, *factors, x, *infinite, other.diag, other._state)
+        held = _minpack.lm_start_box(other.control, *factors, x, *infinite, other.diag, other.state)
         assert not held.any()
         np.testing.assert_array_equal(other.diag, plain.diag)
-        assert other._state.tobytes() == plain._state.tobytes()
+        assert other.state.tobytes() == plain.state.tobytes()
 
 
 def test_held_parameters_do_not_count_in_the_gradient_test() -> None:

@@ -74,7 +74,7 @@ def test_iteration_that_is_pickled_between_calls_goes_on_as_it_would_have(run: R
     travelled, evaluations, _ = step_through(run, lambda it: pickle.loads(pickle.dumps(it)))
     np.testing.assert_array_equal(travelled.x, iteration.x)
     assert evaluations == nfev
-    assert travelled._state.tobytes() == iteration._state.tobytes()
+    assert travelled.state.tobytes() == iteration.state.tobytes()
 
 
 @pytest.mark.parametrize(("name", "dtype"), [("lm_control", CONTROL), ("lm_state", STATE)])

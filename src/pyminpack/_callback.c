@@ -96,6 +96,8 @@ static int push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *a
         .jac = jac,
         .func_compiled = lm_as_compiled(func),
         .jac_compiled = lm_as_compiled(jac),
+        .as_residuals = lm_own_converters.as_residuals,
+        .as_jacobian = lm_own_converters.as_jacobian,
         .nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args),
         .sees_signals = PyFunction_Check(func),
         .calls = 1,
@@ -224,7 +226,7 @@ static void fold(const lm_frame *frame, int m, int n, double *data, int by_rows,
 /* Folds a Jacobian as it comes from Python, where it lies if it has no gaps; takes over the reference. */
 static int fold_result(const lm_frame *frame, PyObject *result, int m, int n, const double *x, double *fvec, double *t)
 {
-    PyArrayObject *array = lm_as_plain_jacobian(result, m, n, frame->col_deriv, x);
+    PyArrayObject *array = lm_as_plain_jacobian(frame->as_jacobian, result, m, n, frame->col_deriv, x);
 
     if (array != NULL && !PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
         Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
@@ -288,7 +290,7 @@ static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec
     }
     frame->calls++;
     PyObject *result = call(frame, frame->func, x, n);
-    return lm_take_vector(result, fvec, m, x, n, frame->calls) ? LM_GO_ON : LM_EXCEPTION;
+    return lm_take_vector(frame->as_residuals, result, fvec, m, x, n, frame->calls) ? LM_GO_ON : LM_EXCEPTION;
 }
 
 /* The Jacobian at x. */
@@ -296,7 +298,7 @@ static int differentiate(lm_frame *frame, int m, int n, const double *x, double 
 {
     if (frame->jac_compiled == NULL) {
         PyObject *result = call(frame, frame->jac, x, n);
-        const int done = lm_take_jacobian(result, fjac, m, n, ldfjac, frame->col_deriv, x);
+        const int done = lm_take_jacobian(frame->as_jacobian, result, fjac, m, n, ldfjac, frame->col_deriv, x);
         return done ? LM_GO_ON : LM_EXCEPTION;
     }
     if (frame->jac_compiled->convention == LM_JACOBIAN_F) { /* ldfjac is m here */
@@ -349,7 +351,7 @@ static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow,
         status = evaluate(frame, *m, *n, x, fvec);
     } else {
         PyObject *result = call_with_index(frame, frame->jac, x, *n, *iflag - 2);
-        status = lm_take_vector(result, fjrow, *n, x, *n, 0) ? LM_GO_ON : LM_EXCEPTION;
+        status = lm_take_vector(frame->as_residuals, result, fjrow, *n, x, *n, 0) ? LM_GO_ON : LM_EXCEPTION;
     }
     conclude(frame, status, iflag);
 }

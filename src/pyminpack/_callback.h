@@ -33,6 +33,7 @@ typedef struct lm_frame {
     PyObject *jac;                /* Jacobian: jac(x, *args), or a row of it: jac(x, i, *args); or NULL */
     const lm_compiled *func_compiled; /* what func is, where it is compiled; or NULL */
     const lm_compiled *jac_compiled;  /* what jac is, where it is compiled; or NULL */
+    PyObject *as_residuals, *as_jacobian; /* what converts results: see _results.h */
     PyObject **call;              /* arguments of the next call: a spare place, x, a place for i, *args */
     PyObject *call_inline[LM_INLINE_ARGS];
     Py_ssize_t nargs;             /* how many args */

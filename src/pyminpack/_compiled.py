@@ -19,6 +19,20 @@ _TYPES = {
 _CONVENTIONS = {"residuals": 0, "minpack": 1, "jacobian C": 2, "jacobian F": 3}
 
 
+class AskedToStopError(InputValueError):
+    """A compiled function has asked to stop.
+
+    Attributes
+    ----------
+    status : int
+        With what, as a negative number.
+    """
+
+    def __init__(self, status: int, x: Array) -> None:
+        super().__init__(f"the compiled function asked to stop, with {-status}, at x = {x}")
+        self.status = status
+
+
 class CompiledResiduals:
     """Residuals by a compiled function; made by `compiled_residuals`.
 
@@ -203,7 +217,7 @@ def _evaluate(capsule: Any, x: npt.ArrayLike, result: Array) -> Array:
     at = np.ascontiguousarray(x, dtype=np.float64).ravel()
     status = _minpack.evaluate_compiled(capsule, at, result)
     if status:
-        raise InputValueError(f"the compiled function asked to stop, with {-status}, at x = {at}")
+        raise AskedToStopError(status, at)
     return result
 
 

@@ -1,6 +1,7 @@
 #include "_core.h"
 
 #include "_fit.h"
+#include "_results.h"
 
 #include <float.h>
 #include <limits.h>
@@ -27,22 +28,11 @@ const char lm_fit_blocks_doc[] =
     "fit_blocks(func, jac, x0, fvec, args, col_deriv, ftol, xtol, gtol, maxfev, epsfcn, diag, factor)\n\n"
     "lmdif, or lmder where jac is not None, with Jacobians factored by blocks of rows; fvec is func(x0, *args),\n"
     "not evaluated again where func is Python's, and becomes the residuals at the solution. An empty diag asks for MINPACK's own scaling. Gives what\n"
-    "fit_compiled does with full_output; fjac holds R and below it, with jac, zeros.\n"
-    "With one more argument that is true: by blocks only where that pays, and evaluations for differences count\n"
-    "neither against maxfev nor in nfev; njev tells how many Jacobians there were, and a further number how many\n"
-    "steps were accepted, which is known without jac alone.";
+    "fit_compiled does with full_output; fjac holds R and below it, with jac, zeros.";
 
 const char lm_blocks_pay_doc[] =
     "blocks_pay(m, n)\n\n"
     "Whether an (m, n) Jacobian is factored faster by blocks of rows than column by column.";
-
-static int is_plain_vector(PyObject *object)
-{
-    PyArrayObject *array = (PyArrayObject *)object;
-
-    return PyArray_CheckExact(object) && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_NDIM(array) == 1
-           && PyArray_ISCARRAY_RO(array);
-}
 
 static int is_finite(PyObject *vector)
 {
@@ -59,7 +49,7 @@ static int is_finite(PyObject *vector)
 
 PyObject *lm_plain_start(PyObject *Py_UNUSED(self), PyObject *x0)
 {
-    if (!is_plain_vector(x0) || !is_finite(x0)) {
+    if (!lm_is_plain_vector(x0) || !is_finite(x0)) {
         Py_RETURN_NONE;
     }
     npy_intp n = PyArray_DIM((PyArrayObject *)x0, 0);
@@ -173,7 +163,6 @@ typedef struct request {
     PyTupleObject *args; /* or NULL */
     int m, n, maxfev;
     int col_deriv;
-    int apart; /* not 0: evaluations for differences don't count */
     int by_blocks; /* how to factor Jacobians: not 0 for blocks of rows */
     double ftol, xtol, gtol, epsfcn, factor;
     const double *diag; /* NULL for MINPACK's own scaling */
@@ -183,7 +172,6 @@ typedef struct request {
 /* How a fit ended. */
 typedef struct {
     int info, nfev, njev;
-    int nit; /* steps accepted, where Jacobians are by differences */
 } ending;
 
 /* A float, or an int that is small enough to be one. */
@@ -210,7 +198,7 @@ static int read_functions(request *request, PyObject *func, PyObject *jac, PyObj
 {
     const lm_compiled *residuals = lm_as_compiled(func), *jacobian = lm_as_compiled(jac);
 
-    if (residuals == NULL || !is_plain_vector(x0) || !is_finite(x0)) {
+    if (residuals == NULL || !lm_is_plain_vector(x0) || !is_finite(x0)) {
         return 0;
     }
     const npy_intp n = PyArray_DIM((PyArrayObject *)x0, 0);
@@ -243,7 +231,7 @@ static int read_scale(request *request, PyObject *diag)
     if (diag == Py_None) {
         return 1;
     }
-    if (!is_plain_vector(diag) || !is_finite(diag) || PyArray_DIM((PyArrayObject *)diag, 0) != request->n) {
+    if (!lm_is_plain_vector(diag) || !is_finite(diag) || PyArray_DIM((PyArrayObject *)diag, 0) != request->n) {
         return 0;
     }
     request->diag = PyArray_DATA((PyArrayObject *)diag);
@@ -327,8 +315,7 @@ static void run_lm_differences(request *ask, double *x, results *found, ending *
     double *diag = put_scale(&frame, ask), *scratch = diag + n;
     lm_differences_(callback, &m, &n, x, found->fvec, &ask->ftol, &ask->xtol, &ask->gtol, &ask->maxfev, &ask->epsfcn,
                     diag, &mode, &ask->factor, &nprint, &end->info, &end->nfev, found->fjac, &m, found->ipvt,
-                    found->qtf, scratch, scratch + n, scratch + 2 * n, scratch + 3 * n, &ask->by_blocks, blocks,
-                    &ask->apart, &end->njev, &end->nit);
+                    found->qtf, scratch, scratch + n, scratch + 2 * n, scratch + 3 * n, &ask->by_blocks, blocks);
     lm_pop(&frame);
 }
 
@@ -363,7 +350,7 @@ static int run(request *ask, double *x, results *found, ending *end)
     enum { LINE = 64 }; /* bytes of a cache line, and of the widest vector */
     const size_t order = (size_t)ask->n + 1;
 
-    if (!ask->by_blocks && (ask->jac != NULL || !ask->apart)) {
+    if (!ask->by_blocks) {
         (ask->jac == NULL ? run_lmdif : run_lmder)(ask, x, found, end);
         return !PyErr_Occurred();
     }
@@ -382,12 +369,8 @@ static int run(request *ask, double *x, results *found, ending *end)
 /* (x, fvec, info, nfev, njev, fjac, ipvt, qtf) */
 static PyObject *tell(const request *ask, PyObject *x, const results *found, const ending *end)
 {
-    PyObject *njev = ask->jac || ask->apart ? PyLong_FromLong(end->njev) : Py_NewRef(Py_None);
+    PyObject *njev = ask->jac ? PyLong_FromLong(end->njev) : Py_NewRef(Py_None);
 
-    if (ask->apart) {
-        return Py_BuildValue("OOiiNOOOi", x, found->array[0], end->info, end->nfev, njev, found->array[1],
-                             found->array[3], found->array[2], end->nit);
-    }
     return Py_BuildValue("OOiiNOOO", x, found->array[0], end->info, end->nfev, njev, found->array[1], found->array[3],
                          found->array[2]);
 }
@@ -431,7 +414,7 @@ PyObject *lm_fit_compiled(PyObject *Py_UNUSED(self), PyObject *const *args, Py_s
 /* Python has seen to the values; this keeps a wrong call from touching memory that isn't its own. */
 static int agree(const request *ask, PyObject *diag)
 {
-    if (!is_plain_vector(ask->x0) || !is_finite(ask->x0) || !is_plain_vector(ask->fvec) || !is_plain_vector(diag)
+    if (!lm_is_plain_vector(ask->x0) || !is_finite(ask->x0) || !lm_is_plain_vector(ask->fvec) || !lm_is_plain_vector(diag)
         || !PyArray_ISWRITEABLE((PyArrayObject *)ask->fvec)) {
         return 0;
     }
@@ -447,9 +430,9 @@ PyObject *lm_fit_blocks(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *diag, *jac;
     request request = {.by_blocks = 1, .full_output = 1};
 
-    if (!PyArg_ParseTuple(args, "OOOOO!pdddidOd|p:fit_blocks", &request.func, &jac, &request.x0, &request.fvec, &PyTuple_Type,
+    if (!PyArg_ParseTuple(args, "OOOOO!pdddidOd:fit_blocks", &request.func, &jac, &request.x0, &request.fvec, &PyTuple_Type,
                           &request.args, &request.col_deriv, &request.ftol, &request.xtol, &request.gtol,
-                          &request.maxfev, &request.epsfcn, &diag, &request.factor, &request.apart)) {
+                          &request.maxfev, &request.epsfcn, &diag, &request.factor)) {
         return NULL;
     }
     request.jac = jac == Py_None ? NULL : jac;
@@ -459,7 +442,6 @@ PyObject *lm_fit_blocks(PyObject *Py_UNUSED(self), PyObject *args)
     }
     request.m = (int)PyArray_DIM((PyArrayObject *)request.fvec, 0);
     request.n = (int)PyArray_DIM((PyArrayObject *)request.x0, 0);
-    request.by_blocks = !request.apart || blocks_pay_(&request.m, &request.n);
     request.diag = PyArray_DIM((PyArrayObject *)diag, 0) > 0 ? PyArray_DATA((PyArrayObject *)diag) : NULL;
     return fit(&request);
 }

@@ -54,12 +54,18 @@ class Iteration:
     ----------
     x : ndarray of shape (n,)
         The best point so far; changed in place where a trial point is accepted.
+    control, state : ndarray
+        lm_control and lm_state (minpack/lm_types.f90), each as an array of doubles.
+    bounds : pair of ndarray, or None
+        Lower and upper bounds.
     diag : ndarray of shape (n,)
         The scale factors in use.
     r, ipvt, qtf, acnorm
         The factorization that the last `start` was given.
     held : ndarray of bool, shape (n,)
         After `start`: which parameters are at a bound with the gradient pointing outwards.
+    renewed : float
+        The norm of the residuals where `look_again` has last had the fit begin anew; 0 where it never has.
     """
 
     def __init__(
@@ -78,15 +84,16 @@ class Iteration:
         mode = _OWN_SCALING if scale is None else _USER_SCALING
         self.x = x.copy()
         self.diag = np.ones_like(x) if scale is None else scale.copy()
-        self._control = np.array([(ftol, xtol, gtol, factor, maxfev, mode)], CONTROL).view(np.float64)
+        self.control = np.array([(ftol, xtol, gtol, factor, maxfev, mode)], CONTROL).view(np.float64)
         self._trial = self.x
-        self._bounds = None if bounds is None or np.all(np.isinf(bounds)) else bounds
+        self.bounds = None if bounds is None or np.all(np.isinf(bounds)) else bounds
+        self.renewed = 0.0
         self.held = np.zeros(x.size, np.bool_)
         self.begin(fnorm)
 
     def begin(self, fnorm: float) -> None:
         """Forget all but x and the scale factors."""
-        self._state = _minpack.lm_begin(fnorm)
+        self.state = _minpack.lm_begin(fnorm)
 
     def start(self, r: Array, ipvt: Indices, qtf: Array, acnorm: Array) -> None:
         """Take in the factorization J P = Q R at x: Rᵀ, P, the first n entries of Qᵀf, the norms of J's columns.
@@ -94,36 +101,50 @@ class Iteration:
         Takes the arrays over: the part of `r` that isn't R is scratch.
         """
         self.r, self.ipvt, self.qtf, self.acnorm = r, ipvt, qtf, acnorm
-        if self._bounds is None:
-            _minpack.lm_start(self._control, r, ipvt, qtf, acnorm, self.x, self.diag, self._state)
+        if self.bounds is None:
+            _minpack.lm_start(self.control, r, ipvt, qtf, acnorm, self.x, self.diag, self.state)
             return
-        held = _minpack.lm_start_box(self._control, r, ipvt, qtf, acnorm, self.x, *self._bounds, self.diag, self._state)
+        held = _minpack.lm_start_box(self.control, r, ipvt, qtf, acnorm, self.x, *self.bounds, self.diag, self.state)
         self.held = held.astype(np.bool_)
 
     def propose(self) -> Array:
         """Where to evaluate the residuals next."""
         at = self.r, self.ipvt, self.qtf, self.diag, self.x
-        if self._bounds is None:
-            self._trial, self.step = _minpack.lm_propose(*at, self._state)
+        if self.bounds is None:
+            self._trial, self.step = _minpack.lm_propose(*at, self.state)
         else:
-            self._trial, self.step = _minpack.lm_propose_box(*at, *self._bounds, self._state)
+            self._trial, self.step = _minpack.lm_propose_box(*at, *self.bounds, self.state)
         return self._trial
 
     def judge(self, trial_norm: float, nfev: int) -> bool:
         """Take or reject the proposed point by the norm of the residuals there; True where it is x now."""
-        _minpack.lm_judge(self._control, self.diag, self._trial, trial_norm, nfev, self.x, self._state)
+        _minpack.lm_judge(self.control, self.diag, self._trial, trial_norm, nfev, self.x, self.state)
         return bool(self["accepted"])
 
-    def end(self, x: Array, fnorm: float, info: int) -> None:
-        """Take over where a driver has left off."""
-        self.x = x
-        state = self._state.view(STATE)
-        state["fnorm"], state["info"] = fnorm, info
+    def look_again(self, r: Array, ipvt: Indices, qtf: Array, acnorm: Array) -> bool:
+        """At the end, given the factorization there: whether the fit begins anew from x, and so goes on."""
+        n = self.x.size
+        low, high = self.bounds or (np.full(n, -np.inf), np.full(n, np.inf))
+        self.renewed, goes_on = _minpack.lm_look_again(
+            self.control, r, ipvt, qtf, acnorm, self.x, low, high, self.diag, self.state, self.renewed
+        )
+        return bool(goes_on)
+
+    def take_over(
+        self, x: Array, diag: Array, state: Array, renewed: float, factor: tuple[Array, Indices, Array, Array]
+    ) -> None:
+        """Go on from where a driver has left off."""
+        self.x, self.diag, self.state, self.renewed = x, diag, state, renewed
+        self.r, self.ipvt, self.qtf, self.acnorm = factor
+
+    def end(self, info: int) -> None:
+        """End here, for a reason that is not the iteration's own."""
+        self.state.view(STATE)["info"] = info
 
     def __getitem__(self, component: str) -> Any:
         """A component of the state, by its name in minpack/lm_types.f90."""
         kind, place = _PLACES[component]
-        return (self._state if kind is _DOUBLE else self._state.view(kind)).item(place)
+        return (self.state if kind is _DOUBLE else self.state.view(kind)).item(place)
 
     @property
     def is_running(self) -> bool:

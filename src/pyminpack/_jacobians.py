@@ -34,6 +34,12 @@ class Jacobian(Protocol):
     def was_misled(self, iteration: Iteration) -> bool:
         """Whether a fit that has ended should begin anew, with a Jacobian that it had better have had."""
 
+    def raise_floors(self, iteration: Iteration) -> bool:
+        """At the end of a fit: whether the Jacobian there should be taken once more, with longer differences."""
+
+    def set_typical(self, typical: Array | None) -> None:
+        """Take the least sizes of the parameters from the user."""
+
     @property
     def noise(self) -> float:
         """Relative error of the Jacobian, beyond rounding."""
@@ -47,27 +53,35 @@ class GivenJacobian:
     def __init__(self, model: Model, call: Call | None) -> None:
         """Ask `call`; or where that is None, take what the model's own function gave."""
         self._model, self._call = model, call
-        self.last = np.empty(0)  # where `plain` was asked last
-
-    def plain(self, x: Array, *_: Any) -> npt.NDArray[Any]:
-        """For a driver of the core: the Jacobian at x, which is an array of the callee's own."""
-        self.last = x
-        return self.at(x, x)
 
     def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
         model = self._model
         if self._call is None:
-            source, result, model.given = "fun", model.given, None
+            result, model.given = model.given, None
             if result is None:  # what it gave was for another point
                 model.residuals(x)
                 result, model.given = model.given, None
-        else:
-            model.require_time()
-            source, result = "jac", self._call(model.whole(x))
-        return self._columns(as_real_view(result, source, "a Jacobian"), x, source)
+            return self.as_jacobian(result, x, "fun").copy()  # residuals elsewhere may come with the same array
+        model.require_time()
+        jacobian = self.as_jacobian(self._call(model.whole(x)), x, "jac")
+        return jacobian if _minpack.blocks_pay(*jacobian.shape) else jacobian.copy()
+
+    def convert(self, result: Any, m: int, n: int, col_deriv: int, x: Array) -> npt.NDArray[Any]:
+        """For a driver of the core."""
+        return self.as_jacobian(result, x, "jac")
 
     def was_misled(self, iteration: Iteration) -> bool:
         return False
+
+    def raise_floors(self, iteration: Iteration) -> bool:
+        return False
+
+    def set_typical(self, typical: Array | None) -> None:
+        pass
+
+    def as_jacobian(self, result: Any, x: Array, source: str) -> npt.NDArray[Any]:
+        """What `source` gave at the free parameters x, as a Jacobian by them; where it lies if that will do."""
+        return self._columns(as_real_view(result, source, "a Jacobian"), x, source)
 
     def _columns(self, jacobian: npt.NDArray[Any], x: Array, source: str) -> npt.NDArray[Any]:
         free, m = self._model.free, self._model.m
@@ -109,21 +123,34 @@ class _Differences:
         typical: Array | None,
         workers: Workers | None,
     ) -> None:
-        self._model, self._bounds, self._steps, self._typical, self._workers = model, bounds, steps, typical, workers
+        self._model, self._bounds, self.steps, self._workers = model, bounds, steps, workers
+        self.set_typical(typical)
+
+    def set_typical(self, typical: Array | None) -> None:
+        self.typical = typical
+        self.floored = typical is not None  # whether least sizes of the parameters are known
 
     def was_misled(self, iteration: Iteration) -> bool:
         return False
 
+    def raise_floors(self, iteration: Iteration) -> bool:
+        """Whether some steps were so short that rounding hid what they did; from now on they are longer."""
+        if self.floored:
+            return False
+        self.typical = np.zeros(iteration.x.size)
+        self.floored = bool(_minpack.set_floors(iteration.x, iteration.diag, iteration["xnorm"], self.typical))
+        return self.floored
+
     def _sizes(self, x: Array) -> Array:
         """What steps are relative to: |x|, but no less than the typical size, and 1 where that is 0."""
         sizes = np.abs(x)
-        if self._typical is not None:
-            sizes = np.maximum(sizes, self._typical)
+        if self.typical is not None:
+            sizes = np.maximum(sizes, self.typical)
         return sizes if sizes.all() else np.where(sizes == 0, 1.0, sizes)
 
     def _lengths(self, sizes: Array, precision: float) -> Array:
         """How long to step; the user's sign is kept."""
-        lengths = (precision**self.power if self._steps is None else self._steps) * sizes
+        lengths = (precision**self.power if self.steps is None else self.steps) * sizes
         return lengths if lengths.all() else np.where(lengths == 0, _SMALLEST, lengths)
 
     def _evaluate(self, points: list[npt.NDArray[Any]], take: Callable[[int, Any], None]) -> None:
@@ -151,7 +178,7 @@ class _Differences:
         if count != len(points):
             raise InputValueError(f"workers gave {count} results for {len(points)} evaluations of fun")
 
-    def _differences(self, points: list[Array], f: Array) -> Array:
+    def changes(self, points: list[Array], f: Array) -> Array:
         """What the residuals at points have more than f, a row for each."""
         view = self._model.as_view
         rows = np.empty((len(points), f.size))
@@ -165,48 +192,58 @@ class _Differences:
 
 
 class ForwardDifferences(_Differences):
-    """One evaluation a parameter, by MINPACK's steps where there is no word of others."""
+    """One evaluation a parameter, by MINPACK's steps where there is no word of others.
+
+    Attributes
+    ----------
+    precision : float
+        Relative error of the residuals that steps follow; 0 where it is not known yet.
+    tried : bool
+        Whether that is somebody's word, or has been found out.
+    """
 
     power = 0.5
 
     def _precision_in_use(self) -> float:
-        return self._precision
+        return self.precision
 
     def __init__(self, *args: Any) -> None:
         super().__init__(*args)
-        self._precision = 0.0  # not known yet
-        self._tried = False  # whether the precision has been found out
+        self.precision = 0.0
+        self.tried = False
+
+    def begin(self, f: Array) -> None:
+        """Choose the precision, given the first residuals."""
+        if self.precision == 0:
+            self.precision = self._model.precision
+            self.tried = self.precision > DOUBLE or self.steps is not None or not f.any()
 
     def at(self, x: Array, f: Array) -> Array:
-        if self._precision == 0:
-            self._precision = self._model.precision
-            self._tried = self._precision > DOUBLE or self._steps is not None or not f.any()
-        sizes = self._sizes(x)
-        columns = self._columns(x, f, sizes)
-        return (columns if self._tried else self._looked_at(x, f, sizes, columns)).T
+        self.begin(f)
+        sizes, columns = self._columns(x, f)
+        return (columns if self.tried else self._looked_at(x, f, sizes, columns)).T
 
     def _looked_at(self, x: Array, f: Array, sizes: Array, columns: Array) -> Array:
         """The same, or by longer steps where the residuals prove coarser than their dtype."""
         verdict = _minpack.find_unfelt(sizes, f, columns)
         if not verdict.any():
             return columns
-        unfelt = verdict != _FELT
-        self._tried = True
-        beside = self._inside(x, x + unfelt * (SINGLE**0.5 * sizes))
-        moved = self._differences([beside], f)[0]
+        beside = self.inside(x, x + (verdict != _FELT) * (SINGLE**0.5 * sizes))
+        moved = self.changes([beside], f)[0]
+        self.tried = True
         change = _minpack.enorm(moved)
         for j in np.flatnonzero(verdict == _COARSE):
             moved -= (beside[j] - x[j]) * columns[j]
         if not _minpack.enorm(moved) > _CONTRADICTION * change:
             return columns
-        self._precision = SINGLE
-        return self._columns(x, f, sizes)
+        self.precision = SINGLE
+        return self._columns(x, f)[1]
 
     def was_misled(self, iteration: Iteration) -> bool:
         """Whether a fit ends where it began although differences promised more: then it is they that are wrong."""
         if (
-            self._steps is not None
-            or self._precision > DOUBLE
+            self.steps is not None
+            or self.precision > DOUBLE
             or iteration.is_running
             or iteration["info"] == MAXFEV
             or iteration["iteration"] > 1
@@ -214,31 +251,24 @@ class ForwardDifferences(_Differences):
             or not iteration["prered"] > _PROMISE
         ):
             return False
-        self._precision, self._tried = SINGLE, True
+        self.precision, self.tried = SINGLE, True
         return True
 
-    def _columns(self, x: Array, f: Array, sizes: Array) -> Array:
-        points, lengths = self._points(x, self._lengths(sizes, self._precision))
-        columns = self._differences(points, f)
+    def _columns(self, x: Array, f: Array) -> tuple[Array, Array]:
+        """What steps are relative to, and the columns."""
+        steps = np.full(x.size, np.sqrt(self.precision)) if self.steps is None else self.steps
+        typical = np.zeros(x.size) if self.typical is None else self.typical
+        sizes, beside, lengths = _minpack.forward_steps(x, typical, steps, *self._limits(x))
+        columns = self.changes([_with(x, j, value) for j, value in enumerate(beside.tolist())], f)
         with np.errstate(invalid="ignore", over="ignore"):
             columns /= lengths[:, np.newaxis]
-        return columns
+        return sizes, columns
 
-    def _points(self, x: Array, lengths: Array) -> tuple[list[Array], Array]:
-        """Where to evaluate, and how far that is."""
-        stepped = x + lengths
-        if self._bounds is not None:
-            low, high = self._bounds
-            outside = (stepped > high) | (stepped < low)
-            if outside.any():
-                backwards = x - lengths
-                farther = np.where(high - x >= x - low, high, low)
-                there = np.where((backwards <= high) & (backwards >= low), backwards, farther)
-                stepped = np.where(outside, there, stepped)
-                lengths = np.where(outside, stepped - x, lengths)
-        return [_with(x, j, value) for j, value in enumerate(stepped.tolist())], lengths
+    def _limits(self, x: Array) -> tuple[Array, Array]:
+        """The bounds, infinite where there are none."""
+        return (np.full(x.size, -np.inf), np.full(x.size, np.inf)) if self._bounds is None else self._bounds
 
-    def _inside(self, x: Array, point: Array) -> Array:
+    def inside(self, x: Array, point: Array) -> Array:
         """A point, by steps in the other direction where it is outside the bounds, or clipped."""
         if self._bounds is None:
             return point
@@ -257,7 +287,7 @@ class CentralDifferences(_Differences):
         lengths = np.abs(self._lengths(self._sizes(x), max(self._model.precision, DOUBLE)))
         near, far = self._points(x, lengths)
         points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
-        rises = self._differences(points, f)
+        rises = self.changes(points, f)
         a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
         with np.errstate(invalid="ignore", over="ignore"):
             columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
@@ -281,6 +311,9 @@ class ComplexSteps(_Differences):
 
     power = 1.0
     noise = 0.0
+
+    def raise_floors(self, iteration: Iteration) -> bool:
+        return False
 
     def at(self, x: Array, f: Array) -> Array:
         lengths = self._lengths(self._sizes(x), DOUBLE)

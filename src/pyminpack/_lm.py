@@ -1,17 +1,17 @@
 """`LevenbergMarquardt`: the iteration that `least_squares` runs, step by step in the hands of its caller."""
 
 from collections.abc import Callable, Iterator
+from math import isfinite
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._block_passes import fold_rows
-from ._compiled import CompiledJacobian, CompiledResiduals
+from ._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from ._convert import DOUBLE, Array, as_parameters, describe, require_finite_start
 from ._exceptions import InputTypeError, InputValueError, OptionError
-from ._iteration import Indices, Iteration
+from ._iteration import Iteration
 from ._jacobians import CentralDifferences, ComplexSteps, ForwardDifferences, GivenJacobian, Jacobian, Workers
 from ._losses import Robust, as_loss
 from ._ls_options import (
@@ -26,28 +26,19 @@ from ._ls_options import (
     free_of,
 )
 from ._ls_records import LeastSquaresResult, LeastSquaresState
-from ._ls_spread import lower_part
+from ._ls_verdict import Factor, factorize, find_disagreement, moves_of
 from ._model import Call, Model, OutOfTimeError
 from ._outcome import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 
-_OWN_SCALING: Final = np.empty(0)
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _DIFFERENCES: Final = {"2-point": ForwardDifferences, "3-point": CentralDifferences, "cs": ComplexSteps}
 # `status` as SciPy has it, by MINPACK's info.
 _STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
 STOPPED, OUT_OF_TIME, _NO_RESPONSE, _DISAGREES = -2, -3, -6, -7
 _MESSAGES: Final = {
-    STOPPED: "Stopped by the callback, or by who steps through the fit; x is the best point met.",
+    STOPPED: "Stopped by the callback, or by the caller who steps through the fit; x is the best point met.",
     OUT_OF_TIME: "Stopped before convergence: the timeout is over; x is the best point met.",
-    _NO_RESPONSE: NO_RESPONSE,
 }
-# A fit that ends with a larger cosine between the residuals and a column of the Jacobian has not come to a stationary
-# point: ftol, at its default, is met where steps gain no more than the square of 1e-4.
-_STATIONARY: Final = 1e-3
-# Derivatives that differ by this fraction of the largest in their column are different ones.
-_DISAGREEMENT: Final = 1e-3
-
-Factor = tuple[Array, Indices, Array, Array]
 
 
 class LevenbergMarquardt:
@@ -137,20 +128,19 @@ class LevenbergMarquardt:
         arguments = as_arguments(args, kwargs)
         self._model = Model(Call(fun, *arguments), start, self._free, jac is True)
         self._source = self._source_of(jac, arguments, as_steps(diff_step, n), typical, as_workers(workers))
-        asked = (self._bounds, self._free, kind, typical)
-        simple = all(option is None for option in asked) and not arguments[1]
-        by_differences = isinstance(jac, str) and jac == "2-point" and diff_step is None and workers is None
-        plain = simple and (by_differences or (callable(jac) and type(jac) is not CompiledJacobian))
-        # What a driver of the core needs, where it can run the whole fit.
-        self._plain = (fun, self._source, arguments[0]) if plain else None
+        # Whether a driver of the core can run the fit.
+        self._has_driver = self._robust is None and self._free is None and jac is not True
+        if isinstance(jac, str):
+            self._has_driver = self._has_driver and jac == "2-point" and workers is None
         self._begin(start, typical)
 
     def _source_of(
         self, jac: Any, arguments: tuple[Any, Any], steps: Array | None, typical: Array | None, workers: Any
     ) -> Jacobian:
-        self._checks = callable(jac) or jac is True
-        if self._checks:
-            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments))
+        self._checks = callable(jac) or jac is True or jac == "cs"
+        self._jac = Call(jac, *arguments) if callable(jac) else None
+        if callable(jac) or jac is True:
+            return GivenJacobian(self._model, self._jac)
         if isinstance(jac, str) and jac in _DIFFERENCES:
             steps, typical = (None if v is None else self._part(v) for v in (steps, typical))
             kind: Any = _DIFFERENCES[jac]
@@ -173,6 +163,8 @@ class LevenbergMarquardt:
         self._ended: int | None = None  # a status that isn't the iteration's
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
+        if self._model.nfev >= self._limit:
+            self._iteration.end(MAXFEV)
 
     def _new_iteration(self, x: Array, typical: Array | None) -> Iteration:
         scale = None if typical is None else 1 / self._part(typical)
@@ -223,8 +215,9 @@ class LevenbergMarquardt:
     def x_scale(self, x_scale: Any) -> None:
         if not self.is_running:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
-        x = self._iteration.x
-        self._iteration = self._new_iteration(x, as_typical(x_scale, self._n))
+        typical = as_typical(x_scale, self._n)
+        self._iteration = self._new_iteration(self._iteration.x, typical)
+        self._source.set_typical(None if typical is None else self._part(typical))
         self._begun, self._factor = False, None
 
     @property
@@ -260,54 +253,111 @@ class LevenbergMarquardt:
         return self.state
 
     def stop(self) -> None:
-        """End the fit here."""
-        self._ended = STOPPED
+        """End the fit here, if it hasn't ended."""
+        if self.is_running:
+            self._ended = STOPPED
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
         self._model.deadline = deadline
 
     def run(self) -> LeastSquaresResult:
-        """Go on until the fit ends."""
-        if self._plain is not None and self.nit == self.njev == 0 and self._model.deadline == np.inf:
-            self._drive()
+        """Go on until the fit ends.
+
+        Where a function raises, all is as after the last accepted step, and another call goes on from there.
+        """
         while self.is_running:
-            self._advance()
+            if not self._drive():
+                self._advance()
         return self.result()
 
-    def _drive(self) -> None:
-        """The whole loop in the core, to the same iterates."""
-        assert self._plain is not None
-        fun, source, args = self._plain
-        iteration = self._iteration
-        function = fun._capsule if type(fun) is CompiledResiduals else fun
-        jac = source.plain if isinstance(source, GivenJacobian) else None
-        x, f, info, self._model.nfev, self.njev, fjac, ipvt, qtf, self.nit = _minpack.fit_blocks(
-            function, jac, iteration.x, self.fun, args, False, *self._tolerances, self._limit, self._model.precision,
-            _OWN_SCALING, _FACTOR, True,
-        )  # fmt: skip
-        if isinstance(source, GivenJacobian):
-            self.nit = self.njev - int(np.array_equal(source.last, x))
-        self._f, self._norm = f, _minpack.enorm(f)
-        if info < 0:
-            self._ended, self._why = STOPPED, message_for(info, *self._tolerances, self._limit)
-        elif info == JACOBIAN_NOT_FINITE:
-            self._jacobian, self._factor = fjac.T, (fjac, ipvt, qtf, np.full(x.size, np.nan))
-        iteration.end(x, self._norm, info)
+    def _drive(self) -> bool:
+        """The rest of the fit in the core, to the same iterates; False where it can't be there."""
+        if not self._has_driver or self._begun or self._factor is not None or self._model.deadline < np.inf:
+            return False
+        jac, as_jacobian = self._jac_for_driver()
+        if as_jacobian is None:
+            return False
+        fun, args = self._model.call.positional
+        iteration, source, model = self._iteration, self._source, self._model
+        steps = typical = None
+        asked = 0.0, True, True
+        if isinstance(source, ForwardDifferences):
+            source.begin(self._f)
+            steps, typical, asked = source.steps, source.typical, (source.precision, source.tried, source.floored)
+        low, high = iteration.bounds or (None, None)
+        found: list[Any] = []
+        try:
+            _minpack.fit_box(
+                fun._capsule if type(fun) is CompiledResiduals else fun, jac, args, model.convert, as_jacobian,
+                iteration.x, self._f, iteration.control, iteration.state, iteration.diag,
+                low, high, typical, steps, (*asked, iteration.renewed),
+                (model.nfev, self.njev, self.nit, model.calls), found,
+            )  # fmt: skip
+        finally:
+            if found:
+                self._take_over(*found[0])
+        return True
+
+    def _jac_for_driver(self) -> tuple[Any, Any]:
+        """What gives a driver Jacobians, or None for differences; and what converts them, None where no driver can."""
+        if self._jac is None:
+            return None, _refuse
+        size = self._model.m, self._n
+        assert isinstance(self._source, GivenJacobian)
+        jac, _ = self._jac.positional
+        if type(jac) is CompiledJacobian:
+            return jac._capsule, _refuse if (jac.m, jac.n) == size else None
+        return jac, None if _minpack.blocks_pay(*size) else self._source.convert  # a large one is used where it lies
+
+    def _take_over(
+        self,
+        where: tuple[Array, Array, Array, Array],
+        jacobian: Array,
+        factor: Factor,
+        typical: Array,
+        source: tuple[float, bool, bool, float],
+        counts: tuple[int, int, int, int],
+        status: int,
+        current: bool,
+    ) -> None:
+        """Where a driver has left off."""
+        x, self._f, diag, state = where
+        precision, tried, floored, renewed = source
+        self._iteration.take_over(x, diag, state, renewed, factor)
+        self._norm = self._iteration["fnorm"]
+        if isinstance(self._source, ForwardDifferences):
+            if self._source.steps is None:
+                self._source.precision = precision
+            self._source.tried, self._source.floored = tried, floored
+            self._source.typical = typical if floored else None
+        self._model.nfev, self.njev, self.nit, self._model.calls = counts
+        self._begun = current
+        self._jacobian, self._factor = (jacobian.T, factor) if current else (None, None)
+        if status < 0:
+            self._stop_for(status)
+
+    def _stop_for(self, status: int) -> None:
+        """End the fit because a compiled function wants it."""
+        self._ended, self._why = STOPPED, message_for(status, *self._tolerances, self._limit)
 
     def _advance(self) -> bool:
         """One accepted step; False where the fit ends, or begins anew, without one."""
+        accepted = False
         try:
-            return self._try_steps()
+            accepted = self._take_step()
+            if not self._iteration.is_running:
+                self._look_again()
         except OutOfTimeError:
             self._ended = OUT_OF_TIME
-            return False
+        except AskedToStopError as request:
+            self._stop_for(request.status)
+        return accepted
 
-    def _try_steps(self) -> bool:
+    def _take_step(self) -> bool:
         iteration = self._iteration
         if not self._begun:
-            r, ipvt, qtf, acnorm = self._factor_here()
-            iteration.start(r, ipvt, qtf, acnorm)
+            iteration.start(*self._factor_here())
             self._begun = True
         while iteration.is_running:
             f = self._model.residuals(iteration.propose())
@@ -321,6 +371,15 @@ class LevenbergMarquardt:
             iteration.begin(self._norm)
             self._factor, self._begun = None, False
         return False
+
+    def _look_again(self) -> None:
+        """Whether the end is one, by the Jacobian there; else the fit begins anew from x."""
+        if self._iteration["info"] in (MAXFEV, JACOBIAN_NOT_FINITE):
+            return
+        if self._source.raise_floors(self._iteration):
+            self._factor = None
+        if self._iteration.look_again(*self._factor_here()):
+            self._begun = False
 
     def _norm_of(self, f: Array) -> float:
         return _minpack.enorm(f) if self._robust is None else self._robust.norm(f)
@@ -337,7 +396,7 @@ class LevenbergMarquardt:
                 with np.errstate(invalid="ignore", over="ignore"):
                     jacobian = jacobian * rows[:, np.newaxis]
             self._jacobian = jacobian
-            self._factor = _factorize(jacobian, f)
+            self._factor = factorize(jacobian, f)
         return self._factor
 
     # ---------------------------------------------------------------------------------------- the end
@@ -377,85 +436,57 @@ class LevenbergMarquardt:
 
         A fit that has not ended counts as stopped; it can go on all the same, and to the same iterates.
         """
-        iteration = self._iteration
         status, message = self._ended, self.message
         if status is None:
-            status = STOPPED if iteration.is_running else _STATUS[iteration["info"]]
+            status = STOPPED if self._iteration.is_running else _STATUS[self._iteration["info"]]
         factor = self._factor
         try:
             if factor is None and status != OUT_OF_TIME:
                 factor = self._factor_here()
-            if factor is not None and not np.isfinite(factor[3]).all():
+            if factor is not None and not all(map(isfinite, factor[3].tolist())):
                 factor = None
             if factor is not None:
                 status, message = self._verdict(status, message, factor)
         except OutOfTimeError:
             status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
+        except AskedToStopError as request:
+            status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, factor)
 
     def _verdict(self, status: int, message: str, factor: Factor) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
         if status == 1 and self._norm > 0 and not factor[3].any():
             return _NO_RESPONSE, NO_RESPONSE
-        if self._checks and status != 1 and not self._iteration.is_running and self._ended is None:
-            stationary = self._cosine(factor) <= _STATIONARY
-            if not stationary or self.nit == 0 or status == -5:
-                disagreement = self._disagreement()
-                if disagreement:
-                    return status if stationary else _DISAGREES, f"{message} {disagreement}"
-        return status, message
-
-    def _cosine(self, factor: Factor) -> float:
-        """The largest of the angle between the residuals and a column of the Jacobian, as far as x can move."""
-        acnorm = factor[3]
-        moves = self._moves(_gradient(factor)) & (acnorm > 0)
-        if self._norm == 0 or not moves.any():
-            return 0.0
-        r, ipvt, qtf, _ = factor
-        relative = np.abs(_gradient((r, ipvt, qtf / self._norm, acnorm)))
-        return float(np.max(relative[moves] / acnorm[moves]))
-
-    def _moves(self, gradient: Array) -> npt.NDArray[np.bool_]:
-        """Which free parameters the gradient doesn't push against a bound."""
-        if self._box is None:
-            return np.ones(gradient.size, bool)
-        (low, high), x = self._box, self._iteration.x
-        moves: npt.NDArray[np.bool_] = ~((x <= low) & (gradient > 0) | (x >= high) & (gradient < 0))
-        return moves
-
-    def _disagreement(self) -> str:
-        """Where the user's Jacobian is not what differences make of the residuals; nothing where it is."""
+        if not self._checks or self._norm == 0 or self._ended is not None or self._iteration.is_running:
+            return status, message
         assert self._jacobian is not None
-        differences = CentralDifferences(self._model, self._box, None, None, None)
-        jacobian, by_differences = self._jacobian, differences.at(self._iteration.x, self._f)
-        if self._robust is not None:
-            by_differences = by_differences * self._robust.correct(self._f)[1][:, np.newaxis]
-        error = np.abs(jacobian - by_differences)
-        largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(by_differences).max(axis=0))
-        noise = np.abs(self._f).max() * DOUBLE ** (2 / 3) / np.maximum(np.abs(self._iteration.x), DOUBLE)
-        excess = error - _DISAGREEMENT * largest - noise
-        i, j = np.unravel_index(np.argmax(excess / np.where(largest > 0, largest, 1)), error.shape)
-        if not excess[i, j] > 0:
-            return ""
-        return (
-            f"The Jacobian disagrees with differences of fun, worst for parameter x[{self._number(int(j))}] in "
-            f"residual {i}: {jacobian[i, j]:.6g}, where differences give {by_differences[i, j]:.6g}."
+        iteration, where = self._iteration, (self._iteration.x, self._f)
+        sizes = (iteration["xnorm"] or 1.0) / iteration.diag
+        found = find_disagreement(self._model, self._box, self._robust, *where, sizes, self._jacobian)
+        if found is None:
+            return status, message
+        return status if found.is_stationary else _DISAGREES, (
+            f"{message} The Jacobian disagrees with differences of fun, worst for parameter "
+            f"x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where differences give "
+            f"{found.by_differences:.6g}."
         )
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:
         x, n = self.x, self._n
-        free = np.zeros(n, bool)
-        free[... if self._free is None else self._free] = True
+        free = np.ones(n, bool)
+        if self._free is not None:
+            free[:] = False
+            free[self._free] = True
         grad = np.full(n, np.nan)
         optimality = np.nan
         if factor is not None:
-            grad = gradient = _gradient(factor)
+            grad = gradient = _minpack.lm_gradient(*factor[:3])
             if self._free is not None:
                 grad = np.zeros(n)
                 grad[free] = gradient
             if self._box is not None:
-                gradient = gradient[self._moves(gradient)]
-            optimality = float(np.abs(gradient).max(initial=0.0))
+                gradient = gradient[moves_of(self._iteration.x, gradient, self._box)]
+            optimality = max(map(abs, gradient.tolist()), default=0.0)
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -490,17 +521,6 @@ class LevenbergMarquardt:
         return active
 
 
-def _factorize(jacobian: npt.NDArray[Any], f: Array) -> Factor:
-    """Rᵀ, P, the first n entries of Qᵀf, and the norms of the columns; as leastsq factors a Jacobian of this size."""
-    if _minpack.blocks_pay(*jacobian.shape):
-        return _minpack.lm_pivot(fold_rows(jacobian.T, f))
-    return _minpack.lm_factor(jacobian.T, f)
-
-
-def _gradient(factor: Factor) -> Array:
-    """Jᵀ f."""
-    r, ipvt, qtf, _ = factor
-    gradient = np.empty_like(qtf)
-    with np.errstate(over="ignore", invalid="ignore"):
-        gradient[ipvt - 1] = lower_part(r) @ qtf
-    return gradient
+def _refuse(*_: Any) -> Any:
+    """For a driver that calls no Jacobian of Python's."""
+    raise AssertionError("there is no Jacobian to convert")

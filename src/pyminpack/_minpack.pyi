@@ -39,9 +39,28 @@ def fit_blocks(
     epsfcn: float,
     diag: _Array,
     factor: float,
-    apart: bool = False,
     /,
-) -> Any: ...
+) -> tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array]: ...
+def fit_box(
+    func: Any,
+    jac: Any,
+    args: tuple[Any, ...],
+    as_residuals: Callable[..., _Array],
+    as_jacobian: Callable[..., _Array],
+    x: _Array,
+    fvec: _Array,
+    control: _Array,
+    state: _Array,
+    diag: _Array,
+    lower: _Array | None,
+    upper: _Array | None,
+    typical: _Array | None,
+    eta: _Array | None,
+    source: tuple[float, bool, bool, float],
+    counts: tuple[int, int, int, int],
+    found: list[Any],
+    /,
+) -> None: ...
 def blocks_pay(m: int, n: int, /) -> bool: ...
 def make_compiled(function: int, data: int, convention: int, m: int, n: int) -> Any: ...
 def evaluate_compiled(capsule: Any, x: _Array, result: _Array) -> int: ...
@@ -128,6 +147,24 @@ def boxsolv(
 def lm_judge(
     control: _Array, diag: _Array, trial: _Array, trial_norm: float, nfev: int, x: _Array, state: _Array
 ) -> None: ...
+def lm_look_again(
+    control: _Array,
+    r: _Array,
+    ipvt: _Indices,
+    qtf: _Array,
+    acnorm: _Array,
+    x: _Array,
+    lower: _Array,
+    upper: _Array,
+    diag: _Array,
+    state: _Array,
+    renewed: float,
+) -> tuple[float, int]: ...
+def set_floors(x: _Array, diag: _Array, xnorm: float, typical: _Array) -> int: ...
+def lm_gradient(r: _Array, ipvt: _Indices, qtf: _Array) -> _Array: ...
+def forward_steps(
+    x: _Array, typical: _Array, eta: _Array, lower: _Array, upper: _Array
+) -> tuple[_Array, _Array, _Array]: ...
 def enorm(x: _Array) -> float: ...
 def qrfac(a: _Array, pivot: int) -> tuple[_Array, _Indices, _Array, _Array]: ...
 def lm_factor(fjac: _Array, f: _Array) -> tuple[_Array, _Indices, _Array, _Array]: ...

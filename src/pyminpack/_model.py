@@ -1,5 +1,6 @@
 """The function that is fitted, as `least_squares` calls it: residuals of the free parameters, in double precision."""
 
+from functools import partial
 from time import monotonic
 from typing import Any, Final
 
@@ -25,6 +26,11 @@ class Call:
         if isinstance(function, CompiledResiduals | CompiledJacobian) and (args or kwargs):
             raise InputTypeError("compiled functions take no args: give them data instead")
 
+    @property
+    def positional(self) -> tuple[Any, tuple[Any, ...]]:
+        """A function that takes no named arguments, and its others."""
+        return partial(self._function, **self._kwargs) if self._kwargs else self._function, self._args
+
     def __call__(self, x: npt.NDArray[Any]) -> Any:
         if self._kwargs:
             return self._function(x, *self._args, **self._kwargs)
@@ -44,6 +50,8 @@ class Model:
         Whether the function gives the Jacobian, too; then the last one is kept in `given`.
     deadline : float
         When to stop, by the monotonic clock.
+    nfev, calls : int
+        How often residuals were asked for: by the iteration, and by differences too.
     m : int
         Number of residuals; 0 before the first call.
     precision : float
@@ -55,7 +63,7 @@ class Model:
         self._template = start
         self.given: Any = None
         self.deadline = _NEVER
-        self.m = self.nfev = 0
+        self.m = self.nfev = self.calls = 0
         self.precision = 0.0
 
     def whole(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -75,14 +83,19 @@ class Model:
         """At the free parameters x, in one dimension: a new array."""
         if self.deadline < _NEVER:
             self.require_time()
-        result = self.call(self.whole(x))
         self.nfev += 1
+        result = self.call(self.whole(x))
         if self.gives_jacobian:
             if not isinstance(result, tuple) or len(result) != 2:
                 raise InputTypeError(
                     f"fun gave a {type(result).__name__} where jac=True needs a tuple of residuals and Jacobian"
                 )
             result, self.given = result
+        return self.as_residuals(result, x)
+
+    def convert(self, result: Any, m: int, x: Array, calls: int) -> Array:
+        """For a driver of the core: residuals that are no plain float64 vector."""
+        self.calls = calls - 1
         return self.as_residuals(result, x)
 
     def as_residuals(self, result: Any, x: npt.NDArray[Any]) -> Array:
@@ -92,6 +105,7 @@ class Model:
 
     def as_view(self, result: Any, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What the function gave at x, in one dimension but otherwise as it is."""
+        self.calls += 1
         if type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1 and result.size == self.m:
             return result
         if self.gives_jacobian and isinstance(result, tuple):
@@ -101,7 +115,7 @@ class Model:
             self.m, self.precision = view.size, precision_of(view)
         if view.size != self.m:
             raise ShapeError(
-                f"fun gave {view.size} residuals on call {self.nfev}, at x = {describe(self.whole(x))}, and {self.m} "
+                f"fun gave {view.size} residuals on call {self.calls}, at x = {describe(self.whole(x))}, and {self.m} "
                 "on the first; their number must stay the same during a fit"
             )
         return view.ravel()

@@ -2,9 +2,7 @@
 
 #include <string.h>
 
-/* What Python makes of results that are not plain float64 arrays: an array that is, or an exception. */
-static PyObject *as_residuals = NULL;
-static PyObject *as_jacobian = NULL;
+lm_converters lm_own_converters = {NULL, NULL};
 
 const char lm_set_converters_doc[] =
     "set_converters(as_residuals, as_jacobian)\n\n"
@@ -18,8 +16,8 @@ PyObject *lm_set_converters(PyObject *Py_UNUSED(self), PyObject *args)
     if (!PyArg_ParseTuple(args, "OO:set_converters", &residuals, &jacobian)) {
         return NULL;
     }
-    Py_XSETREF(as_residuals, Py_NewRef(residuals));
-    Py_XSETREF(as_jacobian, Py_NewRef(jacobian));
+    Py_XSETREF(lm_own_converters.as_residuals, Py_NewRef(residuals));
+    Py_XSETREF(lm_own_converters.as_jacobian, Py_NewRef(jacobian));
     Py_RETURN_NONE;
 }
 
@@ -55,10 +53,10 @@ static PyObject *point(const double *x, int n)
     return copy;
 }
 
-int lm_take_vector(PyObject *result, double *to, int size, const double *x, int n, long calls)
+int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, const double *x, int n, long calls)
 {
     if (result != NULL && !is_plain_vector(result, size)) {
-        Py_SETREF(result, PyObject_CallFunction(as_residuals, "OiNl", result, size, point(x, n), calls));
+        Py_SETREF(result, PyObject_CallFunction(converter, "OiNl", result, size, point(x, n), calls));
         if (result != NULL && !is_plain_vector(result, size)) {
             PyErr_SetString(PyExc_SystemError, "as_residuals gave something else than it promises");
             Py_CLEAR(result);
@@ -92,13 +90,13 @@ void lm_copy_strided(const char *data, npy_intp down, npy_intp across, double *f
     }
 }
 
-PyArrayObject *lm_as_plain_jacobian(PyObject *result, int m, int n, int col_deriv, const double *x)
+PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m, int n, int col_deriv, const double *x)
 {
     const npy_intp rows = col_deriv ? n : m;
     const npy_intp columns = col_deriv ? m : n;
 
     if (result != NULL && !is_plain_matrix(result, rows, columns)) {
-        Py_SETREF(result, PyObject_CallFunction(as_jacobian, "OiiiN", result, m, n, col_deriv, point(x, n)));
+        Py_SETREF(result, PyObject_CallFunction(converter, "OiiiN", result, m, n, col_deriv, point(x, n)));
         if (result != NULL && !is_plain_matrix(result, rows, columns)) {
             PyErr_SetString(PyExc_SystemError, "as_jacobian gave something else than it promises");
             Py_CLEAR(result);
@@ -107,10 +105,10 @@ PyArrayObject *lm_as_plain_jacobian(PyObject *result, int m, int n, int col_deri
     return (PyArrayObject *)result;
 }
 
-int lm_take_jacobian(PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
-                         const double *x)
+int lm_take_jacobian(PyObject *converter, PyObject *result, double *fjac, int m, int n, int ldfjac, int col_deriv,
+                     const double *x)
 {
-    PyArrayObject *array = lm_as_plain_jacobian(result, m, n, col_deriv, x);
+    PyArrayObject *array = lm_as_plain_jacobian(converter, result, m, n, col_deriv, x);
 
     if (array == NULL) {
         return 0;

@@ -1,0 +1,66 @@
+!> Whether a fit that has ended should go on.
+module minpack_lm_look_again
+    use minpack_info, only: info_jacobian_not_finite, info_maxfev, info_running
+    use minpack_kinds, only: ip, wp
+    use minpack_lm_propose_box, only: lm_propose_box
+    use minpack_lm_start_box, only: lm_start_box
+    use minpack_lm_types, only: lm_begin, lm_control, lm_state
+    implicit none
+    private
+    public :: lm_look_again
+
+    !> A fit that has converged does not meet all of these: f making a larger cosine than this with a column of J, which
+    !> at a minimum with large residuals and a nearly singular J is small although steps promise much,
+    real(wp), parameter :: oblique = 1.0e-3_wp
+    !> and a first step that promises to reduce ‖f‖² by more than this fraction, and is longer than this fraction of
+    !> ‖D x‖, which keeps out residuals that are nothing but rounding.
+    real(wp), parameter :: promise = 1.0e-4_wp
+
+contains
+
+    !> Looks at the first step of a fit that begins at x, and has the fit begin anew there where that promises much.
+    !>
+    !> The scaling only ever grows. After columns that were very long at the beginning it keeps steps so short that the
+    !> tests on ftol and xtol are met far from any minimum; or they were met because differences near x = 0 had made a
+    !> Jacobian of noise. A fit that begins anew takes its scaling from the Jacobian at x.
+    pure subroutine lm_look_again(control, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, state, renewed, &
+                                  goes_on, fresh_diag, trial, step, side, place, work) bind(c, name="lm_look_again_")
+        type(lm_control), intent(in) :: control
+        integer(ip), intent(in) :: n !! parameters
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(in) :: acnorm(n) !! norms of the columns of J
+        real(wp), intent(in) :: x(n) !! the end
+        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none
+        real(wp), intent(inout) :: diag(n) !! diagonal of D; on return a new one where the fit is to go on
+        type(lm_state), intent(inout) :: state !! at the end; on return at a beginning where the fit is to go on
+        real(wp), intent(inout) :: renewed !! ‖f‖ where the fit last began anew; 0 where it never did
+        integer(ip), intent(out) :: goes_on !! 1 or 0
+        real(wp), intent(out) :: fresh_diag(n), trial(n), step(n) !! scratch
+        integer(ip), intent(out) :: side(n), place(n, 2) !! scratch
+        real(wp), intent(out) :: work(n, *) !! scratch of lm_propose_box
+
+        type(lm_state) :: fresh
+
+        goes_on = 0
+        if (any(state%info == [info_running, info_maxfev, info_jacobian_not_finite])) return
+        if (renewed > 0) then ! noise can make a step promise much each time, and gain next to nothing
+            if ((state%fnorm/renewed)**2 > 1 - promise) return
+        end if
+
+        fresh = lm_begin(state%fnorm)
+        fresh_diag = diag
+        call lm_start_box(control, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, fresh_diag, fresh, side, trial)
+        if (fresh%info /= info_running .or. fresh%gnorm <= oblique) return
+        call lm_propose_box(n, r, ldr, ipvt, qtf, fresh_diag, x, lower, upper, fresh, trial, step, side, place, work)
+        if (.not. (fresh%prered > promise .and. fresh%pnorm > promise*fresh%xnorm)) return
+
+        goes_on = 1
+        renewed = state%fnorm
+        diag = fresh_diag
+        state = lm_begin(state%fnorm)
+    end subroutine lm_look_again
+
+end module minpack_lm_look_again
