@@ -88,14 +88,14 @@ contains
                     if (current == 0) call renew
                     if (status < 0) exit fit
                     call start
+                    call look_again
                     call take_step
                     if (status < 0) exit fit
                 end do
                 call find_floors
                 if (current == 0) call renew
                 if (status < 0) exit fit
-                call lm_look_again(control, n, r, n, ipvt, qtf, acnorm, x, lower, upper, diag, state, source%renewed, &
-                                   goes_on, wa1, wa2, wa3, side, place, box)
+                call look_again
                 if (goes_on == 0) exit fit
             end do
         end block fit
@@ -133,6 +133,12 @@ contains
                 call lm_start(control, n, r, n, ipvt, qtf, acnorm, x, diag, state, wa3)
             end if
         end subroutine start
+
+        !> Whether the fit, at its end or creeping, begins anew.
+        subroutine look_again
+            call lm_look_again(control, n, r, n, ipvt, qtf, acnorm, x, lower, upper, diag, state, source%renewed, &
+                               goes_on, wa1, wa2, wa3, side, place, box)
+        end subroutine look_again
 
         !> Trial points until one is accepted, or the fit has ended or is to begin anew.
         subroutine take_step

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from ._exceptions import OptionError
 from ._jacobians import Workers
 from ._lm import LevenbergMarquardt
-from ._ls_options import as_positive, refuse_foreign
+from ._ls_options import as_callback, as_timeout, refuse_foreign
 from ._ls_records import LeastSquaresResult, LeastSquaresState
 
 _HEADER: Final = (
@@ -90,11 +90,12 @@ def least_squares(
         parameter).
     verbose : {0, 1, 2}, optional
         Whether to print nothing (the default), the end, or a table of the steps as well.
-    args, kwargs : tuple or object, dict, optional
-        Further arguments of `fun` and `jac`; `args` that is not a tuple stands for itself.
+    args, kwargs : tuple, list or object, mapping, optional
+        Further arguments of `fun` and `jac`; `args` that is neither tuple nor list stands for itself.
     callback : callable, optional
-        ``callback(intermediate_result)`` is called after each accepted step, with a `LeastSquaresState`. The fit ends,
-        with status -2, if it returns True or raises StopIteration.
+        ``callback(intermediate_result)`` is called after each accepted step, with a `LeastSquaresState`; one whose
+        first parameter is named `x` or `xk` gets the parameters alone. Where it returns True or raises StopIteration
+        the fit ends, with status -2 unless it has converged by itself.
     workers : int or callable, optional
         Evaluates differences at several points at once: that many threads, -1 for one a processor; or a map-like
         callable, such as the `map` of a pool of processes, to which `fun` and its arguments must be able to travel.
@@ -129,13 +130,23 @@ def least_squares(
 
     Notes
     -----
-    Without bounds and with the linear loss, iterates are those of `leastsq` [1]_. A robust loss is minimized by
-    linear least squares problems with the gradient of the cost, and its second derivatives as far as these are known
-    without those of the residuals [2]_; where they would come near to zero or below, a small part of the first-order
-    term is kept. Covariance is then that of those problems.
+    Without bounds and with the linear loss, iterates are those of `leastsq` [1]_, to the bit. Where `leastsq` ends, or
+    after 50 steps, the fit goes on with new scaling if that of the start keeps steps short: if the residuals are far
+    from orthogonal to the Jacobian, and the first step of a fit that begins there promises to reduce them by much.
 
-    A Jacobian that `jac` or `fun` gives is compared with differences where the fit ends without progress, or where the
-    residuals are not orthogonal to its columns; `message` then says where the two disagree most.
+    Within bounds each step minimizes the same quadratic model as without, damped until it is as short as the step bound
+    wants it, over the box: a trust region of the shape of the box and an ellipsoid, the minimum found by an active set
+    [3]_, [4]_. The model then falls by at least what a step along the projected gradient would gain, and where that is 0
+    the first-order conditions hold: the usual argument for global convergence [5]_. A step that stays inside is the one
+    without bounds.
+
+    A robust loss is minimized by linear least squares problems with the gradient of the cost, and its second
+    derivatives as far as these are known without those of the residuals [2]_; where little would be left of them,
+    first-order ones. Covariance is then that of those problems, and an approximation.
+
+    At the end of a fit, a Jacobian that `jac` or `fun` gives, or complex steps, is compared with one difference of the
+    residuals, not counted in `nfev`, and where that looks wrong with many; `message` then says where the two disagree
+    most, and `status` is -7 where by differences the point is no minimum.
 
     References
     ----------
@@ -143,6 +154,11 @@ def least_squares(
        Mathematics 630 (1978), 105-116.
     .. [2] B. Triggs, P. F. McLauchlan, R. I. Hartley, A. W. Fitzgibbon, "Bundle adjustment: a modern synthesis",
        Vision Algorithms: Theory and Practice (2000), 298-372.
+
+    .. [3] L. F. Portugal, J. J. Júdice, L. N. Vicente, "A comparison of block pivoting and interior-point algorithms
+       for linear least squares problems with nonnegative variables", Mathematics of Computation 63 (1994), 625-643.
+    .. [4] C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems" (1974), chapter 23.
+    .. [5] A. R. Conn, N. I. M. Gould, Ph. L. Toint, "Trust-Region Methods" (2000), chapter 12.
 
     Examples
     --------
@@ -166,10 +182,9 @@ def least_squares(
     """
     began = monotonic()
     refuse_foreign(method, tr_solver, tr_options, jac_sparsity)
-    if isinstance(verbose, bool) or verbose not in (0, 1, 2):
+    if verbose not in (0, 1, 2):
         raise OptionError(f"verbose is {verbose!r}; it can be 0, 1 or 2")
-    if timeout is not None:
-        timeout = as_positive("timeout", timeout, "it must be a positive number of seconds, or None")
+    timeout, watcher = as_timeout(timeout), as_callback(callback)
     fit = LevenbergMarquardt(
         fun,
         x0,
@@ -190,8 +205,8 @@ def least_squares(
     )
     if timeout is not None:
         fit.stop_at(began + timeout)
-    if callback is not None or verbose == 2:
-        _watch(fit, callback, verbose)
+    if watcher is not None or verbose == 2:
+        _watch(fit, watcher, verbose)
     result = fit.run()
     if verbose:
         print(f"{result.message}\n{result.nit} steps, {result.nfev} evaluations, cost {result.cost:.8g}, ", end="")

@@ -32,6 +32,7 @@ from ._outcome import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _DIFFERENCES: Final = {"2-point": ForwardDifferences, "3-point": CentralDifferences, "cs": ComplexSteps}
+_PATIENCE: Final = 50  # after how many steps the core looks whether a fit creeps (minpack/lm_look_again.f90)
 # `status` as SciPy has it, by MINPACK's info.
 _STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
 STOPPED, OUT_OF_TIME, _NO_RESPONSE, _DISAGREES = -2, -3, -6, -7
@@ -115,7 +116,10 @@ class LevenbergMarquardt:
         if n == 0:
             raise InputTypeError("x0 is empty: there are no parameters to fit.")
         if not callable(fun):
-            raise InputTypeError(f"fun is a {type(fun).__name__}, not a function that gives residuals")
+            raise InputTypeError(
+                f"fun is of type {type(fun).__name__}, and must be a function that gives residuals; compiled_residuals "
+                "makes one of machine code"
+            )
         self._bounds = as_bounds(bounds, start)
         self._free = free_of(fixed, self._bounds, n)
         self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))
@@ -152,10 +156,8 @@ class LevenbergMarquardt:
         self._f = self._model.first(x)
         self._norm = self._norm_of(self._f)
         if not np.isfinite(self._norm):
-            raise InputValueError(
-                f"the norm of the residuals at x0 overflows; a fit needs a start where fun is finite (x0 = "
-                f"{describe(start)})"
-            )
+            what = "norm of the residuals" if self._robust is None else "cost, by this loss,"
+            raise InputValueError(f"the {what} at x0 overflows; a fit needs a start nearer (x0 = {describe(start)})")
         self._jacobian: npt.NDArray[Any] | None = None
         self._factor: Factor | None = None  # of the Jacobian at x; None where that is not known yet
         self._begun = False  # whether the iteration knows of it
@@ -357,7 +359,10 @@ class LevenbergMarquardt:
     def _take_step(self) -> bool:
         iteration = self._iteration
         if not self._begun:
-            iteration.start(*self._factor_here())
+            factor = self._factor_here()
+            iteration.start(*factor)
+            if iteration.is_running and (iteration["iteration"] - 1) % _PATIENCE == 0:
+                iteration.look_again(*factor)
             self._begun = True
         while iteration.is_running:
             f = self._model.residuals(iteration.propose())

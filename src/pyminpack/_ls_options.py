@@ -1,6 +1,8 @@
 """The options of `least_squares`, converted, or refused with a reason."""
 
 import os
+from collections.abc import Callable, Mapping
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -14,7 +16,8 @@ def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: A
     """Refuse what SciPy's other methods take."""
     if not (isinstance(method, str) and method == "lm"):
         raise OptionError(
-            f"method is {method!r}; there is 'lm' alone, Levenberg-Marquardt, which takes bounds and losses, too"
+            f"method is {method!r}; there is 'lm' alone, Levenberg-Marquardt, which takes bounds and losses, too: "
+            "leave method out"
         )
     for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options or None), ("jac_sparsity", jac_sparsity)):
         if value is not None:
@@ -51,6 +54,8 @@ def as_typical(x_scale: Any, n: int) -> Array | None:
     """Sizes of the parameters; None where they are to be found by the Jacobian."""
     if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
         return None
+    if isinstance(x_scale, str):
+        raise OptionError(f"x_scale is {x_scale!r}; it can be 'jac', None, or sizes of the parameters")
     typical = _as_vector("x_scale", x_scale, n)
     bad = np.flatnonzero(~((typical > 0) & np.isfinite(typical)))
     if bad.size:
@@ -121,9 +126,9 @@ def as_workers(workers: Any) -> Any:
 
 def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Further arguments of the user's functions."""
-    if kwargs is not None and not isinstance(kwargs, dict):
+    if kwargs is not None and not isinstance(kwargs, Mapping):
         raise InputTypeError(f"kwargs must be a dict of named arguments, not a {type(kwargs).__name__}")
-    return args if isinstance(args, tuple) else (args,), dict(kwargs or {})
+    return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
 
 
 def _as_vector(name: str, value: Any, n: int) -> Array:
@@ -134,3 +139,27 @@ def _as_vector(name: str, value: Any, n: int) -> Array:
     if array.shape not in ((), (n,)):
         raise ShapeError(f"{name} has shape {array.shape}; {n} parameters need a number, or shape {(n,)}")
     return np.array(np.broadcast_to(array, (n,)), dtype=np.float64)
+
+
+def as_timeout(timeout: Any) -> float | None:
+    """Seconds, or None for no limit."""
+    if timeout is None or timeout == np.inf:
+        return None
+    return as_positive("timeout", timeout, "it must be a positive number of seconds, or None")
+
+
+def as_callback(callback: Any) -> Callable[[Any], Any] | None:
+    """A function of the state, of one that takes that or, as SciPy's may, the parameters alone."""
+    if callback is None:
+        return None
+    if not callable(callback):
+        raise InputTypeError(f"callback is of type {type(callback).__name__}, and must be a function, or None")
+    try:
+        parameters = signature(callback).parameters
+    except (TypeError, ValueError):  # some builtins don't tell
+        return callback  # type: ignore[no-any-return]
+    if "intermediate_result" in parameters:
+        return lambda state: callback(intermediate_result=state)
+    if list(parameters)[:1] in (["x"], ["xk"]):
+        return lambda state: callback(state.x)
+    return callback  # type: ignore[no-any-return]

@@ -51,6 +51,11 @@ class LeastSquaresState:
     step_norm: float
     grad_norm: float
 
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.__dataclass_fields__:
+            raise KeyError(name)
+        return getattr(self, name)
+
 
 @dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class LeastSquaresResult:
@@ -220,6 +225,14 @@ class LeastSquaresResult:
     def keys(self) -> list[str]:
         """The names of all that there is."""
         return [field.name for field in fields(self) if not field.name.startswith("_")] + list(_OFFERED)
+
+    def values(self) -> list[Any]:
+        """All that there is."""
+        return [self[name] for name in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Names, and what there is under each."""
+        return [(name, self[name]) for name in self]
 
     def get(self, name: str, default: Any = None) -> Any:
         """What is there under a name, or the default."""

@@ -68,7 +68,10 @@ def find_disagreement(
             one_sided, central = one_sided * rows[:, np.newaxis], central * rows[:, np.newaxis]
         uncertainty = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
         largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(central).max(axis=0))
-        excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - 2 * uncertainty
+        noise = np.abs(f).max() * DOUBLE ** (2 / 3) / np.maximum(np.abs(x), DOUBLE)
+        if rows is not None:
+            noise = noise * rows[:, np.newaxis]
+        excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - 2 * uncertainty - noise
         excess = np.where(np.isfinite(excess), excess, 0) / np.where(largest > 0, largest, 1)
         i, j = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
         if not excess[i, j] > 0:
