@@ -400,7 +400,7 @@ def test_workers_that_lose_answers() -> None:
 
 def test_function_that_is_none() -> None:
     for start in (least_squares, LevenbergMarquardt):
-        with pytest.raises(InputTypeError, match="fun is a int"):
+        with pytest.raises(InputTypeError, match="fun is of type int"):
             start(3, START)  # type: ignore[operator]
 
 

@@ -134,11 +134,11 @@ def least_squares(
     after 50 steps, the fit goes on with new scaling if that of the start keeps steps short: if the residuals are far
     from orthogonal to the Jacobian, and the first step of a fit that begins there promises to reduce them by much.
 
-    Within bounds each step minimizes the same quadratic model as without, damped until it is as short as the step bound
-    wants it, over the box: a trust region of the shape of the box and an ellipsoid, the minimum found by an active set
-    [3]_, [4]_. The model then falls by at least what a step along the projected gradient would gain, and where that is 0
-    the first-order conditions hold: the usual argument for global convergence [5]_. A step that stays inside is the one
-    without bounds.
+    Within bounds, each step minimizes the model that it would without them over the box, damped until the step is as
+    short as the step bound wants it; the minimum is found by active sets [3]_, [4]_. So the model falls by at least
+    what a step along the projected gradient gains that is no longer, and where that gains nothing the first-order
+    conditions hold: what the theory of trust regions wants for global convergence [5]_. A step that stays inside the
+    bounds is the one without bounds.
 
     A robust loss is minimized by linear least squares problems with the gradient of the cost, and its second
     derivatives as far as these are known without those of the residuals [2]_; where little would be left of them,
