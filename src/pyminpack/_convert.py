@@ -28,6 +28,8 @@ def as_parameters(x0: Any, name: str = "x0") -> Array:
         array = np.asarray(x0)
     except ValueError as error:
         raise ShapeError(f"{name} is no array of parameters: {error}") from error
+    if array.dtype is FLOAT64:
+        return array.flatten()
     if array.dtype.kind == "O":
         array = _from_objects(array, name)
     if array.dtype.kind not in "fiub":
@@ -54,8 +56,8 @@ def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
 
 def require_finite_start(start: Array) -> None:
     """Refuse a start that holds NaN or Inf."""
-    bad = np.flatnonzero(~np.isfinite(start))
-    if bad.size:
+    if not np.isfinite(start).all():
+        bad = np.flatnonzero(~np.isfinite(start))
         raise InputValueError(
             f"x0[{bad[0]}] is {start[bad[0]]}; every parameter needs a finite value to start from "
             f"(x0 = {describe(start)})"

@@ -83,7 +83,7 @@ class Iteration:
         ftol, xtol, gtol, maxfev, factor = options
         mode = _OWN_SCALING if scale is None else _USER_SCALING
         self.x = x.copy()
-        self.diag = np.ones_like(x) if scale is None else scale.copy()
+        self.diag = np.ones(x.size) if scale is None else scale.copy()
         self.control = np.array([(ftol, xtol, gtol, factor, maxfev, mode)], CONTROL).view(np.float64)
         self._trial = self.x
         self.bounds = None if bounds is None or np.all(np.isinf(bounds)) else bounds

@@ -26,6 +26,8 @@ def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: A
 
 def as_tolerances(ftol: Any, xtol: Any, gtol: Any) -> tuple[float, float, float]:
     """Tolerances; None switches a test off, as 0 does."""
+    if type(ftol) is type(xtol) is type(gtol) is float and ftol >= 0 and xtol >= 0 and gtol >= 0:
+        return ftol, xtol, gtol
     named = (("ftol", ftol), ("xtol", xtol), ("gtol", gtol))
     tolerances = [0.0 if value is None else _as_tolerance(name, value) for name, value in named]
     return tolerances[0], tolerances[1], tolerances[2]

@@ -100,14 +100,17 @@ class Model:
 
     def as_residuals(self, result: Any, x: npt.NDArray[Any]) -> Array:
         """What the function gave at x, as double precision numbers of its own."""
+        if self._is_plain(result):
+            self.calls += 1
+            return result.copy()  # type: ignore[no-any-return]
         with np.errstate(over="ignore"):
             return np.array(self.as_view(result, x), dtype=np.float64)
 
     def as_view(self, result: Any, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """What the function gave at x, in one dimension but otherwise as it is."""
         self.calls += 1
-        if type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1 and result.size == self.m:
-            return result
+        if self._is_plain(result):
+            return result  # type: ignore[no-any-return]
         if self.gives_jacobian and isinstance(result, tuple):
             result = result[0]
         view = as_real_view(result, "fun", "residuals")
@@ -119,6 +122,9 @@ class Model:
                 "on the first; their number must stay the same during a fit"
             )
         return view.ravel()
+
+    def _is_plain(self, result: Any) -> bool:
+        return type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1 and result.size == self.m > 0
 
     def first(self, x: Array) -> Array:
         """Residuals at the start, or a refusal."""
