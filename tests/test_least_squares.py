@@ -559,3 +559,12 @@ def test_compiled_functions_are_taken(compiled_jac: bool) -> None:
     x, _ = leastsq(lambda x: func(x), START)
     for fit in fits:
         np.testing.assert_allclose(fit.x, x, rtol=1e-5)
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
+def test_bounds_that_are_neighbours_leave_room_for_differences(jac: Any) -> None:
+    high = np.nextafter(1.0, 2.0)
+    for start in (1.0, high):
+        fit = least_squares(residuals, [start, 1.0], jac, ([1.0, 0.0], [high, 9.0]))
+        assert fit.success
+        np.testing.assert_allclose(fit.x, [1.0, 0.58694438], rtol=1e-6)

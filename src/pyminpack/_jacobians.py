@@ -289,8 +289,10 @@ class CentralDifferences(_Differences):
         points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
         rises = self.changes(points, f)
         a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
+            narrow = ((near == x) | (near == far)).nonzero()[0]  # bounds that are neighbours leave room for one point
+            columns[narrow] = rises[2 * narrow + 1] / b[narrow]
         return columns.T
 
     def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:
