@@ -82,7 +82,7 @@ class JacobianCheck:
         m, n = self.jac.shape
         verdict = (
             f"{self.wrong} of {m * n} entries disagree with central differences" if self.wrong else "no entry is wrong"
-        )
+        ) + (", once it is turned" if self.transposed else "")
         lines = [
             f"Jacobian of {m} residuals and {n} parameters: {'agrees with central differences' if self.ok else verdict}"
         ]
@@ -102,7 +102,7 @@ class JacobianCheck:
         """What seems to have happened."""
         lines = []
         if self.transposed:
-            lines.append("it is transposed: pass col_deriv=True (or leave that out)")
+            lines.append("it is transposed: give jac.T, or col_deriv=True to what takes that (or leave it out)")
         if len(self.flipped) == self.jac.shape[1]:
             lines.append("every sign is wrong: is it of data - model, and the residuals are model - data?")
         elif self.flipped:
