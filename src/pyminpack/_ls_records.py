@@ -68,7 +68,7 @@ class LeastSquaresResult:
     jac : ndarray of shape (m, n) or None
         The Jacobian at `x`, with zeros for fixed parameters; with a robust loss, its rows scaled so that
         ``jac.T @ jac`` stands for the second derivatives of the cost. It may be the array that a `jac` of the user's
-        gave. None where time was over before there was one; that of the step before where time was over since.
+        gave. None where time was over before there was one at `x`.
     grad : ndarray of shape (n,)
         Gradient of the cost, by `jac`.
     optimality : float
