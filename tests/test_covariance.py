@@ -1,5 +1,6 @@
 """`covariance`: against NumPy's pseudo-inverse, exact arithmetic and NIST's standard errors; what isn't determined."""
 
+import copy
 import dataclasses
 import pickle
 import tracemalloc
@@ -158,6 +159,20 @@ def test_pseudo_inverse_where_columns_depend_on_one_another(seed: int, spread: f
     assert np.isnan(result.correlation[off]).all()
 
 
+@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_what_is_determined_to_ten_digits(seed: int, order: Any) -> None:
+    """Whole numbers depend on one another exactly, and 60 digits tell what is right for the rest."""
+    columns = np.random.default_rng(seed).integers(-9, 10, (15, 4)) * 1.0
+    jac = np.array(np.column_stack([columns, columns[:, 1] + columns[:, 2]]), order=order)
+    result = quietly(jac * [1e12, 1e-12, 1.0, 1e-12, 1e12])
+    assert unknown(result) == (1, 2, 4)
+    with mpmath.workdps(60):
+        exact = mpmath.matrix(columns.tolist())
+        cov = np.array(((exact.T * exact) ** -1).tolist(), dtype=float)[np.ix_([0, 3], [0, 3])]
+    np.testing.assert_allclose(result.cov[np.ix_([0, 3], [0, 3])] * [[1e24, 1], [1, 1e-24]], cov, rtol=1e-10)
+
+
 def test_what_is_determined_has_the_same_answer_without_the_rest():
     jac = RNG.normal(size=(20, 3))
     more = np.column_stack([jac, jac[:, 1] * 1e7, np.zeros(20)])
@@ -314,7 +329,31 @@ def test_result_is_frozen_pickles_and_reads_well():
     result = covariance(np.eye(2) * 2)
     with pytest.raises(dataclasses.FrozenInstanceError):
         result.rank = 3  # type: ignore[misc]
-    copy = pickle.loads(pickle.dumps(result))
-    np.testing.assert_array_equal(copy.cov, result.cov)
-    assert repr(copy) == repr(result)
+    other = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(other.cov, result.cov)
+    assert repr(other) == repr(result)
     assert "stderr: [0.5 0.5]" in repr(result)
+
+
+@pytest.mark.parametrize("jac", [np.eye(2), np.ones((4, 3)), np.zeros((3, 1)), np.eye(90) * 1e-200, np.eye(3)[:1]])
+def test_reads_well_and_copies_whatever_is_determined(jac: np.ndarray) -> None:
+    result = quietly(jac)
+    lines = repr(result).splitlines()
+    assert lines[0] == "Covariance"
+    place = lines[1].index(": ")
+    named = [line for line in lines if line[place : place + 2] == ": " and line[:place].strip()]
+    assert [line[:place].strip() for line in named] == [field.name for field in dataclasses.fields(result)]
+    assert all(line in named or line[: place + 2].isspace() for line in lines[1:])
+    assert len(lines) < 60
+    for other in (copy.copy(result), copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
+        for field in dataclasses.fields(result):
+            np.testing.assert_array_equal(getattr(other, field.name), getattr(result, field.name))
+
+
+def test_variance_of_zero_leaves_correlations_and_what_is_not_determined():
+    jac = RNG.normal(size=(20, 3))
+    jac[:, 1] = 0
+    result = quietly(jac, variance=0)
+    np.testing.assert_array_equal(result.stderr, [0, np.inf, 0])
+    np.testing.assert_array_equal(np.diag(result.cov), [0, np.inf, 0])
+    assert result.correlation[0, 2] == quietly(jac).correlation[0, 2] != 0
