@@ -1,4 +1,12 @@
 !> Whether the columns of a triangle are independent, in whatever units they are.
+!>
+!> All that the package says of ranks is said by this rule. The columns are brought to length 1 and factored once more,
+!> with pivoting on the largest that remains (Golub and Van Loan (2013), section 5.4.2): |r_jj| is then the sine of the
+!> angle between a column and those before it, and what is no more than a tolerance counts as zero, with all that
+!> follows (Stewart (1984)). Neither the units of a parameter nor a pivot that these units have chosen can hide a
+!> dependence, and lengths of 1 are, up to sqrt(n), those of the best condition (van der Sluis, Numerische Mathematik 14
+!> (1969)). The tolerance is a relative error of the columns, because that of Householder's factorization is one of each
+!> column by itself (Higham (2002), theorem 19.4).
 module minpack_column_rank
     use minpack_constants, only: largest
     use minpack_enorm, only: enorm
@@ -6,15 +14,11 @@ module minpack_column_rank
     use minpack_qrfac, only: qrfac
     implicit none
     private
-    public :: column_rank
+    public :: column_rank, leading_rank, unit_columns
 
 contains
 
     !> How many columns of R are independent beyond rounding; 0 where R is not finite.
-    !>
-    !> The columns are brought to length 1 and factored once more, with pivoting: |r_jj| is then the sine of the
-    !> angle between a column and those before it. Neither the units of a parameter nor a pivot that these units
-    !> have chosen can hide a dependence.
     pure subroutine column_rank(n, r, ldr, tol, rank, a, ipvt, rdiag, acnorm, wa) bind(c, name="column_rank_")
         integer(ip), intent(in) :: n !! order
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
@@ -26,21 +30,49 @@ contains
         real(wp), intent(out) :: rdiag(n), acnorm(n), wa(n) !! scratch
 
         integer(ip), parameter :: pivot = 1
-        real(wp) :: norm
+
+        rank = 0
+        call unit_columns(n, r, ldr, a, acnorm)
+        if (.not. all(acnorm <= largest)) return
+        call qrfac(n, n, a, n, pivot, ipvt, n, rdiag, acnorm, wa)
+        rank = leading_rank(n, rdiag, tol)
+    end subroutine column_rank
+
+    !> The columns of R at length 1, those of zeros apart, and how long they were; R that is not finite has a length
+    !> that is not, and no other result.
+    pure subroutine unit_columns(n, r, ldr, a, norms)
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(in) :: r(ldr, n) !! R in the upper triangle
+        real(wp), intent(out) :: a(n, n) !! the columns, zeros below the diagonal
+        real(wp), intent(out) :: norms(n) !! their lengths
+
+        integer(ip) :: j
+
+        a = 0
+        do j = 1, n
+            norms(j) = enorm(j, r(1, j))
+        end do
+        if (.not. all(norms <= largest)) return
+        do j = 1, n
+            if (norms(j) > 0) a(1:j, j) = r(1:j, j)/norms(j)
+        end do
+    end subroutine unit_columns
+
+    !> How many pivots come before the first that counts as zero.
+    pure function leading_rank(n, rdiag, tol) result(rank)
+        integer(ip), intent(in) :: n !! order
+        real(wp), intent(in) :: rdiag(n) !! the diagonal, of columns of length 1 with pivoting
+        real(wp), intent(in) :: tol !! sines up to this count as zero
+        integer(ip) :: rank
+
         integer(ip) :: j
 
         rank = 0
-        a = 0
-        do j = 1, n
-            norm = enorm(j, r(1, j))
-            if (.not. norm <= largest) return
-            if (norm > 0) a(1:j, j) = r(1:j, j)/norm
-        end do
-        call qrfac(n, n, a, n, pivot, ipvt, n, rdiag, acnorm, wa)
         do j = 1, n
             if (.not. abs(rdiag(j)) > tol) exit
             rank = j
         end do
-    end subroutine column_rank
+    end function leading_rank
 
 end module minpack_column_rank

@@ -10,7 +10,9 @@ contains
     !> (AᵀA)⁻¹ from R and P of A P = Q R.
     !>
     !> Where |r_kk| <= tol |r_11|, columns k to n of R count as dependent on those before: their rows and
-    !> columns of the result are 0, and the rest is the inverse for the leading block alone.
+    !> columns of the result are 0, and the rest is the inverse for the leading block alone. The units of the parameters
+    !> have a part in that test, which is MINPACK's: who asks for a rank in any units has it from column_rank, and
+    !> calls this with tol = 0 where that rank is n.
     pure subroutine covar(n, r, ldr, ipvt, tol, wa) bind(c, name="covar_")
         integer(ip), intent(in) :: n !! order
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n

@@ -1,5 +1,6 @@
 !> Which parameters the data determine, and how well.
 module minpack_identifiable
+    use minpack_column_rank, only: leading_rank, unit_columns
     use minpack_constants, only: largest
     use minpack_covar, only: covar
     use minpack_enorm, only: enorm
@@ -25,10 +26,10 @@ contains
 
     !> Rank, covariance and the parameters without an answer, from R and P of J P = Q R, J being of n columns.
     !>
-    !> The columns are brought to length 1, A = J diag(norms)⁻¹, and factored once more, with pivoting, as column_rank
-    !> does it. Where they are independent, `inverse` is (AᵀA)⁻¹. Elsewhere it is the pseudo-inverse (AᵀA)⁺, by the
-    !> complete orthogonal decomposition (Golub and Van Loan (2013), section 5.4.7): A Π = Q [Sᵀ 0] [W Z]ᵀ, so that
-    !> X = W S⁻ᵀ gives X Xᵀ, and the columns of Z are a basis of the null space.
+    !> The columns are brought to length 1, A = J diag(norms)⁻¹, and factored once more, with pivoting: the rank is that of
+    !> column_rank, by its rule. Where they are independent, `inverse` is (AᵀA)⁻¹. Elsewhere it is the pseudo-inverse
+    !> (AᵀA)⁺, by the complete orthogonal decomposition (Golub and Van Loan (2013), section 5.4.7): A Π = Q [Sᵀ 0] [W Z]ᵀ,
+    !> so that X = W S⁻ᵀ gives X Xᵀ, and the columns of Z are a basis of the null space.
     !>
     !> A parameter is estimable (Rao and Mitra (1971), chapter 7) where its unit vector is orthogonal to the null space:
     !> row j of Z is 0. Every generalized inverse of JᵀJ then gives it the same variance, and so do all units. A relative
@@ -55,23 +56,14 @@ contains
 
         rank = 0
         cond = 0
-        norms = 0
         inverse = 0
         undetermined = 1
-        a = 0
-        do j = 1, n
-            norms(ipvt(j)) = enorm(j, r(1, j))
-        end do
+        call unit_columns(n, r, ldr, a, wa(1, 1))
+        norms(ipvt) = wa(:, 1)
         if (.not. all(norms <= largest)) return
-        do j = 1, n
-            if (norms(ipvt(j)) > 0) a(1:j, j) = r(1:j, j)/norms(ipvt(j))
-        end do
 
         call qrfac(n, n, a, n, pivot, order, n, rdiag, wa(1, 1), wa(1, 2))
-        do j = 1, n
-            if (.not. abs(rdiag(j)) > tol) exit
-            rank = j
-        end do
+        rank = leading_rank(n, rdiag, tol)
         do j = 1, n
             a(j, j) = rdiag(j)
             order(j) = ipvt(order(j))

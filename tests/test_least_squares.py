@@ -468,7 +468,7 @@ def test_repr_and_summary_tell_the_essentials() -> None:
     summary = fit.summary()
     assert fit.message in summary
     assert "at its upper bound" in summary
-    assert "degrees of freedom 18" in summary
+    assert "degrees of freedom 19" in summary
     assert "fixed" in least_squares(residuals, START, fixed=[False, True]).summary()
 
 

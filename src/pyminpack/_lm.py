@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from . import _minpack
 from ._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
-from ._convert import DOUBLE, Array, as_parameters, describe, require_finite_start
+from ._convert import Array, as_parameters, describe, require_finite_start
 from ._exceptions import InputTypeError, InputValueError, OptionError
 from ._iteration import Iteration
 from ._jacobians import CentralDifferences, ComplexSteps, ForwardDifferences, GivenJacobian, Jacobian, Workers
@@ -478,20 +478,16 @@ class LevenbergMarquardt:
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:
         x, n = self.x, self._n
-        free = np.ones(n, bool)
-        if self._free is not None:
-            free[:] = False
-            free[self._free] = True
-        grad = np.full(n, np.nan)
+        place: Any = slice(None) if self._free is None else self._free
+        fixed, free, grad = np.ones(n, bool), np.zeros(n, bool), np.full(n, np.nan)
+        fixed[place], free[place] = False, True
         optimality = np.nan
         if factor is not None:
-            grad = gradient = _minpack.lm_gradient(*factor[:3])
-            if self._free is not None:
-                grad = np.zeros(n)
-                grad[free] = gradient
-            if self._box is not None:
-                gradient = gradient[moves_of(self._iteration.x, gradient, self._box)]
-            optimality = max(map(abs, gradient.tolist()), default=0.0)
+            gradient = _minpack.lm_gradient(*factor[:3])
+            grad[:] = 0
+            grad[place] = gradient
+            free[place] = moves_of(self._iteration.x, gradient, self._box)
+            optimality = max(map(abs, grad[free].tolist()), default=0.0)
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -505,9 +501,10 @@ class LevenbergMarquardt:
             nit=self.nit,
             status=status,
             message=message,
+            _fixed=fixed,
             _free=free,
             _factor=None if factor is None else factor[:2],
-            _noise=max(self._source.noise, self._f.size * DOUBLE),
+            _noise=self._source.noise,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._convert import Array
-from ._covariance import Covariance, uncertainty, warn_of
+from ._covariance import Covariance, warn_of
 from ._iteration import Indices
+from ._ls_spread import spread_of
 from ._result import shown
 
 _OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
@@ -72,7 +73,7 @@ class LeastSquaresResult:
     jac : ndarray of shape (m, n) or None
         The Jacobian at `x`, with zeros for fixed parameters; with a robust loss, its rows scaled so that
         ``jac.T @ jac`` stands for the second derivatives of the cost. It may be the array that a `jac` of the user's
-        gave. None where time was over before there was one; that of the step before where time was over since.
+        gave. None where time was over before there was one at `x`.
     grad : ndarray of shape (n,)
         Gradient of the cost, by `jac`.
     optimality : float
@@ -96,24 +97,30 @@ class LeastSquaresResult:
         Whether the fit converged: `status` is 1 to 4.
     rank : int
         Free parameters that the data can tell apart, whatever their units: columns of `jac` that are independent
-        beyond rounding, or beyond the error of differences.
+        beyond rounding, or beyond the error of differences; by the rule of `covariance`. 0 without a finite Jacobian.
     cov : ndarray of shape (n, n) or None
-        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2``, of those that are free: rows and columns of
-        fixed ones are zeros. Where `rank` says that some are not determined, those that are not have Inf on the
-        diagonal, NaN beside it, and are named by a warning; the others' is that on the subspace that is determined.
-        None without degrees of freedom or a finite Jacobian.
+        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2``, of those that are free: rows and columns are
+        zeros for fixed ones, and for those that the gradient pushes against a bound, as if fixed there. Where `rank`
+        says that some are not determined, those that are not have inf on the diagonal, NaN beside it, and are named by
+        one warning; the others' is that on the subspace that is determined.
+        ``covariance(jac)`` tells what it would be without bounds. None without degrees of freedom or a finite
+        Jacobian.
     stderr : ndarray of shape (n,) or None
-        Standard errors, the roots of the diagonal of `cov`.
+        Standard errors, the roots of the diagonal of `cov`: 0 for parameters that are not free, inf for those that are
+        not determined; where the variances are too large or too small for a float, still these. None where `cov` is.
     correlation : ndarray of shape (n, n) or None
-        `cov` divided by `stderr` both ways; NaN for parameters that are fixed or not determined.
+        Correlations, 1 on the diagonal, those of an exact fit included; NaN for parameters that are not free or not
+        determined. None where `cov` is.
     cond : float
-        Condition number of the free columns of `jac`, each scaled to length 1.
+        Condition number of the free columns of `jac`, each scaled to length 1; inf where `rank` is less than their
+        number, NaN without a finite Jacobian.
     unidentifiable : ndarray of bool, shape (n,)
-        Free parameters that the data don't determine.
+        Free parameters that the data don't determine; without a finite Jacobian, all of them.
     dof : int
         Degrees of freedom: residuals less free parameters.
     reduced_chi2 : float or None
-        ``2*cost/dof``; None without a degree of freedom.
+        ``2*cost/dof``; None without a degree of freedom: then the residuals don't tell how large their errors are.
+        Where these are known all the same, ``covariance(jac)`` gives the covariance.
     """
 
     x: Array
@@ -128,7 +135,8 @@ class LeastSquaresResult:
     nit: int
     status: int
     message: str
-    _free: npt.NDArray[np.bool_]
+    _fixed: npt.NDArray[np.bool_]
+    _free: npt.NDArray[np.bool_]  # neither fixed nor held by a bound
     _factor: tuple[Array, Indices] | None  # Rᵀ and P
     _noise: float  # relative error of the Jacobian
 
@@ -147,28 +155,22 @@ class LeastSquaresResult:
         """``2*cost/dof``; None without a degree of freedom."""
         return 2 * self.cost / self.dof if self.dof > 0 else None
 
-    @cached_property
+    @property
     def cov(self) -> Array | None:
         """Covariance of the parameters; None without degrees of freedom or a finite Jacobian."""
-        cov = self._quiet_cov
-        if cov is not None:
-            warn_of(np.flatnonzero(self.unidentifiable).tolist(), self.rank, int(self._free.sum()), stacklevel=3)
-        return cov
+        return None if self._told is None else self._told.cov
 
-    @cached_property
+    @property
     def stderr(self) -> Array | None:
         """Standard errors of the parameters; None where `cov` is."""
-        return None if self.cov is None else np.sqrt(np.diag(self.cov))
+        return None if self._told is None else self._told.stderr
 
-    @cached_property
+    @property
     def correlation(self) -> Array | None:
         """Correlations of the parameters; None where `cov` is."""
-        if self.cov is None or self.stderr is None:
-            return None
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return self.cov / self.stderr / self.stderr[:, np.newaxis]
+        return None if self._told is None else self._told.correlation
 
-    @cached_property
+    @property
     def rank(self) -> int:
         """Free parameters that the data can tell apart, whatever their units; 0 without a finite Jacobian."""
         return 0 if self._spread is None else self._spread.rank
@@ -178,49 +180,60 @@ class LeastSquaresResult:
         """Condition number of the free columns of `jac`, each scaled to length 1; NaN without a finite Jacobian."""
         return np.nan if self._spread is None else self._spread.cond
 
-    @cached_property
+    @property
     def unidentifiable(self) -> npt.NDArray[np.bool_]:
-        """Free parameters that the data don't determine."""
-        mask = np.zeros(self.x.size, bool)
-        unknown = np.flatnonzero(self._free)
-        mask[unknown if self._spread is None else unknown[list(self._spread.unidentifiable)]] = True
-        return mask
+        """Free parameters that the data don't determine; without a finite Jacobian, all of them."""
+        return ~self._fixed if self._spread is None else self._spread.unidentifiable
 
     @cached_property
     def _spread(self) -> Covariance | None:
-        """Covariance and rank of the free parameters; of variance 1 where there is none."""
+        """What the Jacobian tells of all parameters; with a variance of 1 where the residuals tell none."""
         if self._factor is None:
             return None
         variance = 1.0 if self.reduced_chi2 is None else self.reduced_chi2
-        return uncertainty(*self._factor, self.fun.size, variance=variance, tol=self._noise)
+        return spread_of(self._factor, self.fun.size, variance, self._noise, self._fixed, self._free)
+
+    @property
+    def _errors(self) -> Covariance | None:
+        """The same where there are degrees of freedom."""
+        return None if self.reduced_chi2 is None else self._spread
 
     @cached_property
-    def _quiet_cov(self) -> Array | None:
-        if self._spread is None or self.reduced_chi2 is None:
-            return None
-        cov = np.zeros((self.x.size, self.x.size))
-        cov[np.ix_(self._free, self._free)] = self._spread.cov
-        return cov
+    def _told(self) -> Covariance | None:
+        """The same for who asks for errors: the first time with a warning of those that are infinite."""
+        errors = self._errors
+        if errors is not None:
+            warn_of(errors.unidentifiable, errors.rank, int(np.count_nonzero(self._free)))
+        return errors
 
     def summary(self) -> str:
         """Why the fit ended and a line for each parameter: value, standard error, and where it is bound or fixed."""
-        cov = self._quiet_cov
-        errors = np.full(self.x.size, np.nan) if cov is None else np.sqrt(np.diag(cov))
+        errors = self._errors
         lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
-        for j, (value, error) in enumerate(zip(self.x.tolist(), errors.tolist(), strict=True)):
-            remark = "at its lower bound" if self.active_mask[j] < 0 else "at its upper bound"
-            remark = remark if self.active_mask[j] else ""
-            if not self._free[j]:
-                remark = "fixed"
-            elif self.unidentifiable[j]:
-                remark = "not determined by the data"
+        for j, value in enumerate(self.x.tolist()):
+            error = f"{errors.stderr[j]:.3g}" if errors is not None and self._free[j] else "-"
             name = f"x[{j}]"
-            lines.append(f"{name:>8} {value:14.7g} {error:11.3g}  {remark}".rstrip())
+            lines.append(f"{name:>8} {value:14.7g} {error:>11}  {self._remark(j)}".rstrip())
         chi2 = "none" if self.reduced_chi2 is None else f"{self.reduced_chi2:.6g}"
         lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
-        lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {self.cond:.3g}")
+        if self._spread is None:
+            lines.append("no finite Jacobian at x: rank and standard errors are not known")
+        else:
+            known = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
+            lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {known}")
         lines.append(f"{self.nit} steps, {self.nfev} evaluations, {self.njev} Jacobians")
         return "\n".join(lines)
+
+    def _remark(self, j: int) -> str:
+        """What is to be said of a parameter."""
+        if self._fixed[j]:
+            return "fixed"
+        remarks = []
+        if self.active_mask[j]:
+            remarks.append(f"at its {'lower' if self.active_mask[j] < 0 else 'upper'} bound")
+        if self._spread is not None and self.unidentifiable[j]:
+            remarks.append("not determined by the data")
+        return ", ".join(remarks)
 
     def keys(self) -> list[str]:
         """The names of all that there is."""
@@ -253,10 +266,9 @@ class LeastSquaresResult:
         return len(self.keys())
 
     def __repr__(self) -> str:
-        names = ["message", "success", "status", "x", "stderr", "active_mask", "cost", "optimality", "nfev", "njev"]
-        names += ["nit", "rank", "cond", "dof", "reduced_chi2", "fun", "grad"]
-        cov = self._quiet_cov
-        errors = None if cov is None else np.sqrt(np.diag(cov))
+        names = ["message", "success", "status", "x", "stderr", "active_mask", "unidentifiable", "cost", "optimality"]
+        names += ["nfev", "njev", "nit", "rank", "cond", "dof", "reduced_chi2", "fun", "grad"]
+        errors = None if self._errors is None else self._errors.stderr
         told = {name: errors if name == "stderr" else getattr(self, name) for name in names}
         width = max(map(len, told))
         lines = [f"{name:>{width}}: {shown(value, width + 2)}" for name, value in told.items()]

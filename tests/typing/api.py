@@ -26,6 +26,7 @@ from pyminpack import (
 )
 
 Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 
 def residuals(x: Array, y: Array) -> Array:
@@ -60,7 +61,7 @@ with ThreadPoolExecutor() as pool:
 known = covariance(np.eye(3), variance=0.5)
 assert_type(known, Covariance)
 assert_type(known.stderr, Array)
-assert_type(known.unidentifiable, tuple[int, ...])
+assert_type(known.unidentifiable, Mask)
 category: type[Warning] = UnidentifiableWarning
 
 check = check_jacobian(residuals, residuals, [1, 2, 3], y, col_deriv=True)
@@ -81,6 +82,7 @@ assert_type(solution, LeastSquaresResult)
 assert_type(solution.x, Array)
 assert_type(solution.jac, Array | None)
 assert_type(solution.cov, Array | None)
+assert_type(solution.unidentifiable, Mask)
 assert_type(solution.success, bool)
 assert_type(solution["cost"], Any)
 stepper = LevenbergMarquardt(residuals, y, residuals, args=(y,), x_scale="jac")
