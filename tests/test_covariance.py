@@ -357,3 +357,9 @@ def test_variance_of_zero_leaves_correlations_and_what_is_not_determined():
     np.testing.assert_array_equal(result.stderr, [0, np.inf, 0])
     np.testing.assert_array_equal(np.diag(result.cov), [0, np.inf, 0])
     assert result.correlation[0, 2] == quietly(jac).correlation[0, 2] != 0
+
+
+def test_leastsq_gives_no_covariance_of_a_singular_square_jacobian() -> None:
+    """Two roundings, as many as there are rows, were too few to see that its columns depend on one another."""
+    a = np.array([[46.34400418797067, 9.518348101405682], [-104.46334306959399, -21.455169457089156]])
+    assert leastsq(lambda x: a @ x, [1, 1], Dfun=lambda x: a, full_output=True)[1] is None

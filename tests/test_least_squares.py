@@ -568,3 +568,17 @@ def test_bounds_that_are_neighbours_leave_room_for_differences(jac: Any) -> None
         fit = least_squares(residuals, [start, 1.0], jac, ([1.0, 0.0], [high, 9.0]))
         assert fit.success
         np.testing.assert_allclose(fit.x, [1.0, 0.58694438], rtol=1e-6)
+
+
+def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged() -> None:
+    def late(x: np.ndarray) -> np.ndarray:
+        nonlocal evaluations
+        evaluations += 1
+        time.sleep(0.3 if evaluations == 7 else 0)  # the last of this fit
+        return residuals(x)
+
+    evaluations = 0
+    fit = least_squares(late, START, jacobian, timeout=0.25)
+    assert fit.nfev == 7
+    assert fit.status == 2
+    assert fit.cov is None

@@ -10,14 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._convert import DOUBLE, Array, as_number
+from ._convert import Array, as_number
 from ._exceptions import InputTypeError, InputValueError, ShapeError, UnidentifiableWarning
-from ._outcome import Indices
+from ._outcome import Indices, rank_tolerance
 from ._result import shown
 
-# Of 6000 Jacobians of two or three rows with columns that depend on one another, as many roundings as rows took 23 for
-# independent ones, ten none. From four rows on there was no difference.
-_FEWEST_ROUNDINGS: Final = 10
 # Frames between a user's line and a warning: this package's, and those of its cached properties.
 _NOT_THE_USERS: Final = (__package__, "functools")
 
@@ -146,16 +143,6 @@ def covariance(jac: npt.ArrayLike, *, variance: float = 1.0, rtol: float | None 
     result = uncertainty(r, order, m, variance=of_variance, tol=tol)
     warn_of(result.unidentifiable, result.rank, n)
     return result
-
-
-def rank_tolerance(m: int, n: int, noise: float = 0.0) -> float:
-    """What sine of the angle between columns counts as zero, in a Jacobian of m rows and n columns.
-
-    The relative error of a column: its own, the noise of differences for instance, but no less than that of the
-    factorization, for which max(m, n) roundings are the customary estimate (`numpy.linalg.matrix_rank` has it, too).
-    minpack/column_rank.f90 says why an error of each column is what counts.
-    """
-    return max(noise, max(m, n, _FEWEST_ROUNDINGS) * DOUBLE)
 
 
 def uncertainty(r: Array, ipvt: Indices, m: int, *, variance: float = 1.0, tol: float | None = None) -> Covariance:

@@ -351,7 +351,8 @@ class LevenbergMarquardt:
             if not self._iteration.is_running:
                 self._look_again()
         except OutOfTimeError:
-            self._ended = OUT_OF_TIME
+            if self._iteration.is_running:
+                self._ended = OUT_OF_TIME
         except AskedToStopError as request:
             self._stop_for(request.status)
         return accepted
@@ -452,8 +453,9 @@ class LevenbergMarquardt:
                 factor = None
             if factor is not None:
                 status, message = self._verdict(status, message, factor)
-        except OutOfTimeError:
-            status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
+        except OutOfTimeError:  # too late for a Jacobian at x; a fit that has converged has done so all the same
+            if self.is_running:
+                status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
         except AskedToStopError as request:
             status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, factor)
@@ -503,7 +505,7 @@ class LevenbergMarquardt:
             message=message,
             _fixed=fixed,
             _free=free,
-            _factor=None if factor is None else factor[:2],
+            _factor=None if factor is None else (np.tril(factor[0][:, : factor[0].shape[0]]), factor[1]),
             _noise=self._source.noise,
         )
 

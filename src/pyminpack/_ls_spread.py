@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._convert import Array
-from ._covariance import Covariance, rank_tolerance, triangle_of, uncertainty
-from ._outcome import Indices
+from ._covariance import Covariance, triangle_of, uncertainty
+from ._outcome import Indices, rank_tolerance
 
 Mask = npt.NDArray[np.bool_]
 
@@ -31,7 +31,7 @@ def _part(r: Array, ipvt: Indices, wanted: Mask) -> tuple[Array, Indices]:
     """The factorization of some of the columns."""
     n = len(ipvt)
     columns = np.empty((n, n))
-    columns[:, ipvt - 1] = np.tril(r[:, :n]).T
+    columns[:, ipvt - 1] = r.T
     return triangle_of(columns[:, wanted]), np.arange(1, np.count_nonzero(wanted) + 1, dtype=np.int32)
 
 
