@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from problems.mgh import Run, runs
-from pyminpack import LeastSquaresResult, LeastSquaresState, least_squares, leastsq
+from pyminpack import LeastSquaresResult, LeastSquaresState, LevenbergMarquardt, least_squares, leastsq
 from pyminpack._minpack import enorm
 
 T = np.linspace(0, 4, 20)
@@ -570,15 +570,23 @@ def test_bounds_that_are_neighbours_leave_room_for_differences(jac: Any) -> None
         np.testing.assert_allclose(fit.x, [1.0, 0.58694438], rtol=1e-6)
 
 
-def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged() -> None:
-    def late(x: np.ndarray) -> np.ndarray:
+def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    evaluations = 0
+
+    def counted(x: np.ndarray) -> np.ndarray:
         nonlocal evaluations
         evaluations += 1
-        time.sleep(0.3 if evaluations == 7 else 0)  # the last of this fit
         return residuals(x)
 
-    evaluations = 0
-    fit = least_squares(late, START, jacobian, timeout=0.25)
-    assert fit.nfev == 7
-    assert fit.status == 2
-    assert fit.cov is None
+    monkeypatch.setattr("pyminpack._model.monotonic", lambda: evaluations)
+    fit = LevenbergMarquardt(counted, START, jacobian)
+    fit.stop_at(7)  # the seventh evaluation is the last of this fit
+    result = fit.run()
+    assert result.nfev == 7
+    assert result.status == 2
+    assert result.cov is None
+    fit = LevenbergMarquardt(counted, START, jacobian)
+    fit.stop_at(evaluations + 5)
+    assert fit.run().status == -3
