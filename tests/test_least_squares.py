@@ -58,19 +58,26 @@ def nothing(_: LeastSquaresState) -> None:
     pass
 
 
+# Powell's singular function. Two of its rows have gradients of the size of x, which goes to 0. The errors of
+# differences in the two linear rows, 1e-8, exceed these in the end, and steps along the valley are chance. Such errors
+# put into the linear rows of the exact Jacobian do the same; put into the other two they don't: the fit takes 60 calls.
+REACH_THE_LIMIT = {13, 14, 15}
+
+
 @pytest.mark.parametrize("callback", [None, nothing], ids=["core", "python"])
 @pytest.mark.parametrize("by_differences", [False, True], ids=["jacobian", "differences"])
 @pytest.mark.parametrize("run", runs(), ids=lambda run: run.problem.name)
 def test_iterates_are_those_of_leastsq(run: Run, by_differences: bool, callback: Any) -> None:
     problem, limit = run.problem, 2000
-    x, _, info, _, ier = leastsq(
-        problem.residuals, problem.start, Dfun=None if by_differences else problem.jacobian, full_output=True,
-        maxfev=limit * (problem.n + 1),
-    )  # fmt: skip
     jac: Any = "2-point" if by_differences else problem.jacobian
     fit = least_squares(problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, **TOLERANCES)
-    if ier == 5 or fit.status == 0:
-        pytest.skip("limits are counted in another way")
+    assert (fit.status == 0) == (by_differences and run.number in REACH_THE_LIMIT)
+    # leastsq counts the evaluations for differences as well: it is stopped by its own count, at the same accepted step.
+    maxfev = fit.nfev + fit.nit * problem.n if fit.status == 0 else limit * (problem.n + 1)
+    x, _, info, _, ier = leastsq(
+        problem.residuals, problem.start, Dfun=None if by_differences else problem.jacobian, full_output=True,
+        maxfev=maxfev,
+    )  # fmt: skip
     if (problem.name, by_differences) in GOES_ON:
         assert fit.success
         assert fit.cost < 0.5 * enorm(info["fvec"]) ** 2

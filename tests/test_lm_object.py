@@ -11,7 +11,7 @@ import pytest
 
 from block_models import START, decay
 from problems.mgh import Run, runs
-from pyminpack import InputValueError, LevenbergMarquardt, least_squares
+from pyminpack import InputValueError, LevenbergMarquardt, OptionError, ShapeError, least_squares
 
 T = np.linspace(0, 4, 20)
 Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
@@ -146,6 +146,113 @@ def test_scaling_can_be_changed_on_the_way() -> None:
     np.testing.assert_allclose(fit.x, least_squares(residuals, [1, 1]).x, rtol=1e-6)
     with pytest.raises(InputValueError, match="ended"):
         fit.x_scale = "jac"
+
+
+def valley(x: np.ndarray) -> np.ndarray:
+    """Rosenbrock's, where the step bound decides on the way."""
+    return np.array([10 * (x[1] - x[0] ** 2), 1 - x[0]])
+
+
+def valley_jacobian(x: np.ndarray) -> np.ndarray:
+    return np.array([[-20 * x[0], 10], [-1, 0]])
+
+
+VALLEYS = {
+    "plain": {},
+    "bounds": {"bounds": ([-2, -1], [0.9, 2])},
+    "loss": {"loss": "soft_l1"},
+    "fixed": {"fixed": [False, False, True], "fun": lambda x: valley(x[:2]) + x[2], "x0": [-1.2, 1.0, 0.1],
+              "jac": lambda x: np.hstack([valley_jacobian(x), np.ones((2, 1))])},
+}  # fmt: skip
+each_valley = pytest.mark.parametrize("options", VALLEYS.values(), ids=VALLEYS.keys())
+
+
+def begin_valley(options: dict[str, Any], **others: Any) -> LevenbergMarquardt:
+    return LevenbergMarquardt(**{"fun": valley, "x0": [-1.2, 1.0], "jac": valley_jacobian, **options, **others})
+
+
+def after(steps: int, options: dict[str, Any]) -> LevenbergMarquardt:
+    fit = begin_valley(options)
+    for _ in range(steps):
+        fit.step()
+    return fit
+
+
+@pytest.mark.parametrize("steps", [0, 1, 4])
+@each_valley
+def test_fit_goes_on_as_one_that_begins_there_with_the_new_scaling(options: dict[str, Any], steps: int) -> None:
+    sizes = np.array([0.02, 3.0, 1.0])[: len(options.get("x0", "ab"))]
+    for scaling in (sizes, "jac", None, 0.3):
+        fit, unchanged = after(steps, options), after(steps, options)
+        nfev = fit.nfev
+        fit.x_scale = scaling
+        other = begin_valley(options, x0=fit.x, x_scale=scaling)
+        pairs = np.array([(fit.x, other.x) for _ in zip(fit, other, strict=True)])
+        np.testing.assert_array_equal(pairs[:, 0], pairs[:, 1])
+        assert (fit.nit - steps, fit.nfev - nfev) == (other.nit, other.nfev - 1)
+        assert (fit.cost, fit.result().status) == (other.cost, other.result().status)
+        if scaling is sizes:
+            way = np.array([state.x for state in unchanged])
+            assert not np.array_equal(way, pairs[:, 0])
+            free = ~np.isnan(fit.x_scale)
+            np.testing.assert_allclose(fit.x_scale[free], sizes[free], rtol=1e-15)  # the user's never change
+
+
+def test_new_sizes_measure_the_next_step() -> None:
+    fit, sizes = after(2, {}), np.array([0.02, 3.0])
+    x = fit.x
+    fit.x_scale = sizes
+    state = fit.step()
+    assert state.step_norm == pytest.approx(np.linalg.norm((fit.x - x) / sizes), rel=1e-12)
+
+
+def test_sizes_are_neither_the_callers_array_nor_given_away() -> None:
+    """Whatever becomes of these afterwards, the fit goes on with what it was told."""
+    sizes = np.array([0.02, 3.0])
+    fits = [after(2, {}), after(2, {}), begin_valley({}, x_scale=sizes)]
+    told = [fits[1].x_scale, fits[0].x_scale]
+    fits[1].x_scale = sizes
+    fits[0].x_scale = [0.02, 3.0]
+    twin = begin_valley({}, x_scale=[0.02, 3.0])
+    np.testing.assert_array_equal(sizes, [0.02, 3.0])
+    told += [fit.x_scale for fit in fits[1:]]
+    for array in (sizes, *told):
+        array[:] = np.nan
+    for fit in (*fits, twin):
+        np.testing.assert_allclose(fit.x_scale, [0.02, 3.0], rtol=1e-15)
+        list(fit)
+    assert np.isnan(sizes).all()  # and the fit has not written to it
+    assert_same(fits[1].result(), fits[0].result())
+    assert_same(fits[2].result(), twin.result())
+
+
+@pytest.mark.parametrize(
+    ("wrong", "told"),
+    [
+        (0, r"x_scale\[0\] is 0"),
+        ([1, -2.0], r"x_scale\[1\] is -2"),
+        ([np.nan, 1], r"x_scale\[0\] is nan"),
+        ([1, np.inf], r"x_scale\[1\] is inf"),
+        ([1, 2, 3], r"x_scale has shape \(3,\)"),
+        ([[1, 2]], r"x_scale has shape \(1, 2\)"),
+        ([], r"x_scale has shape \(0,\)"),
+        ("jacobian", "x_scale"),
+        ([1, None], "x_scale"),
+        ([1, 2j], "x_scale"),
+        (True, "x_scale"),
+    ],
+    ids=repr,
+)
+def test_wrong_sizes_are_refused_and_change_nothing(wrong: Any, told: str) -> None:
+    fit, twin = after(2, {}), after(2, {})
+    before = fit.x_scale
+    with pytest.raises((OptionError, ShapeError), match=told):
+        fit.x_scale = wrong
+    np.testing.assert_array_equal(fit.x_scale, before)
+    list(fit)
+    list(twin)
+    assert_same(fit.result(), twin.result())
+    assert fit.njev == twin.njev
 
 
 def test_scale_of_fixed_parameters_is_nan() -> None:
