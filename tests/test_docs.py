@@ -246,7 +246,7 @@ def test_example_that_is_interrupted(run: Run) -> None:
 
 def test_example_that_goes_on(run: Run) -> None:
     names = run("goes_on")
-    assert abs(names["x"][0]) < 1e-6
+    assert names["x"][1] < -14
     assert names["stuck"][2] == 1e-15
     assert names["fit"].success
     np.testing.assert_allclose(names["fit"].x, DECAY, rtol=1e-6)
