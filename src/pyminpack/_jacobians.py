@@ -289,9 +289,10 @@ class CentralDifferences(_Differences):
         points = [_with(x, j, value) for j, pair in enumerate(zip(near, far, strict=True)) for value in pair]
         rises = self.changes(points, f)
         a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
-        with np.errstate(invalid="ignore", over="ignore"):
+        with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
-        return columns.T
+            # A box can be so narrow that no third number is within.
+            return np.where((a == 0) | (a == b), rises[1::2] / b, columns).T
 
     def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:
         """Values of each parameter to go with its own: on either side, or both on the side that has room."""
