@@ -233,11 +233,11 @@ contains
         call find_unfelt(m, n, sizes, fvec, fjac, m, verdict)
         if (all(verdict == felt)) return
 
-        source%tried = 1
         point = merge(x, inside(x + sqrt(single_precision)*sizes, x, lower, upper), verdict == felt)
         iflag = residuals
         call fcn(m, n, point, moved, fjac, m, iflag)
-        if (iflag < 0) return
+        if (iflag < 0) return ! and look again where the fit is resumed
+        source%tried = 1
         call contradicts_differences(m, n, x, fvec, fjac, m, verdict, point, moved, contradicts)
         if (.not. contradicts) return
         source%precision = single_precision

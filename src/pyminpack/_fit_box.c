@@ -16,7 +16,7 @@ const char lm_fit_box_doc[] =
     "for no bounds, no least sizes, and steps by the precision. None of the arrays is changed. source is (precision,\n"
     "tried, floored, renewed) of lm_source, counts is (nfev, njev, nit, calls).\n"
     "Appends to the list `found`, even where a callback raises:\n"
-    "((x, fvec, diag, state), fjac, (r, ipvt, qtf, acnorm), typical, source, counts, status, current),\n"
+    "((x, fvec, diag, state), fjac, (r, ipvt, qtf, acnorm), typical, source, counts, current, status),\n"
     "fjac of shape (n, m) and r of shape (n, n) being transposed.";
 
 enum { CONTROL = 5, STATE = 10 }; /* doubles in lm_control and lm_state */
@@ -192,10 +192,10 @@ static int tell(const request *ask, const results *found, int status, int curren
 
     PyErr_Fetch(&type, &raised, &traceback);
     PyObject *told = Py_BuildValue(
-        "(OOOO)O(OOOO)O(dNNd)(iiil)iN", found->x, found->fvec, found->diag, found->state, found->fjac, found->r,
+        "(OOOO)O(OOOO)O(dNNd)(iiil)Ni", found->x, found->fvec, found->diag, found->state, found->fjac, found->r,
         found->ipvt, found->qtf, found->acnorm, found->typical, ask->source.precision,
         PyBool_FromLong(ask->source.tried), PyBool_FromLong(ask->source.floored), ask->source.renewed,
-        ask->counts.nfev, ask->counts.njev, ask->counts.nit, ask->calls, status, PyBool_FromLong(current));
+        ask->counts.nfev, ask->counts.njev, ask->counts.nit, ask->calls, PyBool_FromLong(current), status);
     const int done = told != NULL && PyList_Append(list, told) == 0;
 
     Py_XDECREF(told);

@@ -291,9 +291,8 @@ class CentralDifferences(_Differences):
         a, b = (near - x)[:, np.newaxis], (far - x)[:, np.newaxis]
         with np.errstate(invalid="ignore", over="ignore", divide="ignore"):
             columns: Array = (rises[::2] * (b / a) - rises[1::2] * (a / b)) / (b - a)
-            narrow = ((near == x) | (near == far)).nonzero()[0]  # bounds that are neighbours leave room for one point
-            columns[narrow] = rises[2 * narrow + 1] / b[narrow]
-        return columns.T
+            # A box can be so narrow that no third number is within.
+            return np.where((a == 0) | (a == b), rises[1::2] / b, columns).T
 
     def _points(self, x: Array, lengths: Array) -> tuple[Array, Array]:
         """Values of each parameter to go with its own: on either side, or both on the side that has room."""

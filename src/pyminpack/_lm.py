@@ -163,10 +163,12 @@ class LevenbergMarquardt:
         self._begun = False  # whether the iteration knows of it
         self.nit = self.njev = 0
         self._ended: int | None = None  # a status that isn't the iteration's
+        self._settled = False  # whether the iteration has ended, and nothing is left to look at
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
         if self._model.nfev >= self._limit:
             self._iteration.end(MAXFEV)
+            self._settled = True
 
     def _new_iteration(self, x: Array, typical: Array | None) -> Iteration:
         scale = None if typical is None else 1 / self._part(typical)
@@ -204,7 +206,7 @@ class LevenbergMarquardt:
     @property
     def is_running(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self._ended is None and self._iteration.is_running
+        return self._ended is None and not self._settled
 
     @property
     def x_scale(self) -> Array:
@@ -298,7 +300,11 @@ class LevenbergMarquardt:
             )  # fmt: skip
         finally:
             if found:
-                self._take_over(*found[0])
+                *where, status = found[0]
+                self._take_over(*where)
+        if status < 0:
+            self._stop_for(status)
+        self._settled = True
         return True
 
     def _jac_for_driver(self) -> tuple[Any, Any]:
@@ -320,7 +326,6 @@ class LevenbergMarquardt:
         typical: Array,
         source: tuple[float, bool, bool, float],
         counts: tuple[int, int, int, int],
-        status: int,
         current: bool,
     ) -> None:
         """Where a driver has left off."""
@@ -336,8 +341,6 @@ class LevenbergMarquardt:
         self._model.nfev, self.njev, self.nit, self._model.calls = counts
         self._begun = current
         self._jacobian, self._factor = (jacobian.T, factor) if current else (None, None)
-        if status < 0:
-            self._stop_for(status)
 
     def _stop_for(self, status: int) -> None:
         """End the fit because a compiled function wants it."""
@@ -347,12 +350,14 @@ class LevenbergMarquardt:
         """One accepted step; False where the fit ends, or begins anew, without one."""
         accepted = False
         try:
-            accepted = self._take_step()
+            if self._iteration.is_running:
+                accepted = self._take_step()
             if not self._iteration.is_running:
                 self._look_again()
         except OutOfTimeError:
             if self._iteration.is_running:
                 self._ended = OUT_OF_TIME
+            self._settled = not self._iteration.is_running  # too late to look again
         except AskedToStopError as request:
             self._stop_for(request.status)
         return accepted
@@ -380,12 +385,12 @@ class LevenbergMarquardt:
 
     def _look_again(self) -> None:
         """Whether the end is one, by the Jacobian there; else the fit begins anew from x."""
-        if self._iteration["info"] in (MAXFEV, JACOBIAN_NOT_FINITE):
-            return
-        if self._source.raise_floors(self._iteration):
-            self._factor = None
-        if self._iteration.look_again(*self._factor_here()):
-            self._begun = False
+        if self._iteration["info"] not in (MAXFEV, JACOBIAN_NOT_FINITE):
+            if self._source.raise_floors(self._iteration):
+                self._factor = None
+            if self._iteration.look_again(*self._factor_here()):
+                self._begun = False
+        self._settled = not self._iteration.is_running
 
     def _norm_of(self, f: Array) -> float:
         return _minpack.enorm(f) if self._robust is None else self._robust.norm(f)
@@ -413,7 +418,7 @@ class LevenbergMarquardt:
         if self._ended is not None:
             return self._why or _MESSAGES[self._ended]
         info = self._iteration["info"]
-        if self._iteration.is_running:
+        if self.is_running:
             return "Not ended: this is the best point so far."
         if info == MAXFEV:
             return f"Stopped before convergence: the max_nfev = {self._limit} evaluations of fun are used up."
@@ -444,7 +449,7 @@ class LevenbergMarquardt:
         """
         status, message = self._ended, self.message
         if status is None:
-            status = STOPPED if self._iteration.is_running else _STATUS[self._iteration["info"]]
+            status = STOPPED if self.is_running else _STATUS[self._iteration["info"]]
         factor = self._factor
         try:
             if factor is None and status != OUT_OF_TIME:
@@ -464,7 +469,7 @@ class LevenbergMarquardt:
         """The status once more, by the Jacobian at x."""
         if status == 1 and self._norm > 0 and not factor[3].any():
             return _NO_RESPONSE, NO_RESPONSE
-        if not self._checks or self._norm == 0 or self._ended is not None or self._iteration.is_running:
+        if not self._checks or self._norm == 0 or self._ended is not None or self.is_running:
             return status, message
         assert self._jacobian is not None
         iteration, where = self._iteration, (self._iteration.x, self._f)

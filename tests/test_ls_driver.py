@@ -1,0 +1,829 @@
+"""The driver of least_squares in the core: the Python loop's very iterates, interrupted, compiled or resumed."""
+
+import contextlib
+import ctypes
+import gc
+import itertools
+import pickle
+import sys
+import threading
+import traceback
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import original
+from c_library import library
+from problems.mgh import Run, runs
+from pyminpack import (
+    InputTypeError,
+    LevenbergMarquardt,
+    ShapeError,
+    _minpack,
+    compiled_jacobian,
+    compiled_residuals,
+    least_squares,
+    leastsq,
+)
+from pyminpack._iteration import CONTROL
+
+T = np.linspace(0, 4, 20)
+Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
+START = np.array([1.0, 1.0])
+
+
+def residuals(x: np.ndarray) -> np.ndarray:
+    return x[0] * np.exp(-x[1] * T) - Y
+
+
+def jacobian(x: np.ndarray) -> np.ndarray:
+    decay = np.exp(-x[1] * T)
+    return np.stack([decay, -x[0] * T * decay], axis=1)
+
+
+def nothing(_: Any) -> None:
+    pass
+
+
+# ------------------------------------------------------------------------------------------ the Python loop's iterates
+
+
+@dataclass
+class Fit:
+    """A fit that notes, in order, where its functions are called, as bytes."""
+
+    options: dict[str, Any]
+    asked: list[tuple[str, bytes]] = field(default_factory=list)
+
+    def noting(self, name: str) -> Any:
+        function = self.options.get(name)
+        if not callable(function):
+            return function
+
+        def noted(x: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+            self.asked.append((name, x.tobytes()))
+            return function(x, *args, **kwargs)
+
+        return noted
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        functions = {name: self.noting(name) for name in ("fun", "jac") if name in self.options}
+        return {"x0": START, **self.options, **functions}
+
+
+def as_told(state: Any) -> list[Any]:
+    """All of a state, to the bit."""
+    return [value.tobytes() if isinstance(value, np.ndarray) else repr(value) for value in vars_of(state)]
+
+
+def vars_of(state: Any) -> list[Any]:
+    names = ("nit", "x", "fun", "cost", "nfev", "njev", "damping", "step_norm", "grad_norm")
+    return [getattr(state, name) for name in names]
+
+
+def assert_same_result(one: Any, other: Any) -> None:
+    names = ("x", "cost", "fun", "jac", "grad", "optimality", "active_mask", "nfev", "njev", "nit", "status", "message")
+    for name in names:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+
+
+def assert_same_end(fit: LevenbergMarquardt, other: LevenbergMarquardt) -> None:
+    assert as_told(fit.state) == as_told(other.state)
+    assert_same_result(fit.result(), other.result())
+
+
+class Pole:
+    """Residuals that are NaN beyond a wall, on the far side of which the minimum is not."""
+
+    def __call__(self, x: np.ndarray) -> np.ndarray:
+        return np.full(20, np.nan) if x[1] > 1.45 else residuals(x)
+
+
+def in_single(x: np.ndarray) -> np.ndarray:
+    x = x.astype(np.float32)
+    return x[0] * np.exp(-x[1] * T.astype(np.float32)) - Y.astype(np.float32)
+
+
+def by_rows_of_float32(x: np.ndarray) -> np.ndarray:
+    return jacobian(x).astype(np.float32)
+
+
+def of_line(x: np.ndarray, t: np.ndarray, *, y: np.ndarray) -> np.ndarray:
+    return np.exp(x[0]) + x[1] * t - y
+
+
+KINDS: dict[str, dict[str, Any]] = {
+    "differences": {},
+    "far": {"x0": [9.0, 7.0]},
+    "bounds that hold": {"bounds": ([0, 0], [2.2, 2])},
+    "start on a bound": {"x0": [2.2, 0.0], "bounds": ([0, 0], [2.2, 2])},
+    "one bound": {"x0": [1.0, 1.5], "bounds": ([-np.inf, 1.4], np.inf)},
+    "bounds and Jacobian": {"bounds": ([0, 0], [2.2, 2]), "jac": jacobian},
+    "steps": {"diff_step": 1e-4},
+    "steps backwards": {"diff_step": [-1e-4, 1e-5]},
+    "steps backwards at a bound": {"diff_step": -1e-4, "x0": [0.0, 1.0], "bounds": ([0, 0], [2.2, 2])},
+    "scaled": {"x_scale": [3.0, 0.2]},
+    "scaled Jacobian": {"x_scale": [3.0, 0.2], "jac": jacobian},
+    "scaled within bounds": {"x_scale": [3.0, 0.2], "bounds": ([0, 0], [2.2, 2])},
+    "arguments": {"fun": of_line, "args": (T,), "kwargs": {"y": Y}},
+    "jac": {"jac": jacobian},
+    "jac in Fortran's order": {"jac": lambda x: np.asfortranarray(jacobian(x))},
+    "jac of float32": {"jac": by_rows_of_float32},
+    "jac of lists": {"jac": lambda x: jacobian(x).tolist()},
+    "jac strided": {"jac": lambda x: np.repeat(jacobian(x), 3, axis=1)[:, ::3]},
+    "residuals of lists": {"fun": lambda x: residuals(x).tolist()},
+    "float32": {"fun": in_single},
+    "float32 within bounds": {"fun": in_single, "bounds": ([0, 0], [2.2, 2])},
+    "hidden float32": {"fun": lambda x: in_single(x).astype(float)},
+    "hidden float32 within bounds": {"fun": lambda x: in_single(x).astype(float), "bounds": ([0, 0], [2.2, 2])},
+    "lost in differences": {"fun": lambda x: np.round(residuals(x) * 1e7) / 1e7},
+    "unfelt": {"fun": lambda x: residuals(x.astype(np.float32).astype(float))},
+    "wall": {"fun": Pole(), "x0": [1.0, -1.0]},
+    "wall, Jacobian": {"fun": Pole(), "x0": [1.0, -1.0], "jac": jacobian},
+    "wall that holds": {"fun": lambda x: np.where(x[0] > 1.5, np.nan, residuals(x))},
+    "exact start": {"fun": lambda x: np.append(x - START, 0.0)},
+    "exact start, Jacobian": {"fun": lambda x: x - START, "jac": lambda x: np.eye(2)},
+    "exact at a bound": {"fun": lambda x: x - START, "bounds": (1, 2)},
+    "no response": {"fun": lambda x: np.ones(3)},
+    "one parameter without response": {"fun": lambda x: np.append(x[:1] - 3, 1.0)},
+    "Jacobian not finite": {"jac": lambda x: jacobian(x) * (1 if x[0] < 1.5 else np.nan)},
+    "no tolerance": {"ftol": None, "xtol": None, "gtol": None, "max_nfev": 60},
+    "near zero": {"fun": lambda x: np.array([x[0] - 3, x[1] - 5, x[0] * x[1] - 15]), "x0": [1e-20, 1.0]},
+}
+KINDS = {name: {"fun": residuals, **options} for name, options in KINDS.items()}
+each_kind = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
+
+
+def assert_driver_is_the_loop(options: dict[str, Any]) -> None:
+    by_driver, by_loop = Fit(options), Fit(options)
+    driven, looped = LevenbergMarquardt(**by_driver.arguments), LevenbergMarquardt(**by_loop.arguments)
+    driven._drive()
+    assert driven._has_driver
+    assert not driven.is_running
+    for _ in looped:
+        pass
+    results = driven.result(), looped.result()
+    assert as_told(driven.state) == as_told(looped.state)
+    assert_same_result(*results)
+    assert by_driver.asked == by_loop.asked
+    assert driven.x_scale.tobytes() == looped.x_scale.tobytes()
+    assert driven._model.calls == looped._model.calls
+
+
+@each_kind
+def test_the_driver_takes_the_steps_of_the_loop(options: dict[str, Any]) -> None:
+    assert_driver_is_the_loop(options)
+    for limit in (1, 2, 3):
+        assert_driver_is_the_loop({**options, "max_nfev": limit})
+
+
+def boxed(run: Run) -> tuple[np.ndarray, np.ndarray]:
+    """Bounds round the start of a problem, on one side near."""
+    near, far = (factor * np.maximum(1, np.abs(run.problem.start)) for factor in (0.125, 4.0))
+    turn = np.arange(run.problem.n) % 2
+    return run.problem.start - np.where(turn, near, far), run.problem.start + np.where(turn, far, near)
+
+
+@pytest.mark.parametrize("bounds", [False, True], ids=["free", "boxed"])
+@pytest.mark.parametrize("jac", ["2-point", "given"])
+@pytest.mark.parametrize("run", runs()[::2], ids=lambda run: run.problem.name)
+def test_the_driver_takes_the_steps_of_the_loop_over_the_table(run: Run, jac: str, bounds: bool) -> None:
+    problem = run.problem
+    options = {"fun": problem.residuals, "x0": problem.start, "jac": problem.jacobian if jac == "given" else jac}
+    if bounds:
+        options["bounds"] = boxed(run)
+    assert_driver_is_the_loop({**options, "max_nfev": 300})
+
+
+@each_kind
+@pytest.mark.parametrize("travels", [False, True], ids=["stays", "pickled"])
+def test_run_goes_on_from_any_step(options: dict[str, Any], travels: bool) -> None:
+    whole = LevenbergMarquardt(**{"x0": START, **options})
+    end = whole.run()
+    for steps in range(whole.nit + 1):
+        fit = LevenbergMarquardt(**{"x0": START, **options})
+        for _ in range(steps):
+            fit.step()
+        if travels and is_sent(options):
+            fit = pickle.loads(pickle.dumps(fit))
+        assert_same_result(fit.run(), end)
+        assert as_told(fit.state) == as_told(whole.state)
+
+
+def is_sent(options: dict[str, Any]) -> bool:
+    """Whether pickle takes all of it."""
+    return not any(getattr(function, "__name__", "") == "<lambda>" for function in options.values())
+
+
+# ---------------------------------------------------------------------------------------------------- interrupted fits
+
+
+class Oops(Exception):  # noqa: N818 - anything may be raised
+    pass
+
+
+class Raising:
+    """A function that raises at one of its calls."""
+
+    def __init__(self, function: Callable, at: int, error: type[BaseException] = Oops) -> None:
+        self.function, self.at, self.error, self.calls = function, at, error, 0
+
+    def __call__(self, x: np.ndarray, *args: Any, **kwargs: Any) -> Any:
+        self.calls += 1
+        if self.calls == self.at:
+            raise self.error(f"call {self.calls}")
+        return self.function(x, *args, **kwargs)
+
+
+INTERRUPTED = {
+    **{name: KINDS[name] for name in (
+        "differences", "bounds that hold", "steps", "scaled", "arguments", "jac", "bounds and Jacobian", "jac of lists",
+        "float32", "hidden float32", "unfelt", "lost in differences", "wall", "near zero",
+        "one parameter without response",
+    )},
+    "Bard's": {"fun": runs()[16].problem.residuals, "x0": runs()[16].problem.start},
+}  # fmt: skip
+
+
+INTERRUPTIONS = [
+    pytest.param(options, name, id=f"{kind}, in {name}")
+    for kind, options in INTERRUPTED.items()
+    for name in ("fun", "jac")
+    if name in options
+]
+either_way = pytest.mark.parametrize("driver", [True, False], ids=["driver", "loop"])
+
+
+def begin(driver: bool = True, **options: Any) -> LevenbergMarquardt:
+    """A fit that the driver makes, or the Python loop."""
+    fit = LevenbergMarquardt(**{"fun": residuals, "x0": START, **options})
+    fit._has_driver = driver
+    return fit
+
+
+@either_way
+@pytest.mark.parametrize(("options", "name"), INTERRUPTIONS)
+def test_fit_that_is_interrupted_goes_on_to_the_same_end(options: dict[str, Any], name: str, driver: bool) -> None:
+    counted = Raising(options[name], 0)
+    end = begin(**{**options, name: counted}).run()
+    assert counted.calls > 3
+    for call in range(1 + (name == "fun"), counted.calls + 1):
+        error = KeyboardInterrupt if call % 2 else Oops
+        fit = begin(driver, **{**options, name: Raising(options[name], call, error)})
+        with pytest.raises(error, match=f"call {call}") as caught:
+            fit.run()
+        assert traceback.extract_tb(caught.tb)[-1].name == "__call__"
+        resumed = fit.run()
+        np.testing.assert_array_equal(resumed.x, end.x, err_msg=str(call))
+        np.testing.assert_array_equal(resumed.fun, end.fun)
+        np.testing.assert_array_equal(resumed.jac, end.jac)
+        assert (resumed.status, resumed.nit, resumed.message) == (end.status, end.nit, end.message)
+        assert resumed.nfev - end.nfev in (0, 1)  # the one that raised
+
+
+@either_way
+def test_exception_does_not_end_a_fit(driver: bool) -> None:
+    """It used to, in the driver, as if the function had asked to stop."""
+    fit = begin(driver, fun=Raising(residuals, 9))
+    with pytest.raises(Oops):
+        fit.run()
+    assert fit.is_running
+    assert fit.nit > 0
+    assert fit.cost < 0.5 * (residuals(START) ** 2).sum()
+    np.testing.assert_array_equal(fit.fun, residuals(fit.x))
+    assert fit.result().status == -2
+    assert fit.run().success
+
+
+@either_way
+def test_exception_at_the_end_does_not_keep_a_fit_from_going_on(driver: bool) -> None:
+    """A fit whose last test was met used to count as ended although nothing had looked at its Jacobian there."""
+    options = KINDS["near zero"]
+    counted = Raising(options["fun"], 0)
+    end = begin(**{**options, "fun": counted}).run()
+    states = []
+    for call in range(2, counted.calls + 1):
+        fit = begin(driver, **{**options, "fun": Raising(options["fun"], call)})
+        with pytest.raises(Oops):
+            fit.run()
+        states.append(fit._iteration.is_running)
+        assert fit.is_running or call == counted.calls
+        np.testing.assert_array_equal(fit.run().x, end.x)
+    assert not all(states)
+
+
+@either_way
+@pytest.mark.parametrize("kind", ["hidden float32", "unfelt", "lost in differences"])
+def test_exception_does_not_keep_single_precision_from_being_found_out(kind: str, driver: bool) -> None:
+    """The driver used to hold it for tried when the evaluation that tries it had raised."""
+    fit = begin(driver, **{**KINDS[kind], "fun": Raising(KINDS[kind]["fun"], 4)})
+    with pytest.raises(Oops):
+        fit.run()
+    fit.run()
+    assert fit._source.precision == np.finfo(np.float32).eps
+    assert fit.nit > 1
+
+
+def test_exception_leaves_nothing_behind() -> None:
+    """Arguments, functions and what was found so far have no owner but the fit."""
+    for name in ("fun", "jac"):
+        functions = {"fun": Raising(lambda x, _: residuals(x), 0), "jac": Raising(lambda x, _: jacobian(x), 0)}
+        functions[name].at = 5
+        argument = np.ones(3)
+        fit = begin(**functions, args=(argument,))
+        held = [*functions.values(), argument]
+        before = [sys.getrefcount(item) for item in held]
+        with pytest.raises(Oops):
+            fit.run()
+        gc.collect()
+        assert [sys.getrefcount(item) for item in held] == before
+        references = [
+            weakref.ref(array) for array in (fit._f, fit._iteration.x, fit._iteration.state, fit._iteration.r)
+        ]
+        fit.run()
+        del fit
+        gc.collect()
+        assert [reference() for reference in references] == [None] * 4
+
+
+def grown(job: Callable[[], Any], times: int = 2000) -> int:
+    """How many blocks of Python's allocator so many jobs leave behind."""
+    for _ in range(100):
+        job()
+    gc.collect()
+    before = sys.getallocatedblocks()
+    for _ in range(times):
+        job()
+    gc.collect()
+    return sys.getallocatedblocks() - before
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("ends", ["well", "in fun", "in jac", "by a length", "by a shape", "stopped"])
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+def test_fits_leave_nothing_behind(ends: str, bounds: Any) -> None:
+    def job() -> None:
+        fun: Any = Raising(residuals, 6 if ends == "in fun" else 0)
+        jac: Any = Raising(jacobian, 3) if ends == "in jac" else "2-point"
+        if ends == "by a length":
+            fun = Changing(residuals, 6, lambda f: f[1:])
+        if ends == "by a shape":
+            jac = Changing(jacobian, 3, np.transpose)
+        fit = begin(fun=fun, jac=jac, bounds=bounds)
+        with contextlib.suppress(Oops, ValueError):
+            fit.run()
+        if ends == "stopped":
+            fit.stop()
+
+    assert grown(job) < 200
+
+
+# --------------------------------------------------------------------------------------------- results that turn wrong
+
+
+class Changing:
+    """A function whose result is another from one of its calls on."""
+
+    def __init__(self, function: Callable, at: int, change: Callable[[Any], Any]) -> None:
+        self.function, self.at, self.change = function, at, change
+        self.points: list[np.ndarray] = []
+
+    def __call__(self, x: np.ndarray) -> Any:
+        self.points.append(x.copy())
+        result = self.function(x)
+        return self.change(result) if len(self.points) >= self.at else result
+
+
+def calls_of(name: str, **options: Any) -> int:
+    """How many calls a fit makes of one of its functions."""
+    counted = Raising({"fun": residuals, "jac": jacobian}[name], 0)
+    fit = begin(**{**options, name: counted})
+    fit._drive()
+    return counted.calls
+
+
+@either_way
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+@pytest.mark.parametrize("jac", ["2-point", jacobian], ids=["differences", "jac"])
+@pytest.mark.parametrize("change", [lambda f: f[:-1], lambda f: np.append(f, 0), lambda f: f[:-1].tolist()])
+def test_number_of_residuals_that_changes_is_told(change: Callable, jac: Any, bounds: Any, driver: bool) -> None:
+    for call in range(2, calls_of("fun", jac=jac, bounds=bounds) + 1):
+        fun = Changing(residuals, call, change)
+        fit = begin(driver, fun=fun, jac=jac, bounds=bounds)
+        with pytest.raises(ShapeError) as caught:
+            fit.run()
+        size = len(change(Y))
+        x = np.array2string(fun.points[-1], separator=", ", precision=6)
+        assert f"fun gave {size} residuals on call {call}, at x = [" in str(caught.value)
+        assert f"and {Y.size} on the first" in str(caught.value)
+        told = str(caught.value).partition("x = [")[2].partition("]")[0]
+        np.testing.assert_allclose([float(value) for value in told.split(",")], fun.points[-1], rtol=1e-5, err_msg=x)
+        assert len(fun.points) == call
+
+
+@either_way
+@pytest.mark.parametrize(
+    ("change", "error", "message"),
+    [
+        (np.transpose, ShapeError, r"jac gave a Jacobian of shape \(2, 20\) .*need \(20, 2\).*jacobian.T"),
+        (lambda j: j[1:], ShapeError, r"of shape \(19, 2\) at x = \[.*need \(20, 2\)"),
+        (lambda j: j[:, :1], ShapeError, r"of shape \(20, 1\)"),
+        (np.ravel, ShapeError, r"of shape \(40,\)"),
+        (lambda j: j[:, :, np.newaxis], ShapeError, r"of shape \(20, 2, 1\)"),
+        (lambda j: j + 1j, InputTypeError, "jac gave.*complex"),
+        (lambda j: None, InputTypeError, "jac gave.*None"),
+        (lambda j: j > 0, InputTypeError, "jac gave.*bool"),
+        (lambda j: "J", InputTypeError, "jac gave"),
+    ],
+)
+def test_jacobian_that_turns_wrong_is_told(change: Callable, error: Any, message: str, driver: bool) -> None:
+    for call in range(1, calls_of("jac", jac=jacobian) + 1):
+        jac = Changing(jacobian, call, change)
+        fit = begin(driver, jac=jac)
+        with pytest.raises(error, match=message):
+            fit.run()
+        assert len(jac.points) == call
+
+
+@either_way
+@pytest.mark.parametrize(
+    "change", [lambda f: f + 1j, lambda f: None, lambda f: f > 0, lambda f: "f", lambda f: [f, f[1:]]]
+)
+def test_residuals_that_turn_wrong_are_told(change: Callable, driver: bool) -> None:
+    for call in range(2, calls_of("fun") + 1):
+        fun = Changing(residuals, call, change)
+        with pytest.raises((InputTypeError, ShapeError, ValueError), match=r"fun gave|inhomogeneous"):
+            begin(driver, fun=fun).run()
+        assert len(fun.points) == call
+
+
+# ------------------------------------------------------------------------------------------------- compiled functions
+
+compiled = pytest.mark.skipif(library() is None, reason="no C compiler here")
+DATA = np.concatenate([T, Y])
+
+
+def c_residuals() -> Any:
+    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
+
+
+def c_jacobian(layout: Any) -> Any:
+    name = {"C": "jacobian_rows", "F": "jacobian_columns"}[layout]
+    return compiled_jacobian(getattr(library(), name), 20, 2, data=DATA, layout=layout)
+
+
+@compiled
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+@pytest.mark.parametrize("layout", [None, "C", "F", "Python"])
+def test_compiled_functions_take_the_same_steps_in_driver_and_loop(layout: Any, bounds: Any) -> None:
+    jac = {None: "2-point", "Python": jacobian}.get(layout) or c_jacobian(layout)
+    ways = itertools.product((True, False), (c_residuals(), c_residuals().__call__))
+    results = [begin(driver, fun=fun, jac=jac, bounds=bounds).run() for driver, fun in ways]
+    for result in results[1:]:
+        assert_same_result(result, results[0])
+    python = least_squares(residuals, START, jacobian, bounds)
+    np.testing.assert_allclose(results[0].x, python.x, rtol=1e-6)
+    np.testing.assert_allclose(results[0].jac, jacobian(results[0].x), atol=1e-6)
+
+
+def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]:
+    data = np.array([left, number])
+    return compiled_residuals(library().stops, 20, data=data, signature="residuals"), data
+
+
+@compiled
+@either_way
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any, driver: bool) -> None:
+    fun, data = stopping_residuals(1000)
+    end = begin(driver, fun=fun, bounds=bounds).run()
+    calls = int(1000 - data[0])
+    assert calls == end.nfev + 2 * end.njev
+    costs = []
+    for call in range(2, calls + 1):
+        fun, data = stopping_residuals(call - 1)
+        fit = begin(driver, fun=fun, bounds=bounds)
+        result = fit.run()
+        assert (result.status, result.success) == (-2, False)
+        assert "asked for it with 7" in result.message
+        assert not fit.is_running
+        exact = stopping_residuals(1)[0](result.x)
+        np.testing.assert_array_equal(result.fun, exact)
+        costs.append(result.cost)
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] == 0.5 * _minpack.enorm(stopping_residuals(1)[0](START)) ** 2
+    assert costs[-1] == end.cost
+    assert len(set(costs)) == end.nit + 1
+    with pytest.raises(ValueError, match="asked to stop"):
+        begin(driver, fun=stopping_residuals(0)[0])
+
+
+JACOBIAN = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, ctypes.c_int, *[ctypes.POINTER(ctypes.c_double)] * 2, ctypes.c_void_p
+)
+
+
+def stopping_jacobian(at: int) -> tuple[Any, list[int]]:
+    """One that asks to stop at a call, with 9; and how often it has been called."""
+    calls = [0]
+
+    def give(m: int, n: int, x: Any, fjac: Any, data: Any) -> int:
+        calls[0] += 1
+        np.ctypeslib.as_array(fjac, (m, n))[:] = jacobian(np.array(x[:n]))
+        return 9 if calls[0] == at else 0
+
+    return compiled_jacobian(JACOBIAN(give), 20, 2), calls
+
+
+@compiled
+@either_way
+@pytest.mark.parametrize("fun", [residuals, None], ids=["Python fun", "compiled fun"])
+def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any, driver: bool) -> None:
+    fun = fun or c_residuals()
+    jac, calls = stopping_jacobian(0)
+    end = begin(driver, fun=fun, jac=jac).run()
+    assert calls[0] == end.njev > 3
+    for call in range(1, end.njev + 1):
+        jac, calls = stopping_jacobian(call)
+        fit = begin(driver, fun=fun, jac=jac)
+        result = fit.run()
+        assert calls[0] == call + 1  # once more for the covariance, which it gives
+        assert (result.status, result.nit) == (-2, min(call - 1, end.nit))
+        assert "asked for it with 9" in result.message
+        np.testing.assert_array_equal(result.fun, fun(result.x))
+        np.testing.assert_array_equal(result.jac, jacobian(result.x))
+        assert result.stderr is not None
+
+
+@compiled
+def test_fits_with_compiled_functions_run_in_threads() -> None:
+    """And each comes to what it would have alone."""
+    starts = [np.array([1.0 + k, 1.0]) for k in range(4)]
+    kinds: list[Any] = ["2-point", c_jacobian("C"), c_jacobian("F"), jacobian]
+    alone = [begin(x0=x0, fun=c_residuals(), jac=jac).run() for x0, jac in zip(starts, kinds, strict=True)]
+    results: list[list[Any]] = [[] for _ in starts]
+    barrier = threading.Barrier(len(starts))
+
+    def work(k: int) -> None:
+        barrier.wait()
+        for _ in range(200):
+            results[k].append(begin(x0=starts[k], fun=c_residuals(), jac=kinds[k]).run())
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(starts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k, expected in enumerate(alone):
+        assert len(results[k]) == 200
+        for result in results[k]:
+            assert_same_result(result, expected)
+
+
+@pytest.mark.parametrize("kind", ["Python", pytest.param("compiled", marks=compiled)])
+def test_fits_nest(kind: str) -> None:
+    """One within the residuals of another, and an exception in the inner one goes through both."""
+    inner: Any = residuals if kind == "Python" else c_residuals()
+
+    def outer(x: np.ndarray) -> np.ndarray:
+        fit = least_squares(inner, x)
+        return x - fit.x
+
+    expected = least_squares(inner, START).x
+    fit = least_squares(outer, [1.0, 1.0], lambda x: np.eye(2))
+    np.testing.assert_allclose(fit.x, expected, rtol=1e-5)
+    raising = Raising(residuals, 12)
+    with pytest.raises(Oops, match="call 12"):
+        least_squares(lambda x: x - least_squares(raising, [1.0, 1.0]).x, [1.0, 1.0])
+    assert least_squares(residuals, START).success
+
+
+# ------------------------------------------------------------------------------------------------- steps within bounds
+
+
+def test_steps_without_bounds_are_those_of_leastsq() -> None:
+    """Which are MINPACK's, as other tests show; on call 2 and the following, one a parameter."""
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        x0 = rng.standard_normal(4) * 10.0 ** rng.integers(-12, 12, 4)
+        x0[rng.random(4) < 0.2] = 0
+        asked: dict[str, list[bytes]] = {"leastsq": [], "least_squares": [], "far": []}
+
+        def noting(name: str, asked: dict[str, list[bytes]] = asked) -> Any:
+            def note(x: np.ndarray) -> np.ndarray:
+                asked[name].append(x.tobytes())
+                return np.append(np.tanh(x), 1.0)
+
+            return note
+
+        leastsq(noting("leastsq"), x0)
+        least_squares(noting("least_squares"), x0, max_nfev=2)
+        least_squares(noting("far"), x0, max_nfev=2, bounds=(-1e300, 1e300))
+        assert asked["least_squares"][:6] == asked["leastsq"][:6]
+        assert asked["far"][:5] == asked["leastsq"][:5]
+
+
+@pytest.mark.original
+def test_steps_without_bounds_are_those_of_the_original() -> None:
+    """With a precision above both, as the original's machine precision is rounded up."""
+    rng = np.random.default_rng(3)
+    for _ in range(30):
+        x0 = rng.standard_normal(4) * 10.0 ** rng.integers(-12, 12, 4)
+        x0[rng.random(4) < 0.2] = 0
+        asked: list[bytes] = []
+
+        def note(x: np.ndarray, asked: list[bytes] = asked) -> np.ndarray:
+            asked.append(x.tobytes())
+            return np.append(np.tanh(x), 1.0)
+
+        original.lmdif(note, x0, note(x0), 1e-8, 1e-8, 0.0, 6, 1e-12, np.empty(0), 100.0)
+        beside = steps(x0, eta=1e-6)[1]
+        expected = [np.where(np.arange(4) == j, beside, x0).tobytes() for j in range(4)]
+        assert asked[1:5] == expected
+
+
+ETA = np.finfo(float).eps ** 0.5
+
+
+def steps(x: Any, low: Any = -np.inf, high: Any = np.inf, typical: Any = 0.0, eta: Any = ETA) -> tuple[Any, Any, Any]:
+    x = np.asarray(x, float)
+    broadcast = (np.broadcast_to(np.asarray(v, float), x.shape).copy() for v in (typical, eta, low, high))
+    return _minpack.forward_steps(x, *broadcast)
+
+
+def test_steps_are_relative_to_sizes() -> None:
+    sizes, beside, lengths = steps([4.0, -4.0, 0.0, 1e-20, 1e-320], typical=[0, 0, 0, 2, 0])
+    np.testing.assert_array_equal(sizes, [4, 4, 1, 2, 1e-320])
+    np.testing.assert_array_equal(lengths, [4 * ETA, 4 * ETA, ETA, 2 * ETA, ETA * 1e-320 or ETA])
+    np.testing.assert_array_equal(beside, np.array([4.0, -4.0, 0.0, 1e-20, 1e-320]) + lengths)
+    assert steps([1e-323])[2] == ETA  # the product with its size underflows
+    _, beside, lengths = steps([4.0], eta=-0.25)
+    assert (beside, lengths) == ([3.0], [-1.0])
+
+
+def test_steps_turn_at_bounds() -> None:
+    sizes, beside, lengths = steps(
+        [1.0, 1.0, 1.0, 1.0], low=[-9, 1, -9, 1], high=[1, 9, 1.25, 2], eta=[0.25, -0.25, 0.25, -1.0]
+    )
+    np.testing.assert_array_equal(sizes, 1)
+    np.testing.assert_array_equal(beside, [0.75, 1.25, 1.25, 2.0])
+    np.testing.assert_array_equal(lengths, [-0.25, 0.25, 0.25, 1.0])
+
+
+def test_steps_in_boxes_too_small_go_to_the_farther_bound() -> None:
+    _, beside, lengths = steps([1.0, 1.0, 1.0], low=[0.875, 0.9375, 0.9375], high=[1.0625, 1.125, 1.0625], eta=0.5)
+    np.testing.assert_array_equal(beside, [0.875, 1.125, 1.0625])
+    np.testing.assert_array_equal(lengths, [-0.125, 0.125, 0.0625])
+
+
+def test_steps_never_leave_the_bounds() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(3000):
+        n = 4
+        size = 10.0 ** rng.integers(-30, 30, n)
+        low, high = np.sort(rng.standard_normal((2, n)) * size, axis=0)
+        high = np.where(rng.random(n) < 0.3, np.nextafter(low, np.inf), high)
+        low, high = np.where(rng.random(n) < 0.2, -np.inf, low), np.where(rng.random(n) < 0.2, np.inf, high)
+        x = np.clip(rng.standard_normal(n) * size, low, high)
+        eta = rng.choice([ETA, -ETA, 1e-3, -0.5, 1.0], n)
+        _, beside, lengths = steps(x, low, high, rng.choice([0.0, 1.0, 1e5], n), eta)
+        assert np.all((low <= beside) & (beside <= high))
+        assert np.all(lengths != 0)
+        assert np.all((beside != x) | (np.abs(lengths) < 1e-15 * np.abs(x)))
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
+@pytest.mark.parametrize("width", [1e-3, 1e-8, 1e-12, 2e-16])
+def test_fits_in_tiny_boxes_stay_inside(width: float, jac: Any) -> None:
+    """Central differences used to divide by zero in a box of two or three numbers."""
+    rng = np.random.default_rng(2)
+    for x0 in (START, START * [1, -1], np.array([0.0, 1.0])):
+        low, high = x0 - width * rng.integers(0, 2, 2), x0 + width
+        high = np.maximum(high, np.nextafter(x0, np.inf))
+        outside = []
+
+        def watched(x: np.ndarray, low: Any = low, high: Any = high, outside: Any = outside) -> np.ndarray:
+            if not np.all((low <= x.real) & (x.real <= high)):
+                outside.append(x)
+            return x[0] * np.exp(-x[1] * T) - Y
+
+        fit = least_squares(watched, x0, jac, (low, high))
+        assert not outside
+        assert fit.success
+        assert np.all((low <= fit.x) & (fit.x <= high))
+        assert fit.jac is not None
+        largest = np.abs(jacobian(fit.x)).max()
+        np.testing.assert_allclose(fit.jac, jacobian(fit.x), rtol=0, atol=(1e-4 + 3e-15 / width) * largest)
+        np.testing.assert_array_equal(fit.x, least_squares(watched, x0, jac, (low, high), callback=nothing).x)
+
+
+def test_floors_are_set_for_what_weighs_little() -> None:
+    """A thousandth of ‖D x‖, in each parameter's own unit."""
+    x, diag, typical = np.array([3.0, 1e-9, 4.0]), np.array([1.0, 1e3, 1.0]), np.zeros(3)
+    assert _minpack.set_floors(x, diag, 5.0, typical) == 1
+    np.testing.assert_allclose(typical, [5e-3, 5e-6, 5e-3])
+    assert _minpack.set_floors(x, diag, 5.0, typical) == 0  # which is enough
+    np.testing.assert_allclose(typical, [5e-3, 5e-6, 5e-3])
+
+
+@pytest.mark.parametrize(
+    ("x", "xnorm"), [([3.0, 4.0], 5.0), ([3.0, 0.0], 3.0), ([0.0, 0.0], 0.0), ([3.0, 3.1e-3], 3.0)], ids=str
+)
+def test_no_floors_are_set_where_none_are_needed(x: Any, xnorm: float) -> None:
+    """Steps from 0 itself are long already."""
+    typical = np.zeros(2)
+    assert _minpack.set_floors(np.array(x), np.ones(2), xnorm, typical) == 0
+    np.testing.assert_array_equal(typical, 0)
+
+
+def test_floors_keep_larger_sizes() -> None:
+    typical = np.array([7.0, 0.0])
+    assert _minpack.set_floors(np.array([1e-9, 1e-9]), np.ones(2), 5.0, typical) == 1
+    np.testing.assert_allclose(typical, [7.0, 5e-3])
+
+
+# --------------------------------------------------------------------------------------------------- the bare function
+
+
+def fit_box(found: list[Any] | None = None, **changes: Any) -> list[Any]:
+    """fit_box as it stands in the module, with what a test changes; what it tells."""
+    found = [] if found is None else found
+    x, f = START.copy(), residuals(START)
+    control = np.array([(1e-8, 1e-8, 1e-8, 100.0, 100, 1)], CONTROL).view(np.float64)
+    arguments = {
+        "fun": residuals, "jac": None, "args": (), "as_residuals": None, "as_jacobian": None, "x": x, "fvec": f,
+        "control": control, "state": _minpack.lm_begin(_minpack.enorm(f)), "diag": np.ones(2), "lower": None,
+        "upper": None, "typical": None, "eta": None, "source": (np.finfo(float).eps, True, True, 0.0),
+        "counts": (1, 0, 0, 1), **changes,
+    }  # fmt: skip
+    _minpack.fit_box(*arguments.values(), found)
+    return found
+
+
+def test_arguments_of_a_fit_stay_as_they_are() -> None:
+    x, f, diag = START.copy(), residuals(START), np.ones(2)
+    state, typical = _minpack.lm_begin(_minpack.enorm(f)), np.zeros(2)
+    given = {"x": x, "fvec": f, "diag": diag, "state": state, "typical": typical}
+    copies = {name: array.copy() for name, array in given.items()}
+    ((where, *_),) = fit_box(**given)
+    np.testing.assert_allclose(where[0], least_squares(residuals, START).x, rtol=1e-6)
+    for name, array in given.items():
+        np.testing.assert_array_equal(array, copies[name], err_msg=name)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"x": np.ones(3)},
+        {"x": np.ones((2, 1))},
+        {"x": np.ones(2, np.float32)},
+        {"x": np.ones(0)},
+        {"x": np.ones(21)},
+        {"fvec": np.ones(1)},
+        {"fvec": [1.0, 2.0]},
+        {"control": np.ones(4)},
+        {"state": np.ones(9)},
+        {"diag": np.ones(1)},
+        {"diag": np.ones(4)[::2]},
+        {"lower": np.zeros(2)},
+        {"upper": np.zeros(2)},
+        {"lower": np.zeros(3), "upper": np.ones(3)},
+        {"lower": np.zeros(2), "upper": np.ones(1)},
+        {"typical": np.zeros(1)},
+        {"eta": np.ones(3)},
+    ],
+    ids=lambda changes: ", ".join(f"{name} {np.shape(value)}" for name, value in changes.items()),
+)
+def test_arguments_that_do_not_fit_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
+        fit_box(**changes)
+
+
+@compiled
+def test_compiled_functions_of_other_sizes_are_refused() -> None:
+    for changes in (
+        {"fun": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._capsule},
+        {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._capsule},
+        {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._capsule},
+    ):
+        with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
+            fit_box(**changes)
+    assert fit_box(fun=c_residuals()._capsule, jac=c_jacobian("C")._capsule)
+
+
+def test_what_was_found_is_told_where_a_function_raises() -> None:
+    found: list[Any] = []
+    fun = Raising(residuals, 8)
+    with pytest.raises(Oops):
+        fit_box(found, fun=fun)
+    ((where, _, _, _, source, counts, current, status),) = found
+    assert status < 0
+    assert counts[2] == 2
+    np.testing.assert_array_equal(where[1], residuals(where[0]))
+    assert source == (np.finfo(float).eps, True, True, 0.0)
+    assert current is False
