@@ -240,7 +240,8 @@ def test_example_that_resumes(run: Run) -> None:
 
 def test_example_that_is_interrupted(run: Run) -> None:
     names = run("interrupted")
-    assert 0 < names["state"].nit < names["result"].nit
+    assert names["calls"] > 8
+    assert names["result"].success
     np.testing.assert_allclose(names["result"].x, DECAY, rtol=1e-6)
 
 

@@ -474,7 +474,7 @@ class LevenbergMarquardt:
         assert self._jacobian is not None
         iteration, where = self._iteration, (self._iteration.x, self._f)
         sizes = (iteration["xnorm"] or 1.0) / iteration.diag
-        found = find_disagreement(self._model, self._box, self._robust, *where, sizes, self._jacobian)
+        found = find_disagreement(self._model, self._box, self._robust, *where, sizes, self._jacobian, factor[3])
         if found is None:
             return status, message
         return status if found.is_stationary else _DISAGREES, (

@@ -1,5 +1,6 @@
 """What a factorization of the Jacobian says of a point, and whether the Jacobian itself can be trusted."""
 
+from math import isfinite
 from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -52,16 +53,24 @@ def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_
 
 
 def find_disagreement(
-    model: Model, box: Box | None, robust: Robust | None, x: Array, f: Array, sizes: Array, jacobian: Array
+    model: Model,
+    box: Box | None,
+    robust: Robust | None,
+    x: Array,
+    f: Array,
+    sizes: Array,
+    jacobian: Array,
+    norms: Array,
 ) -> Disagreement | None:
     """Compare a Jacobian with differences, after one evaluation that shows whether there is reason to.
 
-    `sizes` are those that changes of the parameters are measured in: ‖D x‖ over the scale factors.
+    `sizes` are those that changes of the parameters are measured in, ‖D x‖ over the scale factors; `norms` the lengths
+    of the Jacobian's columns.
     """
     forward = ForwardDifferences(model, box, None, None, None)
     with np.errstate(all="ignore"):
         rows = None if robust is None else robust.correct(f)[1]
-        if not _is_suspicious(forward, x, f, rows, sizes, jacobian):
+        if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
             return None
         one_sided, central = forward.at(x, f), CentralDifferences(model, box, None, None, None).at(x, f)
         if rows is not None:
@@ -82,7 +91,7 @@ def find_disagreement(
 
 
 def _is_suspicious(
-    forward: ForwardDifferences, x: Array, f: Array, rows: Array | None, sizes: Array, jacobian: Array
+    forward: ForwardDifferences, x: Array, f: Array, rows: Array | None, sizes: Array, jacobian: Array, norms: Array
 ) -> bool:
     """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
     lengths = _BESIDE * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes)
@@ -93,11 +102,10 @@ def _is_suspicious(
     predicted = jacobian @ step
     if rows is not None:
         change *= rows
-    norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
-    reference = np.abs(step) @ norms
+    reference = float(np.abs(step) @ norms)
     error = _minpack.enorm(change - predicted)
     noise = 100 * DOUBLE * _minpack.enorm(f)
-    return bool(np.isfinite(error) and error > _SUSPICIOUS * max(reference, _minpack.enorm(change)) + noise)
+    return isfinite(error) and error > _SUSPICIOUS * max(reference, _minpack.enorm(change)) + noise
 
 
 def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, box: Box | None) -> bool:
