@@ -67,7 +67,7 @@ def find_disagreement(
     `sizes` are those that changes of the parameters are measured in, ‖D x‖ over the scale factors; `norms` the lengths
     of the Jacobian's columns.
     """
-    forward = ForwardDifferences(model, box, None, None, None)
+    forward, precision = ForwardDifferences(model, box, None, None, None), max(model.precision, DOUBLE)
     with np.errstate(all="ignore"):
         rows = None if robust is None else robust.correct(f)[1]
         if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
@@ -75,12 +75,15 @@ def find_disagreement(
         one_sided, central = forward.at(x, f), CentralDifferences(model, box, None, None, None).at(x, f)
         if rows is not None:
             one_sided, central = one_sided * rows[:, np.newaxis], central * rows[:, np.newaxis]
-        uncertainty = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
         largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(central).max(axis=0))
-        noise = np.abs(f).max() * DOUBLE ** (2 / 3) / np.maximum(np.abs(x), DOUBLE)
+        noise = np.abs(f).max() * precision ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
         if rows is not None:
             noise = noise * rows[:, np.newaxis]
-        excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - 2 * uncertainty - noise
+        spread = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
+        uncertainty = 2 * np.maximum(spread, np.sqrt(np.mean(spread**2, axis=0)))
+        excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
+        erratic = spread > 0.5 * np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
+        excess[erratic] = 0
         excess = np.where(np.isfinite(excess), excess, 0) / np.where(largest > 0, largest, 1)
         i, j = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
         if not excess[i, j] > 0:
@@ -95,7 +98,7 @@ def _is_suspicious(
 ) -> bool:
     """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
     lengths = _BESIDE * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes)
-    lengths[1::2] *= -1
+    lengths[1::2] *= -0.7  # lest columns that are wrong alike make up for one another
     point = forward.inside(x, x + lengths)
     change = forward.changes([point], f)[0]
     step = point - x
