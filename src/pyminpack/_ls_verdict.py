@@ -67,30 +67,33 @@ def find_disagreement(
     `sizes` are those that changes of the parameters are measured in, ‖D x‖ over the scale factors; `norms` the lengths
     of the Jacobian's columns.
     """
-    forward, precision = ForwardDifferences(model, box, None, None, None), max(model.precision, DOUBLE)
+    forward = ForwardDifferences(model, box, None, None, None)
     with np.errstate(all="ignore"):
-        rows = None if robust is None else robust.correct(f)[1]
+        weighted, rows = (f, None) if robust is None else robust.correct(f)
         if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
             return None
         one_sided, central = forward.at(x, f), CentralDifferences(model, box, None, None, None).at(x, f)
+        noise = np.abs(f).max() * max(model.precision, DOUBLE) ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
         if rows is not None:
-            one_sided, central = one_sided * rows[:, np.newaxis], central * rows[:, np.newaxis]
-        largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(central).max(axis=0))
-        noise = np.abs(f).max() * precision ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
-        if rows is not None:
-            noise = noise * rows[:, np.newaxis]
-        spread = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
-        uncertainty = 2 * np.maximum(spread, np.sqrt(np.mean(spread**2, axis=0)))
-        excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
-        erratic = spread > 0.5 * np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
-        excess[erratic] = 0
-        excess = np.where(np.isfinite(excess), excess, 0) / np.where(largest > 0, largest, 1)
+            one_sided, central, noise = (by * rows[:, np.newaxis] for by in (one_sided, central, noise))
+        excess = _excess(jacobian, one_sided, central, noise)
         i, j = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
         if not excess[i, j] > 0:
             return None
-        weighted = f if robust is None else robust.correct(f)[0]
         stationary = _is_stationary(x, weighted, sizes, central, box)
     return Disagreement(i, j, float(jacobian[i, j]), float(central[i, j]), stationary)
+
+
+def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> Array:
+    """By how much more a Jacobian differs from differences than these do from one another, relative to its columns."""
+    largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(central).max(axis=0))
+    spread = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
+    uncertainty = 2 * np.maximum(spread, np.sqrt(np.mean(spread**2, axis=0)))
+    excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
+    erratic = spread > 0.5 * np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
+    excess[erratic | ~np.isfinite(excess)] = 0
+    relative: Array = excess / np.where(largest > 0, largest, 1)
+    return relative
 
 
 def _is_suspicious(
