@@ -73,7 +73,7 @@ def find_disagreement(
         if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
             return None
         one_sided, central = forward.at(x, f), CentralDifferences(model, box, None, None, None).at(x, f)
-        noise = np.abs(f).max() * max(model.precision, DOUBLE) ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
+        noise = 4 * np.abs(f).max() * max(model.precision, DOUBLE) ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
         if rows is not None:
             one_sided, central, noise = (by * rows[:, np.newaxis] for by in (one_sided, central, noise))
         excess = _excess(jacobian, one_sided, central, noise)
