@@ -4,10 +4,12 @@ module callbacks
     implicit none
     private
     public :: rosenbrock, rosenbrock_jacobian, rosenbrock_row, line, stopper, in_single, log_model
+    public :: in_single_either, jacobian_stopper, watched
 
     integer, public :: calls = 0 !! of the residuals
     integer, public :: looks = 0 !! calls with iflag = 0
-    integer, public :: stop_at = 0 !! stopper asks to stop at this call
+    integer, public :: stop_at = 0 !! stopper and jacobian_stopper ask to stop at this call
+    real(wp), public :: highest(2) !! the largest parameters that watched was called with
 
 contains
 
@@ -75,6 +77,40 @@ contains
         call rosenbrock(m, n, x, fvec, iflag)
         if (calls == stop_at) iflag = -7
     end subroutine stopper
+
+    !> Rosenbrock's residuals and Jacobian until it asks to stop.
+    recursive subroutine jacobian_stopper(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(in) :: x(n)
+        real(wp), intent(inout) :: fvec(m), fjac(ldfjac, n)
+        integer(ip), intent(inout) :: iflag
+
+        calls = calls + 1
+        call rosenbrock_jacobian(m, n, x, fvec, fjac, ldfjac, iflag)
+        if (calls == stop_at) iflag = -7
+    end subroutine jacobian_stopper
+
+    !> Rosenbrock's residuals and Jacobian, where calls are noted.
+    recursive subroutine watched(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(in) :: x(n)
+        real(wp), intent(inout) :: fvec(m), fjac(ldfjac, n)
+        integer(ip), intent(inout) :: iflag
+
+        highest = max(highest, x)
+        call rosenbrock_jacobian(m, n, x, fvec, fjac, ldfjac, iflag)
+    end subroutine watched
+
+    !> in_single for drivers that could ask for a Jacobian, too.
+    recursive subroutine in_single_either(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(in) :: x(n)
+        real(wp), intent(inout) :: fvec(m), fjac(ldfjac, n)
+        integer(ip), intent(inout) :: iflag
+
+        if (iflag == 2) fjac = 0 ! never asked for
+        call in_single(m, n, x, fvec, iflag)
+    end subroutine in_single_either
 
     !> A decay a exp(-b t) that is computed in single precision, against the one with a = 2, b = 0.5.
     recursive subroutine in_single(m, n, x, fvec, iflag) bind(c)
