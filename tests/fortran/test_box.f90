@@ -3,9 +3,12 @@ program test_box
     use, intrinsic :: ieee_arithmetic, only: ieee_positive_inf, ieee_value
     use checks, only: check, close_to, conclude
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
+    use minpack_constants, only: mode_internal_scaling
+    use minpack_info, only: info_gtol
     use minpack_kinds, only: ip, wp
     use minpack_lm_propose_box, only: lm_propose_box
-    use minpack_lm_types, only: lm_begin, lm_state
+    use minpack_lm_start_box, only: lm_start_box
+    use minpack_lm_types, only: lm_begin, lm_control, lm_state
     implicit none
 
     real(wp), parameter :: slight = 1.0e-12_wp !! damping that changes nothing
@@ -31,6 +34,7 @@ program test_box
     call later_step_bounds_stay()
     call short_columns_are_not_damped_as_long_ones()
     call trial_points_are_rounded_to_the_inside()
+    call what_is_zero_is_not_divided_by()
     call conclude()
 
 contains
@@ -207,7 +211,7 @@ contains
 
         beyond = 0
         do j = 1, 40
-            r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
+            r = reshape([1.0_wp, 0.0_wp, 1.0_wp, 1.0_wp], [2, 2]) ! without bounds, p2 = 1 and p1 is 1 less
             x = -j/7.0_wp
             upper = 1.0_wp/j
             if (x + (upper - x) > upper) beyond = beyond + 1
@@ -219,5 +223,29 @@ contains
         end do
         call check(beyond > 0, 'the sum is rounded up for some')
     end subroutine trial_points_are_rounded_to_the_inside
+
+    !> Residuals that vanish, and a column that does: the run that traps invalid operations sees to it.
+    subroutine what_is_zero_is_not_divided_by()
+        call check(ends_at_once(0.0_wp, [0.0_wp, 0.0_wp], [1.0_wp, 1.0_wp]), 'no residuals')
+        call check(ends_at_once(5.0_wp, [0.0_wp, 3.0_wp], [1.0_wp, 0.0_wp]), 'no column')
+    end subroutine what_is_zero_is_not_divided_by
+
+    !> Whether no parameter at a bound is held, and the gradient, all zeros, ends the fit.
+    function ends_at_once(fnorm, qtf, acnorm) result(ends)
+        real(wp), intent(in) :: fnorm, qtf(2)
+        real(wp), intent(in) :: acnorm(2) !! the diagonal of R, and norms of its columns
+        logical :: ends
+
+        real(wp) :: r(2, 2), diag(2), wa(2)
+        integer(ip) :: held(2)
+        type(lm_state) :: state
+
+        r = reshape([acnorm(1), 0.0_wp, 0.0_wp, acnorm(2)], [2, 2])
+        state = lm_begin(fnorm)
+        call lm_start_box(lm_control(0.0_wp, 0.0_wp, 0.0_wp, 1.0_wp, 9_ip, mode_internal_scaling), 2_ip, r, 2_ip, &
+                          [1_ip, 2_ip], qtf, acnorm, [1.0_wp, 1.0_wp], [1.0_wp, 0.0_wp], [2.0_wp, 1.0_wp], diag, &
+                          state, held, wa)
+        ends = all(held == 0) .and. state%gnorm == 0 .and. state%info == info_gtol
+    end function ends_at_once
 
 end program test_box
