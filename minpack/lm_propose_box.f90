@@ -137,8 +137,8 @@ contains
             end if
         end do
 
-        if (phi <= 0) return
-        p = p*(delta/pnorm) ! no λ was large enough; from 0 to p all is within the bounds
+        ! No λ was large enough: see test_box.f90. From 0 to p all is within the bounds.
+        p = p*min(delta/pnorm, 1.0_wp)
         wa = diag*p
         pnorm = enorm(n, wa)
         side = is_free

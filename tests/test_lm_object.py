@@ -233,6 +233,7 @@ def test_sizes_are_neither_the_callers_array_nor_given_away() -> None:
         ([1, -2.0], r"x_scale\[1\] is -2"),
         ([np.nan, 1], r"x_scale\[0\] is nan"),
         ([1, np.inf], r"x_scale\[1\] is inf"),
+        ([1e-310, 1], r"x_scale\[0\] is 1e-310"),
         ([1, 2, 3], r"x_scale has shape \(3,\)"),
         ([[1, 2]], r"x_scale has shape \(1, 2\)"),
         ([], r"x_scale has shape \(0,\)"),
@@ -259,6 +260,15 @@ def test_scale_of_fixed_parameters_is_nan() -> None:
     fit = begin({"fixed": [True, False]})
     fit.step()
     assert np.isnan(fit.x_scale).tolist() == [True, False]
+    fit.x_scale = fit.x_scale
+    assert fit.run().success
+
+
+def test_scale_set_before_the_first_step_is_that_of_the_constructor() -> None:
+    for jac in ("2-point", valley_jacobian):
+        fit = begin_valley({"jac": jac})
+        fit.x_scale = [0.02, 3.0]
+        assert_same(fit.run(), begin_valley({"jac": jac, "x_scale": [0.02, 3.0]}).run())
 
 
 def test_stopped_fit_says_so() -> None:

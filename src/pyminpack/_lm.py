@@ -106,7 +106,7 @@ class LevenbergMarquardt(Loop):
     def x_scale(self, x_scale: Any) -> None:
         if not self.is_running:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
-        typical = as_typical(x_scale, self._n)
+        typical = as_typical(x_scale, self._n, self._free)
         self._iteration = self._new_iteration(self._iteration.x, typical)
         self._source.set_typical(None if typical is None else self._part(typical))
         self._begun, self._factor = False, None

@@ -69,7 +69,7 @@ class Loop:
         self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))
         self._tolerances = as_tolerances(ftol, xtol, gtol)
         self._limit = as_limit(max_nfev, n if self._free is None else self._free.size)
-        typical = as_typical(x_scale, n)
+        typical = as_typical(x_scale, n, self._free)
         kind = as_loss(loss)
         scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
         self._robust = None if kind is None else Robust(kind, scale)

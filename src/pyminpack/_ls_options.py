@@ -52,16 +52,21 @@ def as_positive(name: str, value: Any, wanted: str) -> float:
     return number
 
 
-def as_typical(x_scale: Any, n: int) -> Array | None:
-    """Sizes of the parameters; None where they are to be found by the Jacobian."""
+def as_typical(x_scale: Any, n: int, free: npt.NDArray[np.intp] | None) -> Array | None:
+    """Sizes of the parameters; None where they are to be found by the Jacobian. Those of fixed ones don't matter."""
     if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
         return None
     if isinstance(x_scale, str):
         raise OptionError(f"x_scale is {x_scale!r}; it can be 'jac', None, or sizes of the parameters")
     typical = _as_vector("x_scale", x_scale, n)
-    bad = np.flatnonzero(~((typical > 0) & np.isfinite(typical)))
+    if free is not None:
+        typical[np.setdiff1d(np.arange(n), free)] = 1
+    with np.errstate(divide="ignore", over="ignore"):
+        bad = np.flatnonzero(~((typical > 0) & np.isfinite(typical) & np.isfinite(1 / typical)))
     if bad.size:
-        raise OptionError(f"x_scale[{bad[0]}] is {typical[bad[0]]}; the sizes of parameters are positive and finite")
+        raise OptionError(
+            f"x_scale[{bad[0]}] is {typical[bad[0]]}; the sizes of parameters, and 1 over them, are positive and finite"
+        )
     return typical
 
 
