@@ -199,6 +199,7 @@ NO_REASON: dict[str, dict[str, Any]] = {
     "limit of evaluations": {"info": MAXFEV},
     "Jacobian not finite": {"info": JACOBIAN_NOT_FINITE},
     "orthogonal residuals": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (1e-4, 1e-4, 1.0)},
+    "a step that promises little": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (3e-3, 3e-3, 1.0)},
     "residuals that are nothing but rounding": {"f": (1e-9, -1e-9)},
     "little gained since it last began anew": {"renewed": 5.0 * (1 + 2e-5)},
     "nothing gained since it last began anew": {"renewed": 5.0},
