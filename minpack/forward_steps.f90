@@ -1,13 +1,16 @@
 !> Where residuals are evaluated for forward differences, within bounds.
 module minpack_forward_steps
+    use minpack_constants, only: machine_precision
     use minpack_kinds, only: ip, wp
     implicit none
     private
     public :: forward_steps, inside, set_floors
 
-    !> Least size of a parameter, by what it weighs among the others, where differences can still tell its effect: steps
-    !> are then longer than what rounding hides by the inverse of the root of ε times this.
-    real(wp), parameter :: least_weight = 1.0e-3_wp
+    !> Differences see a parameter's effect to three digits where d_j |x_j| is this fraction of ‖f‖: a step of sqrt(ε) |x_j|
+    !> then moves f by a thousand times its rounding.
+    real(wp), parameter :: visible = 1.0e3_wp*sqrt(machine_precision)
+    !> Least size of a parameter whose effect they don't see, in the same measure.
+    real(wp), parameter :: least_weight = 0.1_wp
 
 contains
 
@@ -45,21 +48,23 @@ contains
         end do
     end subroutine forward_steps
 
-    !> Least sizes for parameters that have come so near to 0 that steps relative to them are lost in rounding.
-    !>
-    !> d_j |x_j| far below ‖D x‖ says that x_j is small by what its changes do, whatever its unit. Where it is 0, steps
-    !> are relative to 1.
-    pure subroutine set_floors(n, x, diag, xnorm, typical, low) bind(c, name="set_floors_")
+    !> Least sizes for parameters that have come so near to 0 that steps relative to them are lost in the rounding of f,
+    !> whatever their units. Where a parameter is 0 steps are relative to 1, and stay so.
+    pure subroutine set_floors(n, x, diag, fnorm, typical, low) bind(c, name="set_floors_")
         integer(ip), intent(in) :: n !! parameters
-        real(wp), intent(in) :: x(n), diag(n) !! where, and the scale factors D
-        real(wp), intent(in) :: xnorm !! ‖D x‖
+        real(wp), intent(in) :: x(n), diag(n) !! where, and the scale factors D: lengths of the columns of J
+        real(wp), intent(in) :: fnorm !! ‖f‖
         real(wp), intent(inout) :: typical(n) !! least sizes
-        integer(ip), intent(out) :: low !! 1 where there is such a parameter, else 0: typical stays as it is
+        integer(ip), intent(out) :: low !! 1 where there are such parameters, else 0: typical stays as it is
+
+        integer(ip) :: j
 
         low = 0
-        if (.not. any(abs(x) > 0 .and. diag*max(abs(x), typical) < least_weight*xnorm)) return
-        low = 1
-        typical = max(typical, least_weight*xnorm/diag)
+        do j = 1, n
+            if (x(j) == 0 .or. diag(j)*max(abs(x(j)), typical(j)) >= visible*fnorm) cycle
+            low = 1
+            typical(j) = least_weight*fnorm/diag(j)
+        end do
     end subroutine set_floors
 
     !> A value, or where that is out of the bounds, its mirror image in x, or the bound beyond which that is.

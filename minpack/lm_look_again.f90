@@ -1,4 +1,4 @@
-!> Whether a fit that has ended should go on.
+!> Whether a fit that has ended, or creeps, should begin anew.
 module minpack_lm_look_again
     use minpack_constants, only: largest
     use minpack_info, only: info_jacobian_not_finite, info_maxfev, info_running
@@ -10,16 +10,20 @@ module minpack_lm_look_again
     private
     public :: lm_look_again
 
-    !> A fit that has converged does not meet all of these: f making a larger cosine than this with a column of J, which
-    !> at a minimum with large residuals and a nearly singular J is small although steps promise much,
+    ! At the end of a fit that has converged, at least one of these holds:
+    !> the cosine of the angle between f and every column of J is at most this (so it is at minima, where residuals are
+    !> large and J is nearly singular, although steps promise much there);
     real(wp), parameter :: oblique = 1.0e-3_wp
-    !> and a first step that promises to reduce ‖f‖² by more than this fraction, and is longer than this fraction of
-    !> ‖D x‖, which keeps out residuals that are nothing but rounding.
+    !> the first step of a new fit promises to reduce ‖f‖² by at most this fraction, or is at most this fraction of ‖D x‖
+    !> long (so it is where residuals are nothing but rounding).
     real(wp), parameter :: promise = 1.0e-4_wp
+    !> Having begun anew once, a fit must have reduced ‖f‖² by this fraction to do it again.
+    real(wp), parameter :: gain = 0.1_wp
 
-    !> So many accepted steps into a fit it is looked at as well, and has its scaling renewed where that has come to
-    !> weigh parameters by more than this against one another, compared with the Jacobian at x.
+    !> While it runs, a fit is looked at after so many accepted steps,
     integer(ip), parameter :: patience = 50_ip
+    !> and begins anew where the weight of one parameter against another, in D, is more than this times what the columns
+    !> of J would now make it.
     real(wp), parameter :: stale = 100.0_wp
 
 contains
@@ -59,7 +63,7 @@ contains
         if (runs .and. .not. is_due(state)) return
         if (any(state%info == [info_maxfev, info_jacobian_not_finite])) return
         if (renewed > 0) then ! noise can make a step promise much each time, and gain next to nothing
-            if ((state%fnorm/renewed)**2 > 1 - promise) return
+            if ((state%fnorm/renewed)**2 > 1 - gain) return
         end if
 
         fresh = lm_begin(state%fnorm)

@@ -169,7 +169,7 @@ contains
             integer(ip) :: low
 
             if (source%floored /= 0 .or. any(state%info == [info_maxfev, info_jacobian_not_finite])) return
-            call set_floors(n, x, diag, state%xnorm, typical, low)
+            call set_floors(n, x, diag, state%fnorm, typical, low)
             if (low == 0) return
             source%floored = 1
             current = 0

@@ -131,7 +131,7 @@ def run(decay_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
     monkeypatch.syspath_prepend(str(decay_data))
 
     def run(name: str) -> dict[str, Any]:
-        names: dict[str, Any] = {}
+        names: dict[str, Any] = {"__name__": "__main__"}
         exec(LEAST_SQUARES_EXAMPLES[name], names)
         return names
 

@@ -27,7 +27,6 @@ GOES_ON = {
     ("bard-15x3-start100", True),
     ("watson-31x6-start1", True),
     ("watson-31x9-start1", True),
-    ("watson-31x12-start10", True),
 }
 # Where after 50 steps least_squares takes a new scaling, and leastsq creeps on with that of the start.
 RESCALED = {

@@ -41,7 +41,7 @@ def judged(
     if robust is not None:
         given = given * robust.correct(f)[1][:, np.newaxis]
     sizes = np.maximum(np.abs(x), 1e-3) if sizes is None else np.asarray(sizes, float)
-    return find_disagreement(model, box, robust, x, f, sizes, given, np.linalg.norm(given, axis=0))
+    return find_disagreement(model, box, robust, x, f, given, np.linalg.norm(given, axis=0), 1 / sizes)
 
 
 # ------------------------------------------------------------------------------------------------ wrong ones are found

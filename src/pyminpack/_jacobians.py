@@ -128,7 +128,8 @@ class _Differences:
 
     def set_typical(self, typical: Array | None) -> None:
         self.typical = typical
-        self.floored = typical is not None  # whether least sizes of the parameters are known
+        # Whether least sizes of the parameters are known, or steps are the user's word.
+        self.floored = typical is not None or self.steps is not None
 
     def was_misled(self, iteration: Iteration) -> bool:
         return False
@@ -138,7 +139,7 @@ class _Differences:
         if self.floored:
             return False
         self.typical = np.zeros(iteration.x.size)
-        self.floored = bool(_minpack.set_floors(iteration.x, iteration.diag, iteration["xnorm"], self.typical))
+        self.floored = bool(_minpack.set_floors(iteration.x, iteration.diag, iteration["fnorm"], self.typical))
         return self.floored
 
     def _sizes(self, x: Array) -> Array:

@@ -11,10 +11,11 @@ from . import _minpack
 from ._compiled import AskedToStopError
 from ._convert import Array
 from ._exceptions import InputValueError
+from ._factor import Factor
 from ._loop import OUT_OF_TIME, STOPPED, Loop
 from ._ls_options import as_typical
 from ._ls_records import LeastSquaresResult, LeastSquaresState
-from ._ls_verdict import Factor, find_disagreement, moves_of
+from ._ls_verdict import Disagreement, find_disagreement, moves_of
 from ._model import OutOfTimeError
 from ._outcome import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 
@@ -146,7 +147,7 @@ class LevenbergMarquardt(Loop):
     def run(self) -> LeastSquaresResult:
         """Go on until the fit ends.
 
-        Where a function raises, all is as after the last accepted step, and another call goes on from there.
+        Where a function raises, x is that of the last accepted step, and another call goes on from there.
         """
         while self.is_running:
             if not self._drive():
@@ -214,10 +215,9 @@ class LevenbergMarquardt(Loop):
             return _NO_RESPONSE, NO_RESPONSE
         if not self._checks or self._norm == 0 or self._ended is not None or self.is_running:
             return status, message
-        assert self._jacobian is not None
-        iteration, where = self._iteration, (self._iteration.x, self._f)
-        sizes = (iteration["xnorm"] or 1.0) / iteration.diag
-        found = find_disagreement(self._model, self._box, self._robust, *where, sizes, self._jacobian, factor[3])
+        if self._disagreement is None:
+            self._disagreement = (self._compare(factor[3]),)
+        (found,) = self._disagreement
         if found is None:
             return status, message
         return status if found.is_stationary else _DISAGREES, (
@@ -225,6 +225,15 @@ class LevenbergMarquardt(Loop):
             f"x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where differences give "
             f"{found.by_differences:.6g}."
         )
+
+    def _compare(self, norms: Array) -> Disagreement | None:
+        """The Jacobian at x with differences; where a function raises beside x that says nothing of x."""
+        assert self._jacobian is not None
+        at, iteration = (self._model, self._box, self._robust, self._iteration.x, self._f), self._iteration
+        try:
+            return find_disagreement(*at, self._jacobian, norms, iteration.diag)
+        except Exception:
+            return None
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:
         x, n = self.x, self._n
@@ -241,7 +250,7 @@ class LevenbergMarquardt(Loop):
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
-            fun=self._f,
+            fun=self._f.copy() if self.is_running else self._f,
             jac=self._whole_jacobian(n),
             grad=grad,
             optimality=optimality,

@@ -10,6 +10,7 @@ from . import _minpack
 from ._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from ._convert import Array, as_parameters, describe, require_finite_start
 from ._exceptions import InputTypeError, InputValueError, OptionError
+from ._factor import Factor, factorize
 from ._iteration import Iteration
 from ._jacobians import CentralDifferences, ComplexSteps, ForwardDifferences, GivenJacobian, Jacobian, Workers
 from ._losses import Robust, as_loss
@@ -24,7 +25,7 @@ from ._ls_options import (
     as_workers,
     free_of,
 )
-from ._ls_verdict import Factor, factorize
+from ._ls_verdict import Disagreement
 from ._model import Call, Model, OutOfTimeError
 from ._outcome import JACOBIAN_NOT_FINITE, MAXFEV, message_for
 
@@ -108,6 +109,7 @@ class Loop:
         self.nit = self.njev = 0
         self._ended: int | None = None  # a status that isn't the iteration's
         self._settled = False  # whether the iteration has ended, and nothing is left to look at
+        self._disagreement: tuple[Disagreement | None] | None = None  # what a comparison at the end has found, if any
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
         if self._model.nfev >= self._limit:
@@ -131,7 +133,7 @@ class Loop:
         return self._ended is None and not self._settled
 
     def stop(self) -> None:
-        """End the fit here, if it hasn't ended."""
+        """End the fit here, if it hasn't ended; `run` takes no notice of it while it runs."""
         if self.is_running:
             self._ended = STOPPED
 
@@ -162,6 +164,9 @@ class Loop:
                 low, high, typical, steps, (*asked, iteration.renewed),
                 (model.nfev, self.njev, self.nit, model.calls), found,
             )  # fmt: skip
+        except AskedToStopError as request:  # a compiled function within a function of Python's
+            self._stop_for(request.status)
+            return True
         finally:
             if found:
                 *where, status = found[0]
@@ -198,10 +203,10 @@ class Loop:
         self._iteration.take_over(x, diag, state, renewed, factor)
         self._norm = self._iteration["fnorm"]
         if isinstance(self._source, ForwardDifferences):
+            self._source.tried = tried
             if self._source.steps is None:
-                self._source.precision = precision
-            self._source.tried, self._source.floored = tried, floored
-            self._source.typical = typical if floored else None
+                self._source.precision, self._source.floored = precision, floored
+                self._source.typical = typical if floored else None
         self._model.nfev, self.njev, self.nit, self._model.calls = counts
         self._begun = current
         self._jacobian, self._factor = (jacobian.T, factor) if current else (None, None)

@@ -1,21 +1,17 @@
-"""What a factorization of the Jacobian says of a point, and whether the Jacobian itself can be trusted."""
+"""Whether the Jacobian that a fit has ended with can be trusted."""
 
 from math import isfinite
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._block_passes import fold_rows
 from ._convert import DOUBLE, Array
-from ._iteration import Indices
 from ._jacobians import CentralDifferences, ForwardDifferences
 from ._losses import Robust
 from ._model import Model
 
-# Rᵀ, P, the first n entries of Qᵀf, and the norms of the Jacobian's columns.
-Factor: TypeAlias = tuple[Array, Indices, Array, Array]
 Box: TypeAlias = tuple[Array, Array]
 
 # A point is not stationary where the residuals make a larger cosine with a column of the Jacobian, and a step along it
@@ -28,9 +24,12 @@ _NO_STEP: Final = 1e-8
 _DISAGREEMENT: Final = 1e-3
 _SUSPICIOUS: Final = 1e-4
 # How far to go, relative to the sizes of parameters, to see whether residuals change as the Jacobian says: rounding and
-# curvature are then both far below what is suspicious. Parameters that are nearly 0 count for some of their weight.
+# curvature are then both far below what is suspicious. A parameter is no smaller than this fraction of what would weigh
+# as much as all together; where entries are to be compared, of this one.
 _BESIDE: Final = 1e-6
 _LEAST_WEIGHT: Final = 0.1
+_LEAST_SIZE: Final = 1e-3
+_LEAST_COLUMN: Final = 1e-6  # of the longest: parameters of shorter ones are not moved any farther
 
 
 class Disagreement(NamedTuple):
@@ -58,30 +57,42 @@ def find_disagreement(
     robust: Robust | None,
     x: Array,
     f: Array,
-    sizes: Array,
     jacobian: Array,
     norms: Array,
+    scale: Array,
 ) -> Disagreement | None:
     """Compare a Jacobian with differences, after one evaluation that shows whether there is reason to.
 
-    `sizes` are those that changes of the parameters are measured in, ‖D x‖ over the scale factors; `norms` the lengths
-    of the Jacobian's columns.
+    `norms` are the lengths of the Jacobian's columns, `scale` the scale factors, to go by for columns of zeros.
     """
-    forward = ForwardDifferences(model, box, None, None, None)
+    sizes = _sizes(x, np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), scale))
+    forward = ForwardDifferences(model, box, None, _LEAST_SIZE * sizes, None)
     with np.errstate(all="ignore"):
         weighted, rows = (f, None) if robust is None else robust.correct(f)
         if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
             return None
-        one_sided, central = forward.at(x, f), CentralDifferences(model, box, None, None, None).at(x, f)
-        noise = 4 * np.abs(f).max() * max(model.precision, DOUBLE) ** (2 / 3) / np.where(x == 0, 1, np.abs(x))
+        one_sided = forward.at(x, f)
+        precision = max(model.precision, forward.precision)  # which may have been found to be single
+        central = CentralDifferences(model, box, None, _LEAST_SIZE * sizes, None).at(x, f)
+        noise = 4 * np.abs(f).max() * precision ** (2 / 3) / np.maximum(np.abs(x), _LEAST_SIZE * sizes)
         if rows is not None:
             one_sided, central, noise = (by * rows[:, np.newaxis] for by in (one_sided, central, noise))
         excess = _excess(jacobian, one_sided, central, noise)
-        i, j = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
-        if not excess[i, j] > 0:
+        for j in np.flatnonzero(~central.any(axis=0) & ~one_sided.any(axis=0) & jacobian.any(axis=0)):
+            if _has_effect(forward, x, f, j, sizes[j], jacobian[:, j]):
+                excess[:, j] = 0
+        row, column = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
+        if not excess[row, column] > 0:
             return None
         stationary = _is_stationary(x, weighted, sizes, central, box)
-    return Disagreement(i, j, float(jacobian[i, j]), float(central[i, j]), stationary)
+    at = row, column
+    return Disagreement(row, column, float(jacobian[at]), float(central[at]), stationary)
+
+
+def _sizes(x: Array, weights: Array) -> Array:
+    """Changes of the parameters that weigh as much as all of them together."""
+    sizes: Array = (_minpack.enorm(weights * x) or 1.0) / weights
+    return sizes
 
 
 def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> Array:
@@ -90,18 +101,34 @@ def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> 
     spread = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
     uncertainty = 2 * np.maximum(spread, np.sqrt(np.mean(spread**2, axis=0)))
     excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
-    erratic = spread > 0.5 * np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
-    excess[erratic | ~np.isfinite(excess)] = 0
+    # At poles, kinks and in coarse residuals differences are no evidence: they differ by more than rounding explains.
+    widest, by_differences = spread.max(axis=0), np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
+    rounding = np.atleast_2d(noise).max(axis=0) * DOUBLE ** (
+        -1 / 6
+    )  # of one-sided differences, whose steps are shorter
+    excess[:, widest > np.maximum(0.5 * by_differences, rounding)] = 0
+    excess[~np.isfinite(excess)] = 0
     relative: Array = excess / np.where(largest > 0, largest, 1)
     return relative
+
+
+def _has_effect(forward: ForwardDifferences, x: Array, f: Array, j: np.intp, size: float, column: Array) -> bool:
+    """Whether a parameter has an effect that rounding hides from differences: at a tenth of what its column says."""
+    step = np.copysign(_LEAST_WEIGHT * max(abs(x[j]), _LEAST_SIZE * size), x[j])
+    point = x.copy()
+    point[j] += step
+    point = forward.inside(x, point)
+    change = forward.changes([point], f)[0]
+    return _minpack.enorm(change) > 0.1 * _minpack.enorm(column) * abs(float(point[j] - x[j]))
 
 
 def _is_suspicious(
     forward: ForwardDifferences, x: Array, f: Array, rows: Array | None, sizes: Array, jacobian: Array, norms: Array
 ) -> bool:
     """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
-    lengths = _BESIDE * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes)
-    lengths[1::2] *= -0.7  # lest columns that are wrong alike make up for one another
+    # Away from 0, lest x leave where the residuals are defined; by unlike amounts, lest errors make up for one another.
+    unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
+    lengths = np.copysign(_BESIDE * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes), x)
     point = forward.inside(x, x + lengths)
     change = forward.changes([point], f)[0]
     step = point - x
@@ -122,10 +149,3 @@ def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, box: Box |
     cosines = np.abs(gradient[moves]) / norms[moves] / max(norm, np.finfo(float).tiny)
     steps = cosines * norm / norms[moves] / np.maximum(np.abs(x[moves]), sizes[moves])
     return not bool(np.any((cosines > _STATIONARY) & (steps > _NO_STEP)))
-
-
-def factorize(jacobian: npt.NDArray[Any], f: Array) -> Factor:
-    """The factorization as leastsq has it of a Jacobian of this size."""
-    if _minpack.blocks_pay(*jacobian.shape):
-        return _minpack.lm_pivot(fold_rows(jacobian.T, f))
-    return _minpack.lm_factor(jacobian.T, f)

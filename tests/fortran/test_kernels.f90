@@ -436,7 +436,7 @@ contains
         call set_floors(2_ip, [5.0_wp, 0.0_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
         call check(low == 0 .and. all(typical == 0), 'steps from 0 are long already')
         call set_floors(2_ip, [5.0_wp, 1.0e-9_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
-        call check(low == 1 .and. close_to(typical, [5.0e-3_wp, 1.25e-3_wp], 1.0e-15_wp), 'floors are relative to D')
+        call check(low == 1 .and. close_to(typical, [0.0_wp, 0.125_wp], 1.0e-15_wp), 'floors are relative to D')
         call set_floors(2_ip, [5.0_wp, 1.0e-9_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
         call check(low == 0, 'and enough')
     end subroutine floors_are_set_where_needed
