@@ -57,7 +57,7 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return sorted({*globals(), *__all__, "numba_signatures"})  # which needs numba, so that `import *` leaves it out
 
 
 __all__ = [
@@ -83,6 +83,5 @@ __all__ = [
     "least_squares",
     "leastsq",
     "leastsq_blocks",
-    "numba_signatures",
     "show_config",
 ]

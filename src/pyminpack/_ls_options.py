@@ -156,7 +156,7 @@ def as_timeout(timeout: Any) -> float | None:
 
 
 def as_callback(callback: Any) -> Callable[[Any], Any] | None:
-    """A function of the state, of one that takes that or, as SciPy's may, the parameters alone."""
+    """A callback as a function of the state, whichever of SciPy's forms it has: it may take the parameters alone."""
     if callback is None:
         return None
     if not callable(callback):

@@ -117,7 +117,8 @@ class LeastSquaresResult:
     unidentifiable : ndarray of bool, shape (n,)
         Free parameters that the data don't determine; without a finite Jacobian, all of them.
     dof : int
-        Degrees of freedom: residuals less free parameters.
+        Degrees of freedom: residuals less free parameters. In `rank`, `cond`, `dof` and `reduced_chi2`, as in `cov`,
+        those are free that are neither fixed nor pushed against a bound.
     reduced_chi2 : float or None
         ``2*cost/dof``; None without a degree of freedom: then the residuals don't tell how large their errors are.
         Where these are known all the same, ``covariance(jac)`` gives the covariance.
