@@ -262,7 +262,7 @@ class LevenbergMarquardt(Loop):
             message=message,
             _fixed=fixed,
             _free=free,
-            _factor=None if factor is None else (np.tril(factor[0][:, : factor[0].shape[0]]), factor[1]),
+            _factor=None if factor is None else (factor[0][:, : len(factor[1])].copy(), factor[1]),
             _noise=self._source.noise,
         )
 

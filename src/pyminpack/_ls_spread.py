@@ -31,7 +31,7 @@ def _part(r: Array, ipvt: Indices, wanted: Mask) -> tuple[Array, Indices]:
     """The factorization of some of the columns."""
     n = len(ipvt)
     columns = np.empty((n, n))
-    columns[:, ipvt - 1] = r.T
+    columns[:, ipvt - 1] = np.tril(r).T
     return triangle_of(columns[:, wanted]), np.arange(1, np.count_nonzero(wanted) + 1, dtype=np.int32)
 
 

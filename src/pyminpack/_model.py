@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._compiled import CompiledJacobian, CompiledResiduals
-from ._convert import FLOAT64, Array, as_real_view, describe, precision_of
+from ._convert import DOUBLE, FLOAT64, Array, as_real_view, describe, precision_of
 from ._exceptions import InputTypeError, InputValueError, ShapeError
 
 _NEVER: Final = float("inf")
@@ -100,6 +100,8 @@ class Model:
 
     def as_residuals(self, result: Any, x: npt.NDArray[Any]) -> Array:
         """What the function gave at x, as double precision numbers of its own."""
+        if self.m == 0 and type(result) is np.ndarray and result.dtype is FLOAT64:
+            self.m, self.precision = result.size, DOUBLE
         if self._is_plain(result):
             self.calls += 1
             return result.copy()  # type: ignore[no-any-return]
