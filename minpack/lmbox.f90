@@ -47,7 +47,8 @@ contains
     !> Goes on with a fit until it ends. lm_begin's state and the start are all that it needs; and so are, between any
     !> two accepted steps, what this routine or the caller's own loop has made of them.
     !>
-    !> Without bounds the iterates are those of lmdif and lmder. The Jacobian is kept apart from its factorization, and
+    !> Without bounds the iterates are those of lmdif and lmder, until it begins anew where these would end or creep
+    !> (lm_look_again). The Jacobian is kept apart from its factorization, and
     !> both are brought up to date with the solution, for the sake of the covariance.
     recursive subroutine lmbox(fcn, control, source, m, n, x, fvec, diag, state, counts, lower, upper, typical, eta, &
                                status, current, fjac, r, ipvt, qtf, acnorm, wa1, wa2, wa3, wa4, wa5, side, place, box, &
@@ -88,7 +89,7 @@ contains
                     if (current == 0) call renew
                     if (status < 0) exit fit
                     call start
-                    call look_again
+                    if (state%info == info_running) call look_again
                     call take_step
                     if (status < 0) exit fit
                 end do

@@ -298,3 +298,12 @@ def test_repr_says_how_far_it_is() -> None:
     assert "running" in repr(fit)
     fit.run()
     assert "Converged" in repr(fit)
+
+
+def test_result_in_the_middle_of_a_fit_is_not_the_fits_own() -> None:
+    fit, twin = begin({}), begin({})
+    fit.step()
+    twin.step()
+    fit.result().fun[:] = 0
+    np.testing.assert_array_equal(fit.fun, twin.fun)
+    assert_same(fit.run(), twin.run())

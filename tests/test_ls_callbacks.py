@@ -235,3 +235,12 @@ def test_infinite_timeout_is_none() -> None:
     for bad in (0, -1, np.nan, -np.inf):
         with pytest.raises(OptionError, match="timeout"):
             as_timeout(bad)
+
+
+def test_a_positional_argument_of_scipys_name_is_taken() -> None:
+    states = []
+
+    def keep(intermediate_result: Any, /) -> None:
+        states.append(intermediate_result)
+
+    assert least_squares(residuals, START, callback=keep).nit == len(states)

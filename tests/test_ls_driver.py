@@ -1,12 +1,9 @@
 """The driver of least_squares in the core: the Python loop's very iterates, interrupted, compiled or resumed."""
 
 import contextlib
-import ctypes
 import gc
-import itertools
 import pickle
 import sys
-import threading
 import traceback
 import weakref
 from collections.abc import Callable
@@ -16,18 +13,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-import original
-from c_library import library
 from problems.mgh import Run, runs
 from pyminpack import (
     InputTypeError,
     LevenbergMarquardt,
     ShapeError,
     _minpack,
-    compiled_jacobian,
-    compiled_residuals,
     least_squares,
-    leastsq,
 )
 from pyminpack._iteration import CONTROL
 from test_memory import STATM, growth
@@ -501,297 +493,6 @@ def test_residuals_that_turn_wrong_are_told(change: Callable, driver: bool) -> N
         assert len(fun.points) == call
 
 
-# ------------------------------------------------------------------------------------------------- compiled functions
-
-compiled = pytest.mark.skipif(library() is None, reason="no C compiler here")
-DATA = np.concatenate([T, Y])
-
-
-def c_residuals() -> Any:
-    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
-
-
-def c_jacobian(layout: Any) -> Any:
-    name = {"C": "jacobian_rows", "F": "jacobian_columns"}[layout]
-    return compiled_jacobian(getattr(library(), name), 20, 2, data=DATA, layout=layout)
-
-
-@compiled
-@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
-@pytest.mark.parametrize("layout", [None, "C", "F", "Python"])
-def test_compiled_functions_take_the_same_steps_in_driver_and_loop(layout: Any, bounds: Any) -> None:
-    jac = {None: "2-point", "Python": jacobian}.get(layout) or c_jacobian(layout)
-    ways = itertools.product((True, False), (c_residuals(), c_residuals().__call__))
-    results = [begin(driver, fun=fun, jac=jac, bounds=bounds).run() for driver, fun in ways]
-    for result in results[1:]:
-        assert_same_result(result, results[0])
-    python = least_squares(residuals, START, jacobian, bounds)
-    np.testing.assert_allclose(results[0].x, python.x, rtol=1e-6)
-    np.testing.assert_allclose(results[0].jac, jacobian(results[0].x), atol=1e-6)
-
-
-def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]:
-    data = np.array([left, number])
-    return compiled_residuals(library().stops, 20, data=data, signature="residuals"), data
-
-
-@compiled
-@either_way
-@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
-def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any, driver: bool) -> None:
-    fun, data = stopping_residuals(1000)
-    end = begin(driver, fun=fun, bounds=bounds).run()
-    calls = int(1000 - data[0])
-    assert calls == end.nfev + 2 * end.njev
-    costs = []
-    for call in range(2, calls + 1):
-        fun, data = stopping_residuals(call - 1)
-        fit = begin(driver, fun=fun, bounds=bounds)
-        result = fit.run()
-        assert (result.status, result.success) == (-2, False)
-        assert "asked for it with 7" in result.message
-        assert not fit.is_running
-        exact = stopping_residuals(1)[0](result.x)
-        np.testing.assert_array_equal(result.fun, exact)
-        costs.append(result.cost)
-    assert costs == sorted(costs, reverse=True)
-    assert costs[0] == 0.5 * _minpack.enorm(stopping_residuals(1)[0](START)) ** 2
-    assert costs[-1] == end.cost
-    assert len(set(costs)) == end.nit + 1
-    with pytest.raises(ValueError, match="asked to stop"):
-        begin(driver, fun=stopping_residuals(0)[0])
-
-
-JACOBIAN = ctypes.CFUNCTYPE(
-    ctypes.c_int, ctypes.c_int, ctypes.c_int, *[ctypes.POINTER(ctypes.c_double)] * 2, ctypes.c_void_p
-)
-
-
-def stopping_jacobian(at: int) -> tuple[Any, list[int]]:
-    """One that asks to stop at a call, with 9; and how often it has been called."""
-    calls = [0]
-
-    def give(m: int, n: int, x: Any, fjac: Any, data: Any) -> int:
-        calls[0] += 1
-        np.ctypeslib.as_array(fjac, (m, n))[:] = jacobian(np.array(x[:n]))
-        return 9 if calls[0] == at else 0
-
-    return compiled_jacobian(JACOBIAN(give), 20, 2), calls
-
-
-@compiled
-@either_way
-@pytest.mark.parametrize("fun", [residuals, None], ids=["Python fun", "compiled fun"])
-def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any, driver: bool) -> None:
-    fun = fun or c_residuals()
-    jac, calls = stopping_jacobian(0)
-    end = begin(driver, fun=fun, jac=jac).run()
-    assert calls[0] == end.njev > 3
-    for call in range(1, end.njev + 1):
-        jac, calls = stopping_jacobian(call)
-        fit = begin(driver, fun=fun, jac=jac)
-        result = fit.run()
-        assert calls[0] == call + 1  # once more for the covariance, which it gives
-        assert (result.status, result.nit) == (-2, min(call - 1, end.nit))
-        assert "asked for it with 9" in result.message
-        np.testing.assert_array_equal(result.fun, fun(result.x))
-        np.testing.assert_array_equal(result.jac, jacobian(result.x))
-        assert result.stderr is not None
-
-
-@compiled
-def test_fits_with_compiled_functions_run_in_threads() -> None:
-    """And each comes to what it would have alone."""
-    starts = [np.array([1.0 + k, 1.0]) for k in range(4)]
-    kinds: list[Any] = ["2-point", c_jacobian("C"), c_jacobian("F"), jacobian]
-    alone = [begin(x0=x0, fun=c_residuals(), jac=jac).run() for x0, jac in zip(starts, kinds, strict=True)]
-    results: list[list[Any]] = [[] for _ in starts]
-    barrier = threading.Barrier(len(starts))
-
-    def work(k: int) -> None:
-        barrier.wait()
-        for _ in range(200):
-            results[k].append(begin(x0=starts[k], fun=c_residuals(), jac=kinds[k]).run())
-
-    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(starts))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for k, expected in enumerate(alone):
-        assert len(results[k]) == 200
-        for result in results[k]:
-            assert_same_result(result, expected)
-
-
-@pytest.mark.parametrize("kind", ["Python", pytest.param("compiled", marks=compiled)])
-def test_fits_nest(kind: str) -> None:
-    """One within the residuals of another, and an exception in the inner one goes through both."""
-    inner: Any = residuals if kind == "Python" else c_residuals()
-
-    def outer(x: np.ndarray) -> np.ndarray:
-        fit = least_squares(inner, x)
-        return x - fit.x
-
-    expected = least_squares(inner, START).x
-    fit = least_squares(outer, [1.0, 1.0], lambda x: np.eye(2))
-    np.testing.assert_allclose(fit.x, expected, rtol=1e-5)
-    raising = Raising(residuals, 12)
-    with pytest.raises(Oops, match="call 12"):
-        least_squares(lambda x: x - least_squares(raising, [1.0, 1.0]).x, [1.0, 1.0])
-    assert least_squares(residuals, START).success
-
-
-# ------------------------------------------------------------------------------------------------- steps within bounds
-
-
-def test_steps_without_bounds_are_those_of_leastsq() -> None:
-    """Which are MINPACK's, as other tests show; on call 2 and the following, one a parameter."""
-    rng = np.random.default_rng(0)
-    for _ in range(30):
-        x0 = rng.standard_normal(4) * 10.0 ** rng.integers(-12, 12, 4)
-        x0[rng.random(4) < 0.2] = 0
-        asked: dict[str, list[bytes]] = {"leastsq": [], "least_squares": [], "far": []}
-
-        def noting(name: str, asked: dict[str, list[bytes]] = asked) -> Any:
-            def note(x: np.ndarray) -> np.ndarray:
-                asked[name].append(x.tobytes())
-                return np.append(np.tanh(x), 1.0)
-
-            return note
-
-        leastsq(noting("leastsq"), x0)
-        least_squares(noting("least_squares"), x0, max_nfev=2)
-        least_squares(noting("far"), x0, max_nfev=2, bounds=(-1e300, 1e300))
-        assert asked["least_squares"][:6] == asked["leastsq"][:6]
-        assert asked["far"][:5] == asked["leastsq"][:5]
-
-
-@pytest.mark.original
-def test_steps_without_bounds_are_those_of_the_original() -> None:
-    """With a precision above both, as the original's machine precision is rounded up."""
-    rng = np.random.default_rng(3)
-    for _ in range(30):
-        x0 = rng.standard_normal(4) * 10.0 ** rng.integers(-12, 12, 4)
-        x0[rng.random(4) < 0.2] = 0
-        asked: list[bytes] = []
-
-        def note(x: np.ndarray, asked: list[bytes] = asked) -> np.ndarray:
-            asked.append(x.tobytes())
-            return np.append(np.tanh(x), 1.0)
-
-        original.lmdif(note, x0, note(x0), 1e-8, 1e-8, 0.0, 6, 1e-12, np.empty(0), 100.0)
-        beside = steps(x0, eta=1e-6)[1]
-        expected = [np.where(np.arange(4) == j, beside, x0).tobytes() for j in range(4)]
-        assert asked[1:5] == expected
-
-
-ETA = np.finfo(float).eps ** 0.5
-
-
-def steps(x: Any, low: Any = -np.inf, high: Any = np.inf, typical: Any = 0.0, eta: Any = ETA) -> tuple[Any, Any, Any]:
-    x = np.asarray(x, float)
-    broadcast = (np.broadcast_to(np.asarray(v, float), x.shape).copy() for v in (typical, eta, low, high))
-    return _minpack.forward_steps(x, *broadcast)
-
-
-def test_steps_are_relative_to_sizes() -> None:
-    sizes, beside, lengths = steps([4.0, -4.0, 0.0, 1e-20, 1e-320], typical=[0, 0, 0, 2, 0])
-    np.testing.assert_array_equal(sizes, [4, 4, 1, 2, 1e-320])
-    np.testing.assert_array_equal(lengths, [4 * ETA, 4 * ETA, ETA, 2 * ETA, ETA * 1e-320 or ETA])
-    np.testing.assert_array_equal(beside, np.array([4.0, -4.0, 0.0, 1e-20, 1e-320]) + lengths)
-    assert steps([1e-323])[2] == ETA  # the product with its size underflows
-    _, beside, lengths = steps([4.0], eta=-0.25)
-    assert (beside, lengths) == ([3.0], [-1.0])
-
-
-def test_steps_turn_at_bounds() -> None:
-    sizes, beside, lengths = steps(
-        [1.0, 1.0, 1.0, 1.0], low=[-9, 1, -9, 1], high=[1, 9, 1.25, 2], eta=[0.25, -0.25, 0.25, -1.0]
-    )
-    np.testing.assert_array_equal(sizes, 1)
-    np.testing.assert_array_equal(beside, [0.75, 1.25, 1.25, 2.0])
-    np.testing.assert_array_equal(lengths, [-0.25, 0.25, 0.25, 1.0])
-
-
-def test_steps_in_boxes_too_small_go_to_the_farther_bound() -> None:
-    _, beside, lengths = steps([1.0, 1.0, 1.0], low=[0.875, 0.9375, 0.9375], high=[1.0625, 1.125, 1.0625], eta=0.5)
-    np.testing.assert_array_equal(beside, [0.875, 1.125, 1.0625])
-    np.testing.assert_array_equal(lengths, [-0.125, 0.125, 0.0625])
-
-
-def test_steps_never_leave_the_bounds() -> None:
-    rng = np.random.default_rng(1)
-    for _ in range(3000):
-        n = 4
-        size = 10.0 ** rng.integers(-30, 30, n)
-        low, high = np.sort(rng.standard_normal((2, n)) * size, axis=0)
-        high = np.where(rng.random(n) < 0.3, np.nextafter(low, np.inf), high)
-        low, high = np.where(rng.random(n) < 0.2, -np.inf, low), np.where(rng.random(n) < 0.2, np.inf, high)
-        x = np.clip(rng.standard_normal(n) * size, low, high)
-        eta = rng.choice([ETA, -ETA, 1e-3, -0.5, 1.0], n)
-        _, beside, lengths = steps(x, low, high, rng.choice([0.0, 1.0, 1e5], n), eta)
-        assert np.all((low <= beside) & (beside <= high))
-        assert np.all(lengths != 0)
-        assert np.all((beside != x) | (np.abs(lengths) < 1e-15 * np.abs(x)))
-
-
-@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
-@pytest.mark.parametrize("width", [1e-3, 1e-8, 1e-12, 2e-16])
-def test_fits_in_tiny_boxes_stay_inside(width: float, jac: Any) -> None:
-    """Central differences used to divide by zero in a box of two or three numbers."""
-    rng = np.random.default_rng(2)
-    for x0 in (START, START * [1, -1], np.array([0.0, 1.0])):
-        low, high = x0 - width * rng.integers(0, 2, 2), x0 + width
-        high = np.maximum(high, np.nextafter(x0, np.inf))
-        outside = []
-
-        def watched(x: np.ndarray, low: Any = low, high: Any = high, outside: Any = outside) -> np.ndarray:
-            if not np.all((low <= x.real) & (x.real <= high)):
-                outside.append(x)
-            return x[0] * np.exp(-x[1] * T) - Y
-
-        fit = least_squares(watched, x0, jac, (low, high))
-        assert not outside
-        assert fit.success
-        assert np.all((low <= fit.x) & (fit.x <= high))
-        assert fit.jac is not None
-        largest = np.abs(jacobian(fit.x)).max()
-        np.testing.assert_allclose(fit.jac, jacobian(fit.x), rtol=0, atol=(1e-4 + 3e-15 / width) * largest)
-        np.testing.assert_array_equal(fit.x, least_squares(watched, x0, jac, (low, high), callback=nothing).x)
-
-
-def test_floors_are_set_where_differences_are_lost_in_rounding() -> None:
-    """A tenth of what would change the residuals by all their length, for these parameters alone."""
-    x, diag, typical = np.array([3.0, 1e-9, 4.0]), np.array([1.0, 1e3, 1.0]), np.zeros(3)
-    assert _minpack.set_floors(x, diag, 5.0, typical) == 1
-    np.testing.assert_allclose(typical, [0, 5e-4, 0])
-    assert _minpack.set_floors(x, diag, 5.0, typical) == 0  # which is enough
-    np.testing.assert_allclose(typical, [0, 5e-4, 0])
-
-
-@pytest.mark.parametrize(
-    ("x", "fnorm"), [([3.0, 4.0], 5.0), ([3.0, 0.0], 3.0), ([0.0, 0.0], 0.0), ([3.0, 5e-5], 3.0)], ids=str
-)
-def test_no_floors_are_set_where_none_are_needed(x: Any, fnorm: float) -> None:
-    """Steps from 0 itself are long already."""
-    typical = np.zeros(2)
-    assert _minpack.set_floors(np.array(x), np.ones(2), fnorm, typical) == 0
-    np.testing.assert_array_equal(typical, 0)
-
-
-def test_floors_keep_larger_sizes() -> None:
-    typical = np.array([7.0, 0.0])
-    assert _minpack.set_floors(np.array([1e-9, 1e-9]), np.ones(2), 5.0, typical) == 1
-    np.testing.assert_allclose(typical, [7.0, 0.5])
-
-
-def test_floors_leave_steps_of_the_users_alone() -> None:
-    fit = LevenbergMarquardt(lambda x: [x[0] - 3, x[1] - 5, x[0] * x[1] - 15], [1e-9, 1.0], diff_step=1e-4)
-    fit.run()
-    assert fit._source.typical is None  # type: ignore[attr-defined]
-
-
 # --------------------------------------------------------------------------------------------------- the bare function
 
 
@@ -847,18 +548,6 @@ def test_arguments_of_a_fit_stay_as_they_are() -> None:
 def test_arguments_that_do_not_fit_are_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
         fit_box(**changes)
-
-
-@compiled
-def test_compiled_functions_of_other_sizes_are_refused() -> None:
-    for changes in (
-        {"fun": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._capsule},
-        {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._capsule},
-        {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._capsule},
-    ):
-        with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
-            fit_box(**changes)
-    assert fit_box(fun=c_residuals()._capsule, jac=c_jacobian("C")._capsule)
 
 
 def test_what_was_found_is_told_where_a_function_raises() -> None:

@@ -246,3 +246,14 @@ def test_every_look_is_followed_by_a_lower_cost(fun: Callable) -> None:
         fit = LevenbergMarquardt(fun, [size, 1.0])
         end = fit.run()
         assert fit._iteration.renewed == 0 or end.cost < 0.5 * fit._iteration.renewed**2
+
+
+@pytest.mark.parametrize("jac", ["2-point", "3-point"])
+@pytest.mark.parametrize("size", [1e-9, 1e-12, 1e-15])
+def test_fit_of_a_single_parameter_starts_next_to_0(size: float, jac: Any) -> None:
+    """There is nothing else that it could be small beside."""
+    t = np.linspace(0, 4, 6)
+    y = np.array([0.03, 0.74, 1.11, 0.5, -0.48, -0.88])
+    fit = least_squares(lambda x: np.sin(x[0] * t) - y, [size], jac)
+    assert fit.success
+    np.testing.assert_allclose(fit.x, [-0.04134827], rtol=1e-3)

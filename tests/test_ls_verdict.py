@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from problems.mgh import Run, runs
-from pyminpack import least_squares
+from pyminpack import LevenbergMarquardt, least_squares
 from pyminpack._losses import Robust, as_loss
 from pyminpack._ls_verdict import Disagreement, find_disagreement, moves_of
 from pyminpack._model import Call, Model
@@ -425,3 +425,74 @@ def test_jacobian_at_an_exact_solution_is_not_judged() -> None:
 
     fit = least_squares(fun, START, lambda x: 7 * np.eye(2))
     assert (fit.success, calls) == (True, 1)
+
+
+# ---------------------------------------------------------------------------------------------- found by reviews
+
+
+@pytest.mark.parametrize("low", [0.0, 1e-12], ids=str)
+def test_a_wrong_sign_is_found_where_a_bound_next_to_0_holds(low: float) -> None:
+    """Noise was relative to the parameter, however small."""
+    t = np.linspace(0, 4, 20)
+    slopes, y = np.stack([10 + 0 * t, t], axis=1), 30 + 2 * t + np.cos(5 * t)
+    fit = least_squares(lambda x: slopes @ x - y, [1, 1.2], lambda x: slopes * [1, -1], bounds=(low, 10))
+    assert fit.status == -7
+
+
+@pytest.mark.parametrize("x_scale", [None, 1.0])
+def test_a_wrong_sign_is_found_in_a_column_that_is_short(x_scale: Any) -> None:
+    """Beside one of 1e5 times its length, with sizes of the user's."""
+    t = np.linspace(0, 4, 20)
+    slopes = np.stack([1e5 + 0 * t, t], axis=1)
+    y = slopes @ [3, 2] + np.cos(5 * t)
+    fit = least_squares(lambda x: slopes @ x - y, [1, 1.0], lambda x: slopes * [1, -1], x_scale=x_scale)
+    assert fit.status == -7
+
+
+def test_exceptions_beside_the_solution_do_not_lose_it() -> None:
+    """The comparison evaluates fun where the fit had no need to."""
+
+    def fun(x: np.ndarray) -> np.ndarray:
+        if x[1] > 1e-8 * (1 + 1e-9) and ended:
+            raise ValueError
+        return np.array([x[0] - 3, 10 * (x[1] - 1e-8) * (1 + x[0]), x[0] - 3.1, x[0] - 2.9])
+
+    def jac(x: np.ndarray) -> np.ndarray:
+        return np.array([[1, 0], [10 * (x[1] - 1e-8), 10 * (1 + x[0])], [1, 0], [1, 0]])
+
+    ended = False
+    fit = LevenbergMarquardt(fun, [2.0, 2e-8], jac)
+    while fit.is_running:
+        fit.step()
+    ended = True
+    result = fit.result()
+    assert result.success
+    np.testing.assert_allclose(result.x, [3, 1e-8], rtol=1e-6)
+
+
+@pytest.mark.parametrize("digits", range(2, 9))
+def test_right_jacobians_of_rounded_residuals_are_not_accused(digits: int) -> None:
+    t = np.linspace(0, 4, 40)
+    y = 2.5 * np.exp(-1.3 * t) + 0.01 * np.cos(9 * t)
+
+    def jac(x: np.ndarray) -> np.ndarray:
+        decay = np.exp(-x[1] * t)
+        return np.stack([decay, -x[0] * t * decay], axis=1)
+
+    fit = least_squares(lambda x: (x[0] * np.exp(-x[1] * t) - y).round(digits), [1.0, 1.0], jac)
+    assert "disagrees" not in fit.message
+
+
+def test_the_comparison_is_made_once() -> None:
+    calls = 0
+
+    def counted(x: np.ndarray) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        return residuals(x)
+
+    fit = LevenbergMarquardt(counted, START, lambda x: -jacobian(x))
+    first = fit.run()
+    made = calls
+    assert fit.result().message == first.message
+    assert calls == made

@@ -227,12 +227,12 @@ class LevenbergMarquardt(Loop):
         )
 
     def _compare(self, norms: Array) -> Disagreement | None:
-        """The Jacobian at x with differences; where a function raises beside x that says nothing of x."""
+        """The Jacobian at x with differences; None where there is nothing against it."""
         assert self._jacobian is not None
-        at, iteration = (self._model, self._box, self._robust, self._iteration.x, self._f), self._iteration
+        where = self._model, self._box, self._robust, self._iteration.x, self._f
         try:
-            return find_disagreement(*at, self._jacobian, norms, iteration.diag)
-        except Exception:
+            return find_disagreement(*where, self._jacobian, norms, self._iteration.diag)
+        except Exception:  # fun may raise beside x, where the fit had no need of it, and so says nothing of x
             return None
 
     def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:

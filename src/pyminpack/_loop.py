@@ -93,7 +93,8 @@ class Loop:
         if isinstance(jac, str) and jac in _DIFFERENCES:
             steps, typical = (None if v is None else self._part(v) for v in (steps, typical))
             kind: Any = _DIFFERENCES[jac]
-            return kind(self._model, self._box, steps, typical, workers)  # type: ignore[no-any-return]
+            source: Jacobian = kind(self._model, self._box, steps, typical, workers)
+            return source
         raise OptionError(f"jac is {jac!r}; it can be '2-point', '3-point', 'cs', a function, or True")
 
     def _begin(self, start: Array, typical: Array | None) -> None:

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable, Mapping
-from inspect import signature
+from inspect import Parameter, signature
 from typing import Any
 
 import numpy as np
@@ -138,16 +138,6 @@ def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any
     return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
 
 
-def _as_vector(name: str, value: Any, n: int) -> Array:
-    """One number for each parameter, or one for all."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise OptionError(f"{name} must hold real numbers, not {array.dtype}")
-    if array.shape not in ((), (n,)):
-        raise ShapeError(f"{name} has shape {array.shape}; {n} parameters need a number, or shape {(n,)}")
-    return np.array(np.broadcast_to(array, (n,)), dtype=np.float64)
-
-
 def as_timeout(timeout: Any) -> float | None:
     """Seconds, or None for no limit."""
     if timeout is None or timeout == np.inf:
@@ -161,12 +151,24 @@ def as_callback(callback: Any) -> Callable[[Any], Any] | None:
         return None
     if not callable(callback):
         raise InputTypeError(f"callback is of type {type(callback).__name__}, and must be a function, or None")
+    function: Callable[..., Any] = callback
     try:
-        parameters = signature(callback).parameters
+        parameters = signature(function).parameters
     except (TypeError, ValueError):  # some builtins don't tell
-        return callback  # type: ignore[no-any-return]
-    if "intermediate_result" in parameters:
-        return lambda state: callback(intermediate_result=state)
+        return function
+    by_name = parameters.get("intermediate_result")
+    if by_name is not None and by_name.kind is not Parameter.POSITIONAL_ONLY:
+        return lambda state: function(intermediate_result=state)
     if list(parameters)[:1] in (["x"], ["xk"]):
-        return lambda state: callback(state.x)
-    return callback  # type: ignore[no-any-return]
+        return lambda state: function(state.x)
+    return function
+
+
+def _as_vector(name: str, value: Any, n: int) -> Array:
+    """One number for each parameter, or one for all."""
+    array = np.asarray(value)
+    if array.dtype.kind not in "fiu":
+        raise OptionError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.shape not in ((), (n,)):
+        raise ShapeError(f"{name} has shape {array.shape}; {n} parameters need a number, or shape {(n,)}")
+    return np.array(np.broadcast_to(array, (n,)), dtype=np.float64)

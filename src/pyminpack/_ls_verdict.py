@@ -30,6 +30,7 @@ _BESIDE: Final = 1e-6
 _LEAST_WEIGHT: Final = 0.1
 _LEAST_SIZE: Final = 1e-3
 _LEAST_COLUMN: Final = 1e-6  # of the longest: parameters of shorter ones are not moved any farther
+_SHORTER: Final = DOUBLE ** (-1 / 6)  # how much shorter than steps of central differences one-sided ones are
 
 
 class Disagreement(NamedTuple):
@@ -66,20 +67,19 @@ def find_disagreement(
     `norms` are the lengths of the Jacobian's columns, `scale` the scale factors, to go by for columns of zeros.
     """
     sizes = _sizes(x, np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), scale))
-    forward = ForwardDifferences(model, box, None, _LEAST_SIZE * sizes, None)
+    typical = _LEAST_SIZE * sizes
+    how = model, box, None, typical, None
+    forward = ForwardDifferences(*how)
     with np.errstate(all="ignore"):
-        weighted, rows = (f, None) if robust is None else robust.correct(f)
+        weighted, rows = (f, np.ones(1)) if robust is None else robust.correct(f)
+        rows = rows[:, np.newaxis]
         if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
             return None
-        one_sided = forward.at(x, f)
-        precision = max(model.precision, forward.precision)  # which may have been found to be single
-        central = CentralDifferences(model, box, None, _LEAST_SIZE * sizes, None).at(x, f)
-        noise = 4 * np.abs(f).max() * precision ** (2 / 3) / np.maximum(np.abs(x), _LEAST_SIZE * sizes)
-        if rows is not None:
-            one_sided, central, noise = (by * rows[:, np.newaxis] for by in (one_sided, central, noise))
+        one_sided, central = forward.at(x, f) * rows, CentralDifferences(*how).at(x, f) * rows
+        noise = rows * (4 * np.abs(f).max() * model.precision ** (2 / 3) / np.maximum(np.abs(x), typical))
         excess = _excess(jacobian, one_sided, central, noise)
         for j in np.flatnonzero(~central.any(axis=0) & ~one_sided.any(axis=0) & jacobian.any(axis=0)):
-            if _has_effect(forward, x, f, j, sizes[j], jacobian[:, j]):
+            if _has_effect(forward, x, f, rows, j, typical[j], jacobian[:, j]):
                 excess[:, j] = 0
         row, column = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
         if not excess[row, column] > 0:
@@ -103,38 +103,38 @@ def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> 
     excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
     # At poles, kinks and in coarse residuals differences are no evidence: they differ by more than rounding explains.
     widest, by_differences = spread.max(axis=0), np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
-    rounding = np.atleast_2d(noise).max(axis=0) * DOUBLE ** (
-        -1 / 6
-    )  # of one-sided differences, whose steps are shorter
+    rounding = noise.max(axis=0) * _SHORTER
     excess[:, widest > np.maximum(0.5 * by_differences, rounding)] = 0
     excess[~np.isfinite(excess)] = 0
     relative: Array = excess / np.where(largest > 0, largest, 1)
     return relative
 
 
-def _has_effect(forward: ForwardDifferences, x: Array, f: Array, j: np.intp, size: float, column: Array) -> bool:
-    """Whether a parameter has an effect that rounding hides from differences: at a tenth of what its column says."""
-    step = np.copysign(_LEAST_WEIGHT * max(abs(x[j]), _LEAST_SIZE * size), x[j])
+def _has_effect(
+    forward: ForwardDifferences, x: Array, f: Array, rows: Array, j: np.intp, typical: float, column: Array
+) -> bool:
+    """Whether a parameter has an effect that rounding hides from differences: a tenth at least of what its column says.
+
+    A step is tried that is as much longer as it can be for a column to say anything.
+    """
     point = x.copy()
-    point[j] += step
+    point[j] += np.copysign(_LEAST_WEIGHT * max(abs(x[j]), typical), x[j])
     point = forward.inside(x, point)
-    change = forward.changes([point], f)[0]
+    change = forward.changes([point], f)[0] * rows[:, 0]
     return _minpack.enorm(change) > 0.1 * _minpack.enorm(column) * abs(float(point[j] - x[j]))
 
 
 def _is_suspicious(
-    forward: ForwardDifferences, x: Array, f: Array, rows: Array | None, sizes: Array, jacobian: Array, norms: Array
+    forward: ForwardDifferences, x: Array, f: Array, rows: Array, sizes: Array, jacobian: Array, norms: Array
 ) -> bool:
     """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
     # Away from 0, lest x leave where the residuals are defined; by unlike amounts, lest errors make up for one another.
     unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
     lengths = np.copysign(_BESIDE * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes), x)
     point = forward.inside(x, x + lengths)
-    change = forward.changes([point], f)[0]
+    change = forward.changes([point], f)[0] * rows[:, 0]
     step = point - x
     predicted = jacobian @ step
-    if rows is not None:
-        change *= rows
     reference = float(np.abs(step) @ norms)
     error = _minpack.enorm(change - predicted)
     noise = 100 * DOUBLE * _minpack.enorm(f)

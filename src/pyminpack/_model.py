@@ -104,7 +104,8 @@ class Model:
             self.m, self.precision = result.size, DOUBLE
         if self._is_plain(result):
             self.calls += 1
-            return result.copy()  # type: ignore[no-any-return]
+            plain: Array = result.copy()
+            return plain
         with np.errstate(over="ignore"):
             return np.array(self.as_view(result, x), dtype=np.float64)
 
@@ -112,7 +113,8 @@ class Model:
         """What the function gave at x, in one dimension but otherwise as it is."""
         self.calls += 1
         if self._is_plain(result):
-            return result  # type: ignore[no-any-return]
+            plain: Array = result
+            return plain
         if self.gives_jacobian and isinstance(result, tuple):
             result = result[0]
         view = as_real_view(result, "fun", "residuals")
