@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import show_config
-from ._exceptions import (
+from ._errors import (
     InputTypeError,
     InputValueError,
     OptionError,
@@ -21,28 +21,28 @@ choose_at_import()
 
 
 if TYPE_CHECKING:
-    from ._block_records import BlocksProgress, BlocksResult, BlocksState
-    from ._blocks import leastsq_blocks
     from ._check_jacobian import JacobianCheck, check_jacobian
     from ._covariance import Covariance, covariance
+    from ._iteration.fit import LevenbergMarquardt
     from ._least_squares import least_squares
-    from ._lm import LevenbergMarquardt
-    from ._ls_records import LeastSquaresResult, LeastSquaresState
+    from ._leastsq_blocks import leastsq_blocks
+    from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
+    from ._report.least_squares import LeastSquaresResult, LeastSquaresState
 
 # What not every program needs, and where it is: it takes longer to import than all the rest.
 _LATER = {
-    "BlocksProgress": "._block_records",
-    "BlocksResult": "._block_records",
-    "BlocksState": "._block_records",
+    "BlocksProgress": "._report.blocks",
+    "BlocksResult": "._report.blocks",
+    "BlocksState": "._report.blocks",
     "Covariance": "._covariance",
     "JacobianCheck": "._check_jacobian",
     "check_jacobian": "._check_jacobian",
     "covariance": "._covariance",
-    "LeastSquaresResult": "._ls_records",
-    "LeastSquaresState": "._ls_records",
-    "LevenbergMarquardt": "._lm",
+    "LeastSquaresResult": "._report.least_squares",
+    "LeastSquaresState": "._report.least_squares",
+    "LevenbergMarquardt": "._iteration.fit",
     "least_squares": "._least_squares",
-    "leastsq_blocks": "._blocks",
+    "leastsq_blocks": "._leastsq_blocks",
 }
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from . import _minpack
 from ._compiled import CompiledJacobian, CompiledResiduals
-from ._convert import Array, as_number, as_parameters, as_real_view, describe, precision_of
-from ._exceptions import InputTypeError, InputValueError, ShapeError
+from ._errors import InputTypeError, InputValueError, ShapeError
+from ._model.arrays import Array, as_number, as_parameters, as_real_view, describe, precision_of
 
 # Central differences over these, relative to the parameter, one after the other: the last is the best for a smooth
 # function in double precision (the third root of its rounding error), the first for one in single precision.

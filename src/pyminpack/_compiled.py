@@ -6,9 +6,9 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._convert import Array
-from ._exceptions import InputTypeError, InputValueError, ShapeError
-from ._pointers import data_address, function_pointer, matches
+from ._errors import InputTypeError, InputValueError, ShapeError
+from ._model.arrays import Array
+from ._model.pointers import data_address, function_pointer, matches
 
 _TYPES = {
     "residuals": "int (int, int, double *, double *, void *)",

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from . import _minpack
-from ._convert import Array, as_number
-from ._exceptions import InputTypeError, InputValueError, ShapeError, UnidentifiableWarning
-from ._outcome import Indices, rank_tolerance
-from ._result import shown
+from ._errors import InputTypeError, InputValueError, ShapeError, UnidentifiableWarning
+from ._model.arrays import Array, as_number
+from ._report.info import Indices, rank_tolerance
+from ._report.result import shown
 
 # Frames between a user's line and a warning: this package's, and those of its cached properties.
 _NOT_THE_USERS: Final = (__package__, "functools")

@@ -7,11 +7,11 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._exceptions import OptionError
-from ._jacobians import Workers
-from ._lm import LevenbergMarquardt
-from ._ls_options import as_callback, as_timeout, refuse_foreign
-from ._ls_records import LeastSquaresResult, LeastSquaresState
+from ._derivatives.jacobians import Workers
+from ._errors import OptionError
+from ._iteration.fit import LevenbergMarquardt
+from ._model.options import as_callback, as_timeout, refuse_foreign
+from ._report.least_squares import LeastSquaresResult, LeastSquaresState
 
 _HEADER: Final = (
     f"{'step':>5} {'nfev':>6} {'cost':>14} {'reduction':>10} {'damping':>9} {'step norm':>10} {'cosine':>9}"

@@ -9,7 +9,8 @@ import numpy.typing as npt
 from numpy import ndarray
 
 from ._compiled import CompiledJacobian, CompiledResiduals, prepare
-from ._convert import (
+from ._minpack import blocks_pay, enorm, fit_blocks, fit_compiled, lmder, lmdif, plain_start, set_converters
+from ._model.arrays import (
     DOUBLE,
     FLOAT64,
     Array,
@@ -22,8 +23,7 @@ from ._convert import (
     precision_of,
     require_finite_start,
 )
-from ._minpack import blocks_pay, enorm, fit_blocks, fit_compiled, lmder, lmdif, plain_start, set_converters
-from ._outcome import (
+from ._report.info import (
     GTOL,
     GTOL_TOO_SMALL,
     NO_RESPONSE,

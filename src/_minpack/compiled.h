@@ -1,0 +1,45 @@
+/* Residuals and Jacobians that are machine code already, kept in capsules for callback.c to call. */
+#ifndef PYMINPACK_COMPILED_H
+#define PYMINPACK_COMPILED_H
+
+#define PY_SSIZE_T_CLEAN
+#include <Python.h>
+
+/* What a compiled function looks like from C. All but lm_minpack_residuals return 0, or anything else to stop. */
+typedef int lm_compiled_residuals(int m, int n, const double *x, double *fvec, void *data);
+typedef int lm_compiled_jacobian(int m, int n, const double *x, double *fjac, void *data);
+typedef void lm_minpack_residuals(int *m, int *n, double *x, double *fvec, int *iflag);
+
+typedef enum {
+    LM_RESIDUALS = 0,  /* lm_compiled_residuals */
+    LM_MINPACK = 1,    /* lm_minpack_residuals */
+    LM_JACOBIAN_C = 2, /* lm_compiled_jacobian, which fills rows: fjac[i*n + j] */
+    LM_JACOBIAN_F = 3, /* lm_compiled_jacobian, which fills columns: fjac[j*m + i] */
+} lm_convention;
+
+typedef struct {
+    void *function;
+    void *data;
+    lm_convention convention;
+    int m, n; /* residuals, and parameters; n is 0 for residuals, which take any number of them */
+} lm_compiled;
+
+/* The compiled function that a capsule holds; NULL, without an exception, where an object is something else. */
+const lm_compiled *lm_as_compiled(PyObject *object);
+
+/* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. */
+int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result);
+
+/* Python: make_compiled(function, data, convention, m, n), both addresses as integers, gives the capsule. */
+PyObject *lm_make_compiled(PyObject *self, PyObject *args);
+extern const char lm_make_compiled_doc[];
+
+/* Python: read_capsule(capsule) gives the address that a capsule holds, its name or None, and its context. */
+PyObject *lm_read_capsule(PyObject *self, PyObject *capsule);
+extern const char lm_read_capsule_doc[];
+
+/* Python: evaluate_compiled(capsule, x, result) fills result and gives what the function returned. */
+PyObject *lm_evaluate_compiled(PyObject *self, PyObject *args);
+extern const char lm_evaluate_compiled_doc[];
+
+#endif

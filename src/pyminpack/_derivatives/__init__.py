@@ -1,0 +1,1 @@
+"""Where Jacobians come from, how they are factored, and whether they are right."""

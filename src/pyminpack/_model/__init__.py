@@ -1,0 +1,1 @@
+"""What is fitted: parameters, options, the user's functions, losses."""

@@ -1,0 +1,168 @@
+"""Where the machine code, or the data, behind an object is, and what its type says that it takes.
+
+numba, cffi and SciPy are never imported: an object of theirs shows that they are there already.
+"""
+
+import re
+import sys
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .. import _minpack
+from .._errors import InputTypeError, InputValueError
+
+
+class Pointer(NamedTuple):
+    """A function's address, its C type where the object declares it, and data that came along, or 0."""
+
+    address: int
+    ctype: str | None
+    data: int = 0
+
+
+def function_pointer(function: Any) -> Pointer:
+    """The machine code behind an object."""
+    pointer = _find(function)
+    if pointer.address == 0:
+        raise InputValueError(f"the function is a null pointer: {function!r}")
+    return pointer
+
+
+def data_address(data: Any) -> int:
+    """The address to hand a compiled function for its `data`."""
+    if data is None:
+        return 0
+    if isinstance(data, int) and not isinstance(data, bool):
+        return data
+    if isinstance(data, np.ndarray):
+        if not (data.flags.c_contiguous or data.flags.f_contiguous):
+            raise InputValueError("data is an array that is not contiguous: pass numpy.ascontiguousarray(data)")
+        return int(data.__array_interface__["data"][0])
+    if _is_capsule(data):
+        return _minpack.read_capsule(data)[0]
+    if _is_cffi(data):
+        return _cffi_address(data)
+    if _is_ctypes(data):
+        return _ctypes_address(data)
+    raise InputTypeError(
+        f"data is a {type(data).__name__}; it can be a contiguous array, an integer address, a ctypes or cffi "
+        "pointer, or a capsule"
+    )
+
+
+def _find(function: Any) -> Pointer:
+    if isinstance(function, int) and not isinstance(function, bool):
+        return Pointer(function, None)
+    if _is_capsule(function):
+        address, name, context = _minpack.read_capsule(function)
+        return Pointer(address, name, context)
+    if type(function).__name__ == "LowLevelCallable":
+        inner = _find(function.function)
+        return Pointer(inner.address, function.signature, data_address(function.user_data))
+    if type(function).__module__.startswith("numba."):
+        ctype = _numba_type(function)
+        return Pointer(function.address, ctype)
+    if _is_cffi(function):
+        return Pointer(_cffi_address(function), _cffi_type(function))
+    if _is_ctypes(function):
+        return Pointer(_ctypes_address(function), _ctypes_type(function))
+    raise InputTypeError(
+        f"a {type(function).__name__} is no compiled function; give a numba cfunc, a ctypes or cffi function "
+        "pointer, a capsule, a scipy.LowLevelCallable, or an integer address"
+    )
+
+
+def _is_capsule(thing: Any) -> bool:
+    return type(thing).__name__ == "PyCapsule"
+
+
+def _numba_type(function: Any) -> str:
+    """The type of a numba cfunc, as C would write it."""
+    if not hasattr(function, "address") or not hasattr(function, "_sig"):
+        raise InputTypeError(
+            f"a numba {type(function).__name__} has no address; decorate the function with numba.cfunc instead of "
+            "numba.njit"
+        )
+    signature = function._sig
+    args = ", ".join(map(_c_name, signature.args))
+    return f"{_c_name(signature.return_type)} ({args})"
+
+
+def _c_name(numba_type: Any) -> str:
+    """A numba type by the name that it has in C."""
+    name = re.sub(r"CPointer\((\w+)\)", r"\1*", str(numba_type))
+    for numba_name, c_name in (("float64", "double"), ("int32", "int"), ("none", "void")):
+        name = name.replace(numba_name, c_name)
+    return name
+
+
+def _is_cffi(thing: Any) -> bool:
+    backend = sys.modules.get("_cffi_backend")
+    return backend is not None and isinstance(thing, backend.FFI.CData)
+
+
+def _cffi_address(thing: Any) -> int:
+    ffi = sys.modules["_cffi_backend"].FFI()
+    kind = ffi.typeof(thing).kind
+    if kind not in ("pointer", "function", "array"):
+        raise InputTypeError(f"a cffi {ffi.typeof(thing).cname} is no pointer")
+    return int(ffi.cast("intptr_t", thing))
+
+
+def _cffi_type(thing: Any) -> str | None:
+    ctype = sys.modules["_cffi_backend"].FFI().typeof(thing)
+    if ctype.kind != "function":
+        return None
+    return f"{ctype.result.cname} ({', '.join(arg.cname for arg in ctype.args)})"
+
+
+def _is_ctypes(thing: Any) -> bool:
+    library = sys.modules.get("_ctypes")
+    if library is None:
+        return False
+    kinds = (library.CFuncPtr, library._Pointer, library.Structure, library.Union, library.Array, library._SimpleCData)
+    return isinstance(thing, kinds)
+
+
+def _ctypes_address(thing: Any) -> int:
+    import ctypes
+
+    if isinstance(thing, (ctypes.Structure, ctypes.Union, ctypes.Array)):
+        return ctypes.addressof(thing)
+    try:
+        return ctypes.cast(thing, ctypes.c_void_p).value or 0
+    except (ctypes.ArgumentError, TypeError):
+        raise InputTypeError(f"a ctypes {type(thing).__name__} is no pointer") from None
+
+
+def _ctypes_type(function: Any) -> str | None:
+    """The type of a ctypes function as C would write it; None where it declares no arguments."""
+    import ctypes
+
+    names: dict[Any, str] = {ctypes.c_int: "int", None: "void", ctypes.c_void_p: "void *"}
+    names |= {ctypes.POINTER(ctypes.c_double): "double *", ctypes.POINTER(ctypes.c_int): "int *"}
+    if getattr(function, "argtypes", None) is None:
+        return None
+    args = ", ".join(names.get(arg, getattr(arg, "__name__", "?")) for arg in function.argtypes)
+    return f"{names.get(function.restype, getattr(function.restype, '__name__', '?'))} ({args})"
+
+
+def matches(declared: str, wanted: str) -> bool:
+    """Whether two C types agree but for qualifiers and names; ``void *`` stands for any pointer."""
+    ours, theirs = _parts(wanted), _parts(declared)
+    if len(ours) != len(theirs):
+        return False
+    return all(
+        their == our or (their == "void*" and our.endswith("*")) for our, their in zip(ours, theirs, strict=True)
+    )
+
+
+def _parts(ctype: str) -> list[str]:
+    """Result and arguments of a C function type, without qualifiers, parameter names and blanks."""
+    found = re.fullmatch(r"\s*([^()]+?)\s*(?:\(\s*\*\s*\w*\s*\))?\s*\(([^()]*)\)\s*", ctype)
+    if found is None:
+        return [ctype]
+    parts = [found[1], *found[2].split(",")]
+    parts = [re.sub(r"\b(const|restrict|volatile)\b", " ", part) for part in parts]
+    return [re.sub(r"\s+", "", re.sub(r"(\*\s*|\b(?:int|double)\s+)\w+\s*$", r"\1", part)) for part in parts]

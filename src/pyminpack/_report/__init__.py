@@ -1,0 +1,1 @@
+"""What a fit says: codes, messages, statistics, results."""

@@ -1,0 +1,114 @@
+"""What the code base promises about itself: one version, a lean import, a clean binary, working examples."""
+
+import doctest
+import importlib.metadata
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pyminpack
+from pyminpack import _check_jacobian, _covariance, _least_squares, _leastsq, _leastsq_blocks, _minpack
+from pyminpack._iteration import fit
+
+ROOT = Path(__file__).resolve().parents[2]
+BINARY = Path(_minpack.__file__)
+
+
+def read(tool: str, *options: str) -> str:
+    """What one of the binutils says of the extension module."""
+    if shutil.which(tool) is None or sys.platform != "linux":
+        pytest.skip(f"no {tool} here")
+    return subprocess.run([tool, *options, BINARY], capture_output=True, text=True, check=True).stdout
+
+
+def is_release() -> bool:
+    """Whether this is the build that users get, not one for checks."""
+    from pyminpack._build_facts import FACTS
+
+    return FACTS["buildtype"].startswith("release") and FACTS["minpack"] == "own"
+
+
+def test_version_is_the_same_everywhere():
+    told = re.search(r"version: '([^']+)'", (ROOT / "meson.build").read_text())
+    assert told is not None
+    assert pyminpack.__version__ == told[1]
+    if is_release():
+        assert importlib.metadata.version("pyminpack") == told[1]
+
+
+def test_changelog_has_the_version_or_unreleased_changes():
+    headings = re.findall(r"^## (.+)$", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert headings[0] == "Unreleased" or headings[0].startswith(pyminpack.__version__)
+
+
+def test_module_exports_its_init_function_alone():
+    defined = {line.split()[-1] for line in read("nm", "-D", "--defined-only").splitlines()}
+    assert defined == {"PyInit__minpack"}
+
+
+def test_module_needs_no_executable_stack():
+    stack = [line for line in read("readelf", "-lW").splitlines() if "GNU_STACK" in line]
+    assert len(stack) == 1
+    assert "RWE" not in stack[0]
+
+
+def test_module_depends_on_libc_and_libm_alone():
+    if not is_release():
+        pytest.skip("a build for checks brings its own libraries")
+    needed = set(re.findall(r"NEEDED.*\[(.+?)\]", read("readelf", "-d")))
+    assert needed <= {"libc.so.6", "libm.so.6", "ld-linux-x86-64.so.2", "ld-linux-aarch64.so.1"}
+
+
+def test_wheel_is_small():
+    wheels = list((ROOT / "build" / "dist").glob("*.whl"))
+    if not wheels:
+        pytest.skip("no wheel in build/dist: tools/quickstart builds one")
+    assert max(wheel.stat().st_size for wheel in wheels) < 300_000
+
+
+def test_import_takes_numpy_alone():
+    """Neither SciPy nor slow parts of the standard library come along."""
+    code = (
+        "import numpy, sys; before = set(sys.modules); import pyminpack;"
+        "print(sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
+    )
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.strip() == "['numpy', 'pyminpack']"
+
+
+@pytest.mark.parametrize(
+    "module",
+    [_leastsq_blocks, _check_jacobian, _covariance, _least_squares, _leastsq, fit, pyminpack._config],
+    ids=lambda module: module.__name__,
+)
+def test_docstring_examples_run(module):
+    result = doctest.testmod(module)
+    assert result.attempted > 0
+    assert result.failed == 0
+
+
+def test_generated_module_has_every_routine():
+    """f2py can write a module without a routine and exit 0."""
+    routines = set(re.findall(r"end subroutine (\w+)", (ROOT / "src" / "_minpack" / "_minpack.pyf").read_text()))
+    assert routines - {"fcn", "jac"} <= set(dir(_minpack))
+    assert "set_converters" in dir(_minpack)
+
+
+def test_example_runs():
+    out = subprocess.run([sys.executable, ROOT / "examples" / "nist.py"], capture_output=True, text=True, check=True)
+    assert "Thurber" in out.stdout
+    assert out.stderr == ""
+
+
+def test_large_example_runs_small():
+    command = [sys.executable, ROOT / "examples" / "hundred_million_rows.py", "100000", "--block", "7000"]
+    out = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert "iteration 1, cost" in out.stdout
+    assert "15 of 15 blocks" in out.stdout
+    assert "100,000 rows" in out.stdout
+    assert "peak memory" in out.stdout
+    assert out.stderr == ""

@@ -1,0 +1,254 @@
+"""The examples of the documentation run, and fit."""
+
+import importlib.util
+import re
+import shutil
+import sys
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeAlias
+
+import numpy as np
+import pytest
+
+import pyminpack
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def examples_of(page: str) -> dict[str, str]:
+    """The examples of a page by name."""
+    return dict(re.findall(r"```python\n# example: (\w+)\n(.*?)```", (DOCS / page).read_text(), re.DOTALL))
+
+
+EXAMPLES = examples_of("compiled.md")
+BLOCK_EXAMPLES = examples_of("blocks.md")
+LEAST_SQUARES_EXAMPLES = examples_of("least_squares.md")
+NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
+
+
+def require(name: str) -> None:
+    """Skip an example whose package or compiler isn't here."""
+    if name in ("numba", "cffi", "scipy") and importlib.util.find_spec(name) is None:
+        pytest.skip(f"{name} is not installed")
+    for program in {"cython": ("cython",), "f2py": ("gfortran", "meson", "ninja")}.get(name, ()):
+        if shutil.which(program) is None:
+            pytest.skip(f"{program} is not installed")
+    if name in NEEDS_COMPILER and shutil.which("cc") is None:
+        pytest.skip("no C compiler here")
+
+
+def test_page_has_every_kind():
+    assert set(EXAMPLES) == {"data", "numba", "ctypes", "cffi", "cython", "scipy", "f2py", "address"}
+
+
+@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"data"}))
+def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
+    require(name)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    entered: list[str] = []
+
+    def leastsq(func: Any, x0: Any, **options: Any) -> Any:
+        """Note which Python functions are entered on the way, but for those that make an array of x0."""
+        start = np.array(x0, dtype=float)
+        sys.setprofile(lambda frame, event, _: entered.append(frame.f_code.co_name) if event == "call" else None)
+        try:
+            return pyminpack.leastsq(func, start, **options)
+        finally:
+            sys.setprofile(None)
+
+    names: dict[str, Any] = {}
+    exec(EXAMPLES["data"], names)
+    names["leastsq"] = leastsq
+    exec(EXAMPLES[name], names)
+    assert names["ier"] in (1, 2, 3, 4)
+    np.testing.assert_allclose(names["x"], [2.5, 1.3], rtol=1e-6)
+    if name == "address":  # Python behind a C function pointer
+        assert "residuals" in entered
+    else:
+        assert entered == ["leastsq"]
+
+
+# ------------------------------------------------------------------------------------ blocks.md
+
+
+def test_page_on_blocks_has_every_engine():
+    expected = {"decay_model", "builtin", "threads", "processes", "pool", "dask", "dask_files", "ray", "progress"}
+    assert set(BLOCK_EXAMPLES) == expected
+
+
+@pytest.fixture(scope="module")
+def decay_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the module that the examples share."""
+    directory = tmp_path_factory.mktemp("blocks")
+    (directory / "decay_model.py").write_text(BLOCK_EXAMPLES["decay_model"])
+    return directory
+
+
+@pytest.mark.parametrize("name", sorted(set(BLOCK_EXAMPLES) - {"decay_model"}))
+def test_example_with_blocks_fits(
+    name: str, decay_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
+) -> None:
+    engine = {"dask": "distributed", "dask_files": "distributed", "ray": "ray"}.get(name)
+    if engine is not None and importlib.util.find_spec(engine) is None:
+        pytest.skip(f"{engine} is not installed")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(decay_model))
+    monkeypatch.setenv("PYTHONPATH", str(decay_model))  # Ray's workers know no other way
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    names: dict[str, Any] = {}
+    with warnings.catch_warnings():
+        if engine is not None:
+            warnings.simplefilter("ignore")  # another project's
+        exec(BLOCK_EXAMPLES[name], names)
+    fit = names["fit"]
+    assert fit.success or name == "progress"
+    assert fit.m == 100_000
+    np.testing.assert_allclose(fit.x, [2.5, 1.3], rtol=1e-3)
+
+
+# ----------------------------------------------------------------------------- least_squares.md
+
+Run: TypeAlias = Callable[[str], dict[str, Any]]
+
+DECAY = [2.503507, 1.302341]  # the fit to the data with their ripple
+
+
+@pytest.fixture(scope="module")
+def decay_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory with the module that the examples share."""
+    directory = tmp_path_factory.mktemp("least_squares")
+    (directory / "decay_data.py").write_text(LEAST_SQUARES_EXAMPLES["decay_data"])
+    return directory
+
+
+@pytest.fixture
+def run(decay_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Run an example by its name, for the names that it leaves."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(decay_data))
+
+    def run(name: str) -> dict[str, Any]:
+        names: dict[str, Any] = {"__name__": "__main__"}
+        exec(LEAST_SQUARES_EXAMPLES[name], names)
+        return names
+
+    return run
+
+
+def test_page_on_least_squares_has_its_examples():
+    expected = {"bounds", "scipy", "undetermined", "decay_data", "outliers", "jacobians", "noisy", "workers", "check"}
+    expected |= {"disagreement", "watching", "limits", "steps", "resume", "interrupted", "goes_on"}
+    assert set(LEAST_SQUARES_EXAMPLES) == expected
+
+
+def test_example_with_bounds(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    fit = run("bounds")["fit"]
+    assert fit.success
+    np.testing.assert_array_equal(fit.active_mask, [0, 0, -1])
+    np.testing.assert_allclose(fit.x, [2.5, 1.4, 0.02], rtol=0.05)
+    assert "at its lower bound" in capsys.readouterr().out
+
+
+@pytest.mark.scipy
+def test_example_beside_scipy(run: Run) -> None:
+    names = run("scipy")
+    theirs, ours = names["theirs"], names["ours"]
+    np.testing.assert_allclose(ours.x, theirs.x, rtol=1e-7)
+    assert (ours.status, ours.nfev) == (theirs.status, theirs.nfev)
+    assert set(theirs) < set(ours)
+
+
+def test_example_of_what_is_not_determined(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    fit = run("undetermined")["fit"]
+    np.testing.assert_array_equal(np.isinf(fit.stderr), [True, False, True])
+    assert "x[0], x[2]" in capsys.readouterr().out
+
+
+def test_example_with_outliers(run: Run) -> None:
+    fits = list(run("outliers")["fits"].values())
+    assert all(fit.success for fit in fits)
+    plain, *robust = fits
+    assert abs(plain.x[1] - 1.3) > 0.2
+    for fit in robust:
+        np.testing.assert_allclose(fit.x, [2.5, 1.3], rtol=0.01)
+        assert (fit.stderr < plain.stderr).all()
+
+
+def test_example_with_every_kind_of_jacobian(run: Run) -> None:
+    fits = run("jacobians")["fits"]
+    assert len(fits) == 5
+    for fit in fits:
+        np.testing.assert_allclose(fit.x, DECAY, rtol=1e-6)
+
+
+def test_example_with_noisy_residuals(run: Run) -> None:
+    fit = run("noisy")["fit"]
+    assert fit.success
+    np.testing.assert_allclose(fit.x, DECAY, rtol=1e-4)
+
+
+def test_example_with_workers(run: Run) -> None:
+    names = run("workers")
+    alone = pyminpack.least_squares(names["residuals"], [1, 1])
+    for how in ("threads", "processes"):
+        np.testing.assert_array_equal(names[how].x, alone.x)
+
+
+def test_example_of_a_wrong_jacobian(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    run("check")
+    assert "the sign is wrong for x[1]" in capsys.readouterr().out
+
+
+def test_example_of_a_fit_with_a_wrong_jacobian(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("disagreement")["fit"].status == -7
+    page = " ".join((DOCS / "least_squares.md").read_text().split())
+    told = capsys.readouterr().out.partition("The Jacobian disagrees")
+    assert "".join(told[1:]).strip() in page
+
+
+def test_example_of_watching(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    names = run("watching")
+    whole, early = names["whole"], names["early"]
+    assert whole.success
+    assert len(names["path"]) == whole.nit > early.nit
+    np.testing.assert_array_equal(names["path"][-1], whole.x)
+    assert early.status == -2
+    assert early.cost < 0.01
+    printed = capsys.readouterr().out
+    assert "cosine" in printed
+    assert "Stopped by the callback" in printed
+
+
+def test_example_of_limits(run: Run) -> None:
+    names = run("limits")
+    assert (names["short"].status, names["short"].nfev) == (0, 3)
+    assert names["late"].status == -3
+
+
+def test_example_step_by_step(run: Run) -> None:
+    names = run("steps")
+    np.testing.assert_allclose(names["result"].x, DECAY, rtol=1e-5)
+    assert names["result"].nit == names["state"].nit > 1
+
+
+def test_example_that_resumes(run: Run) -> None:
+    assert run("resume")["whole"].success
+
+
+def test_example_that_is_interrupted(run: Run) -> None:
+    names = run("interrupted")
+    assert names["calls"] > 8
+    assert names["result"].success
+    np.testing.assert_allclose(names["result"].x, DECAY, rtol=1e-6)
+
+
+def test_example_that_goes_on(run: Run) -> None:
+    names = run("goes_on")
+    assert names["x"][1] < -14
+    assert names["stuck"][2] == 1e-15
+    assert names["fit"].success
+    np.testing.assert_allclose(names["fit"].x, DECAY, rtol=1e-6)
+    np.testing.assert_allclose(names["free"].x, [2.5, 1.3, 0.5], rtol=0.01)

@@ -1,0 +1,190 @@
+"""least_squares with residuals and Jacobians that are machine code."""
+
+import ctypes
+import itertools
+import threading
+from typing import Any
+
+import numpy as np
+import pytest
+from test_least_squares_driver import (
+    START,
+    Oops,
+    Raising,
+    T,
+    Y,
+    assert_same_result,
+    begin,
+    either_way,
+    fit_box,
+    jacobian,
+    residuals,
+)
+
+from c_library import library
+from pyminpack import (
+    _minpack,
+    compiled_jacobian,
+    compiled_residuals,
+    least_squares,
+)
+
+compiled = pytest.mark.skipif(library() is None, reason="no C compiler here")
+DATA = np.concatenate([T, Y])
+
+
+def c_residuals() -> Any:
+    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
+
+
+def c_jacobian(layout: Any) -> Any:
+    name = {"C": "jacobian_rows", "F": "jacobian_columns"}[layout]
+    return compiled_jacobian(getattr(library(), name), 20, 2, data=DATA, layout=layout)
+
+
+@compiled
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+@pytest.mark.parametrize("layout", [None, "C", "F", "Python"])
+def test_compiled_functions_take_the_same_steps_in_driver_and_loop(layout: Any, bounds: Any) -> None:
+    jac = {None: "2-point", "Python": jacobian}.get(layout) or c_jacobian(layout)
+    ways = itertools.product((True, False), (c_residuals(), c_residuals().__call__))
+    results = [begin(driver, fun=fun, jac=jac, bounds=bounds).run() for driver, fun in ways]
+    for result in results[1:]:
+        assert_same_result(result, results[0])
+    python = least_squares(residuals, START, jacobian, bounds)
+    np.testing.assert_allclose(results[0].x, python.x, rtol=1e-6)
+    np.testing.assert_allclose(results[0].jac, jacobian(results[0].x), atol=1e-6)
+
+
+def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]:
+    data = np.array([left, number])
+    return compiled_residuals(library().stops, 20, data=data, signature="residuals"), data
+
+
+@compiled
+@either_way
+@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any, driver: bool) -> None:
+    fun, data = stopping_residuals(1000)
+    end = begin(driver, fun=fun, bounds=bounds).run()
+    calls = int(1000 - data[0])
+    assert calls == end.nfev + 2 * end.njev
+    costs = []
+    for call in range(2, calls + 1):
+        fun, data = stopping_residuals(call - 1)
+        fit = begin(driver, fun=fun, bounds=bounds)
+        result = fit.run()
+        assert (result.status, result.success) == (-2, False)
+        assert "asked for it with 7" in result.message
+        assert not fit.is_running
+        exact = stopping_residuals(1)[0](result.x)
+        np.testing.assert_array_equal(result.fun, exact)
+        costs.append(result.cost)
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] == 0.5 * _minpack.enorm(stopping_residuals(1)[0](START)) ** 2
+    assert costs[-1] == end.cost
+    assert len(set(costs)) == end.nit + 1
+    with pytest.raises(ValueError, match="asked to stop"):
+        begin(driver, fun=stopping_residuals(0)[0])
+
+
+JACOBIAN = ctypes.CFUNCTYPE(
+    ctypes.c_int, ctypes.c_int, ctypes.c_int, *[ctypes.POINTER(ctypes.c_double)] * 2, ctypes.c_void_p
+)
+
+
+def stopping_jacobian(at: int) -> tuple[Any, list[int]]:
+    """One that asks to stop at a call, with 9; and how often it has been called."""
+    calls = [0]
+
+    def give(m: int, n: int, x: Any, fjac: Any, data: Any) -> int:
+        calls[0] += 1
+        np.ctypeslib.as_array(fjac, (m, n))[:] = jacobian(np.array(x[:n]))
+        return 9 if calls[0] == at else 0
+
+    return compiled_jacobian(JACOBIAN(give), 20, 2), calls
+
+
+@compiled
+@either_way
+@pytest.mark.parametrize("fun", [residuals, None], ids=["Python fun", "compiled fun"])
+def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any, driver: bool) -> None:
+    fun = fun or c_residuals()
+    jac, calls = stopping_jacobian(0)
+    end = begin(driver, fun=fun, jac=jac).run()
+    assert calls[0] == end.njev > 3
+    for call in range(1, end.njev + 1):
+        jac, calls = stopping_jacobian(call)
+        fit = begin(driver, fun=fun, jac=jac)
+        result = fit.run()
+        assert calls[0] == call + 1  # once more for the covariance, which it gives
+        assert (result.status, result.nit) == (-2, min(call - 1, end.nit))
+        assert "asked for it with 9" in result.message
+        np.testing.assert_array_equal(result.fun, fun(result.x))
+        np.testing.assert_array_equal(result.jac, jacobian(result.x))
+        assert result.stderr is not None
+
+
+@compiled
+def test_fits_with_compiled_functions_run_in_threads() -> None:
+    """And each comes to what it would have alone."""
+    starts = [np.array([1.0 + k, 1.0]) for k in range(4)]
+    kinds: list[Any] = ["2-point", c_jacobian("C"), c_jacobian("F"), jacobian]
+    alone = [begin(x0=x0, fun=c_residuals(), jac=jac).run() for x0, jac in zip(starts, kinds, strict=True)]
+    results: list[list[Any]] = [[] for _ in starts]
+    barrier = threading.Barrier(len(starts))
+
+    def work(k: int) -> None:
+        barrier.wait()
+        for _ in range(200):
+            results[k].append(begin(x0=starts[k], fun=c_residuals(), jac=kinds[k]).run())
+
+    threads = [threading.Thread(target=work, args=(k,)) for k in range(len(starts))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for k, expected in enumerate(alone):
+        assert len(results[k]) == 200
+        for result in results[k]:
+            assert_same_result(result, expected)
+
+
+@pytest.mark.parametrize("kind", ["Python", pytest.param("compiled", marks=compiled)])
+def test_fits_nest(kind: str) -> None:
+    """One within the residuals of another, and an exception in the inner one goes through both."""
+    inner: Any = residuals if kind == "Python" else c_residuals()
+
+    def outer(x: np.ndarray) -> np.ndarray:
+        fit = least_squares(inner, x)
+        return x - fit.x
+
+    expected = least_squares(inner, START).x
+    fit = least_squares(outer, [1.0, 1.0], lambda x: np.eye(2))
+    np.testing.assert_allclose(fit.x, expected, rtol=1e-5)
+    raising = Raising(residuals, 12)
+    with pytest.raises(Oops, match="call 12"):
+        least_squares(lambda x: x - least_squares(raising, [1.0, 1.0]).x, [1.0, 1.0])
+    assert least_squares(residuals, START).success
+
+
+@compiled
+def test_compiled_functions_of_other_sizes_are_refused() -> None:
+    for changes in (
+        {"fun": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._capsule},
+        {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._capsule},
+        {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._capsule},
+    ):
+        with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
+            fit_box(**changes)
+    assert fit_box(fun=c_residuals()._capsule, jac=c_jacobian("C")._capsule)
+
+
+@compiled
+@either_way
+def test_compiled_function_within_a_python_function_can_stop_a_fit(driver: bool) -> None:
+    """It used to come out as an exception through the driver alone."""
+    fun, _ = stopping_residuals(5)
+    result = begin(driver, fun=lambda x: fun(x)).run()
+    assert (result.status, result.success) == (-2, False)
+    np.testing.assert_array_equal(result.fun, stopping_residuals(1000)[0](result.x))

@@ -1,0 +1,449 @@
+"""What `leastsq_blocks` answers where something is wrong: the error table of the design, and what blocks add to it."""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+
+from block_models import ROWS, START, cut, decay, decay_jac, raises_in_block_3
+from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
+from pyminpack._blocks import fit as _block_fit
+
+WITH_AND_WITHOUT_JAC = pytest.mark.parametrize("jac", [None, decay_jac], ids=["differences", "jac"])
+
+
+@pytest.fixture(autouse=True)
+def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    yield
+    assert capfd.readouterr().err == ""
+
+
+def refusal(kind: type[Exception], *words: str) -> Any:
+    """Expect an exception of this kind whose message has all these words, in any order."""
+    return pytest.raises(kind, match="(?s)" + "".join(f"(?=.*{re.escape(word)})" for word in words))
+
+
+def in_block(index: int, change: Callable[[Any], Any], function: Callable = decay) -> Callable:
+    """The function with another result in one of the blocks of 300 rows."""
+
+    def changed(x: np.ndarray, rows: range) -> Any:
+        result = function(x, rows)
+        return change(result) if rows.start == 300 * index else result
+
+    return changed
+
+
+def with_values(*places: tuple[Any, float]) -> Callable[[np.ndarray], np.ndarray]:
+    def change(result: np.ndarray) -> np.ndarray:
+        for place, value in places:
+            result[place] = value
+        return result
+
+    return change
+
+
+def notes(error: BaseException) -> str:
+    return "\n".join(getattr(error, "__notes__", ()))
+
+
+# -------------------------------------------------------------------------------- values
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_residuals_not_finite_at_x0(hole: float, jac: Any) -> None:
+    func = in_block(5, with_values((7, hole), (9, np.nan)), in_block(8, with_values((0, np.inf))))
+    with refusal(InputValueError, f"3 of {ROWS}", f"residual 7 ({hole}) of block 5", "x0 = [1., 1., 0.]"):
+        leastsq_blocks(func, START, cut(), jac=jac)
+
+
+@WITH_AND_WITHOUT_JAC
+def test_norm_of_residuals_that_overflows_at_x0(jac: Any) -> None:
+    with refusal(InputValueError, "norm", "overflows", "x0 = [1., 1., 0.]"):
+        leastsq_blocks(
+            lambda x, b: np.full(2, 1e308), START, range(20), jac=jac and (lambda x, b: np.eye(2, 3)), epsfcn=1e-8
+        )
+
+
+def beyond_zero_logarithm(x: np.ndarray, block: np.ndarray) -> np.ndarray:
+    """From x0[0] = 5 the first step leads to where the logarithm isn't defined; in the second block alone."""
+    with np.errstate(invalid="ignore"):
+        first = np.log(x[0]) - np.log(0.05) if block[0] > 0 else x[0] - 0.05
+    return first + (x[1] - 1) * block
+
+
+def test_residuals_not_finite_at_a_trial_point_are_a_rejected_step() -> None:
+    norms = []
+
+    def func(x: np.ndarray, block: np.ndarray) -> np.ndarray:
+        norms.append(np.linalg.norm(beyond_zero_logarithm(x, block)))
+        return beyond_zero_logarithm(x, block)
+
+    states: list = []
+    fit = leastsq_blocks(func, [5.0, 0.0], [np.zeros(3), np.linspace(0.1, 4, 9)], callback=states.append)
+    assert not np.isfinite(norms).all(), "the problem is meant to have trial points outside its domain"
+    assert fit.success
+    assert all(np.isfinite(state.cost) for state in states)
+    np.testing.assert_allclose(fit.x, [0.05, 1], rtol=1e-5)
+
+
+def test_fit_that_never_leaves_x0_is_no_success() -> None:
+    at_start: list[bool] = []
+
+    def func(x: np.ndarray, b: float) -> np.ndarray:
+        return np.array([1.0 if x[0] == 3 else np.nan])
+
+    fit = leastsq_blocks(func, [3.0], [0.0, 1.0], jac=lambda x, b: 1.0)
+    assert fit.ier in (5, 7)
+    assert fit.message.startswith("Stopped")
+    assert fit.x == 3
+    assert at_start == []
+
+
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf])
+def test_jacobian_not_finite(hole: float) -> None:
+    jac = in_block(4, with_values(((5, 1), hole), ((6, 0), np.nan)), decay_jac)
+    with refusal(
+        InputValueError, "from jac", "2 values", f"x[1] in residual 5 ({hole}) of block 4", "x = [1., 1., 0.]"
+    ):
+        leastsq_blocks(decay, START, cut(), jac=jac)
+
+
+def test_jacobian_by_differences_not_finite() -> None:
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        result = decay(x, rows)
+        if rows.start == 600 and x[1] > 1:
+            result[3] = np.nan
+        return result
+
+    with refusal(InputValueError, "differences of func", "1 values", "x[1] in residual 3 (nan) of block 2"):
+        leastsq_blocks(func, START, cut())
+
+
+def test_jacobian_that_overflows() -> None:
+    with refusal(InputValueError, "from jac", "too large", "x[0]", "block 0"):
+        leastsq_blocks(decay, START, cut(), jac=lambda x, rows: np.full((len(rows), 3), 1e308))
+
+
+def test_jacobian_that_overflows_in_all_blocks_together() -> None:
+    with refusal(InputValueError, "Jacobian", "overflow"):
+        leastsq_blocks(lambda x, b: x - 2, [1.0], range(100), jac=lambda x, b: 1.7e308)
+
+
+NO_RESPONSE: dict[str, tuple[Callable, dict[str, Any]]] = {
+    "constant residuals": (lambda x, rows: np.ones(len(rows)), {}),
+    "parameters rounded": (lambda x, rows: np.rint([x[0] - 3, x[1], x[0]]), {}),
+    "jac of zeros": (decay, {"jac": lambda x, rows: np.zeros((len(rows), 3))}),
+    "jac of zeros, gtol": (decay, {"jac": lambda x, rows: np.zeros((len(rows), 3)), "gtol": 0.1}),
+}
+
+
+@pytest.mark.parametrize(("func", "options"), NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_jacobian_of_zeros_is_no_success(func: Callable, options: dict) -> None:
+    fit = leastsq_blocks(func, START, cut(), **options)
+    assert fit.ier == 8
+    assert "the Jacobian is zero" in fit.message
+    assert (fit.success, fit.rank, fit.cov_x) == (False, 0, None)
+
+
+# -------------------------------------------------------------------------------- sizes
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize("blocks", [[], [range(0)], [range(1), range(0), range(1, 2)]], ids=["no blocks", "empty", "2"])
+def test_fewer_residuals_in_all_than_parameters(blocks: list, jac: Any) -> None:
+    m = sum(map(len, blocks))
+    with refusal(ShapeError, f"M = {m} residuals in all for N = 3 parameters", "add data"):
+        leastsq_blocks(decay, START, blocks, jac=jac)
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize("size", [0, 299, 301])
+@pytest.mark.parametrize("call", [1, 2, 5, 9])
+def test_number_of_residuals_of_a_block_that_changes(size: int, call: int, jac: Any) -> None:
+    calls = 0
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        nonlocal calls
+        if rows.start != 600:
+            return decay(x, rows)
+        calls += 1
+        return decay(x, rows) if calls <= call else np.zeros(size)
+
+    with refusal(ShapeError, f"{size} residuals", "300", "block 2", "x = ["):
+        leastsq_blocks(func, START, cut(), jac=jac)
+    assert call < calls <= call + 4  # a whole Jacobian at most
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda j: j.T, ("(3, 300)", "(300, 3)", "it is transposed", "jacobian.T")),
+        (lambda j: j[:, :2], ("(300, 2)", "(300, 3)")),
+        (lambda j: j[:5], ("(5, 3)", "(300, 3)")),
+        (lambda j: j.ravel(), ("(900,)", "(300, 3)")),
+    ],
+    ids=["transposed", "a column short", "rows short", "flat"],
+)
+def test_jacobian_of_the_wrong_shape(change: Callable, words: tuple[str, ...]) -> None:
+    with refusal(ShapeError, "for block 6", "x = [1., 1., 0.]", *words):
+        leastsq_blocks(decay, START, cut(), jac=in_block(6, change, decay_jac))
+
+
+class Grows:
+    """One block more each time."""
+
+    def __init__(self, change: int) -> None:
+        self.change, self.size = change, 10
+
+    def __iter__(self) -> Iterator[range]:
+        self.size += self.change
+        return iter(cut()[: self.size])
+
+
+@pytest.mark.parametrize("change", [1, -1])
+def test_blocks_that_change_in_number(change: int) -> None:
+    with refusal(ShapeError, "blocks"):
+        leastsq_blocks(decay, START, Grows(change))
+
+
+# -------------------------------------------------------------------------------- kinds
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda r: None, ("None", "return")),
+        (lambda r: r + 0j, ("complex128", "z.view(float)")),
+        (lambda r: r > 0, ("bool", "astype(float)")),
+        (lambda r: r.astype(np.uint8), ("uint8", "wraps round")),
+        (lambda r: r.astype(object), ("object", "array of floats")),
+        (lambda r: "residuals", ("str", "array of floats")),
+        (lambda r: {"r": r}, ("dict", "array of floats")),
+    ],
+    ids=["None", "complex", "bool", "uint8", "object", "text", "dict"],
+)
+@pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
+def test_residuals_that_are_no_real_numbers(change: Callable, words: tuple[str, ...], jac: Any) -> None:
+    with refusal(InputTypeError, "func, for block 2,", *words) as caught:
+        leastsq_blocks(in_block(2, change), START, cut(), jac=jac)
+    assert "block 2" in notes(caught.value)
+
+
+@pytest.mark.parametrize("change", [lambda j: None, lambda j: j + 0j, lambda j: j > 0], ids=["None", "complex", "bool"])
+def test_jacobian_that_is_no_real_numbers(change: Callable) -> None:
+    with refusal(InputTypeError, "jac, for block 2,"):
+        leastsq_blocks(decay, START, cut(), jac=in_block(2, change, decay_jac))
+
+
+def test_masked_residuals() -> None:
+    with refusal(InputValueError, "func, for block 1,", "300 masked values"):
+        leastsq_blocks(in_block(1, lambda r: np.ma.array(r, mask=True)), START, cut())
+
+
+@pytest.mark.parametrize(
+    ("convert"),
+    [list, lambda r: r[:, np.newaxis], lambda r: r.reshape(2, -1), memoryview, lambda r: np.ma.array(r)],
+    ids=["list", "column", "two rows", "memoryview", "masked array without mask"],
+)
+def test_residuals_of_other_shapes_and_containers(convert: Callable) -> None:
+    expected = leastsq_blocks(decay, START, cut(size=200))
+    np.testing.assert_array_equal(
+        leastsq_blocks(lambda x, rows: convert(decay(x, rows)), START, cut(size=200)).x, expected.x
+    )
+
+
+def test_int64_residuals_are_numbers() -> None:
+    fit = leastsq_blocks(lambda x, b: np.rint(1e6 * (x - b)).astype(np.int64), [0.0], [1.0, 2.0], jac=lambda x, b: 1e6)
+    np.testing.assert_allclose(fit.x, 1.5, rtol=1e-6)
+
+
+# -------------------------------------------------------------------------------- arguments
+
+
+@pytest.mark.parametrize(
+    ("x0", "kind"),
+    [([], TypeError), ([1, np.nan, 2], ValueError), ([1j], TypeError), (["a"], TypeError), (None, TypeError)],
+    ids=str,
+)
+def test_start_that_is_no_parameters(x0: Any, kind: type) -> None:
+    with refusal(kind, "x0"):
+        leastsq_blocks(decay, x0, cut())
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"ftol": -1}, ("ftol is -1",)),
+        ({"xtol": np.nan}, ("xtol is nan",)),
+        ({"gtol": "a"}, ("gtol is 'a'",)),
+        ({"factor": 0}, ("factor is 0",)),
+        ({"maxfev": 1.5}, ("maxfev is 1.5",)),
+        ({"epsfcn": np.inf}, ("epsfcn is inf",)),
+        ({"diag": [1, 2, 0]}, ("diag[2] is 0",)),
+        ({"diag": [1, 2]}, ("diag has shape (2,)", "3 parameters")),
+    ],
+    ids=str,
+)
+def test_options_out_of_range(options: dict, words: tuple[str, ...]) -> None:
+    with refusal(ValueError, *words):
+        leastsq_blocks(decay, START, cut(), **options)
+    assert issubclass(OptionError, TypeError)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "words"),
+    [
+        ((rows for rows in cut()), ("generator", "used up after one pass", "list")),
+        (map(range, [1, 2]), ("map", "used up after one pass")),
+        (iter(cut()), ("list_iterator", "used up after one pass")),
+        ("data.npy", ("str", "list of blocks", "names of files")),
+        (5, ("int", "not iterable")),
+        (None, ("NoneType", "not iterable")),
+        (np.array(1.0), ("ndarray", "0-d")),
+    ],
+    ids=["generator", "map", "iterator", "text", "number", "None", "0-d array"],
+)
+def test_blocks_that_cannot_be_gone_through_again(blocks: Any, words: tuple[str, ...]) -> None:
+    with refusal(InputTypeError, "blocks is a", *words):
+        leastsq_blocks(decay, START, blocks)
+
+
+def test_map_that_drops_blocks() -> None:
+    with refusal(ShapeError, "map gave 13 answers", "14 blocks"):
+        leastsq_blocks(decay, START, cut(), map=lambda f, items: [f(item) for item in list(items)[1:]])
+
+
+def test_map_that_gives_something_else() -> None:
+    with refusal(InputTypeError, "map gave a int", "map(function, items)"):
+        leastsq_blocks(decay, START, cut(), map=lambda f, items: [1 for item in items])
+
+
+# -------------------------------------------------------------------------------- exceptions
+
+
+class BrokenModelError(Exception):
+    """Not this package's."""
+
+
+@pytest.mark.parametrize("kind", [BrokenModelError, KeyError, MemoryError])
+@pytest.mark.parametrize("call", [1, 20, 60])
+def test_exceptions_come_out_as_they_are_with_the_block(kind: type[Exception], call: int) -> None:
+    error = kind("as it is")
+    calls, failed = 0, -1
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        nonlocal calls, failed
+        calls += 1
+        if calls == call:
+            failed = rows.start // 300
+            raise error
+        return decay(x, rows)
+
+    with pytest.raises(kind) as caught:
+        leastsq_blocks(func, START, cut())
+    assert caught.value is error
+    assert f"leastsq_blocks: this was block {failed}, at x = [" in notes(error)
+
+
+def test_exception_of_a_model_names_the_block_once() -> None:
+    with pytest.raises(ZeroDivisionError) as caught:
+        leastsq_blocks(raises_in_block_3, START, cut())
+    assert caught.value.__notes__ == ["leastsq_blocks: this was block 3, at x = [1., 1., 0.]"]
+
+
+def test_exception_of_the_engine_says_how_far_it_came() -> None:
+    def broken_map(function: Callable, items: Any) -> Iterator:
+        for item in items:
+            if item[0] == 5:
+                raise BrokenModelError
+            yield function(item)
+
+    with pytest.raises(BrokenModelError) as caught:
+        leastsq_blocks(decay, START, cut(), map=broken_map)
+    assert caught.value.__notes__ == ["leastsq_blocks: 5 blocks had been answered for; the next was block 5"]
+
+
+def test_stop_iteration_in_a_model_does_not_pass_for_the_end() -> None:
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        raise StopIteration
+
+    with refusal(RuntimeError, "StopIteration", "block 0"):
+        leastsq_blocks(func, START, cut())
+
+
+@pytest.mark.parametrize("where", ["func", "jac", "callback", "progress"])
+def test_ctrl_c_comes_out(where: str) -> None:
+    def interrupt(*args: Any) -> Any:
+        raise KeyboardInterrupt
+
+    options: dict[str, Any] = {"jac": decay_jac} | ({} if where == "func" else {where: interrupt})
+    with pytest.raises(KeyboardInterrupt):
+        leastsq_blocks(interrupt if where == "func" else decay, START, cut(), **options)
+
+
+class Future:
+    """Something that is being computed, and can be called off."""
+
+    def __init__(self, work: Callable[[], Any]) -> None:
+        self.work, self.is_cancelled = work, False
+
+    def result(self) -> Any:
+        return self.work()
+
+    def cancel(self) -> None:
+        self.is_cancelled = True
+
+
+def test_what_is_not_needed_any_more_is_called_off() -> None:
+    futures: list[Future] = []
+
+    def submit(function: Callable, items: Any) -> list[Future]:
+        futures[:] = [Future(lambda item=item: function(item)) for item in items]
+        return futures
+
+    with pytest.raises(ZeroDivisionError):
+        leastsq_blocks(raises_in_block_3, START, cut(), map=submit)
+    assert futures[-1].is_cancelled
+    leastsq_blocks(decay, START, cut(), map=submit)
+    assert not futures[-1].is_cancelled
+
+
+# -------------------------------------------------------------------------------- arrays
+
+
+@WITH_AND_WITHOUT_JAC
+def test_functions_that_keep_change_and_reuse_their_arrays(jac: Any) -> None:
+    expected = leastsq_blocks(decay, START, cut(size=200), jac=jac)
+    kept: list[np.ndarray] = []
+    room = {"func": np.empty(200), "jac": np.empty((200, 3))}
+
+    def careless(name: str, function: Callable) -> Callable:
+        def call(x: np.ndarray, rows: range) -> np.ndarray:
+            room[name][...] = function(x, rows)
+            room["jac" if name == "func" else "func"][...] = np.nan if jac is None or name == "jac" else 0
+            kept.append(x)
+            x[...] = np.nan
+            return room[name]
+
+        return call
+
+    fit = leastsq_blocks(careless("func", decay), START, cut(size=200), jac=jac and careless("jac", decay_jac))
+    np.testing.assert_array_equal(fit.x, expected.x)
+    assert len({id(x) for x in kept}) == len(kept)
+
+
+def test_start_and_blocks_and_scale_stay_as_they_are() -> None:
+    x0, diag = np.array(START), np.ones(3)
+    blocks = [np.asarray(rows) for rows in cut()]
+    leastsq_blocks(lambda x, rows: decay(x, rows), x0, blocks, diag=diag)
+    np.testing.assert_array_equal(x0, START)
+    np.testing.assert_array_equal(diag, 1)
+    assert all(np.array_equal(block, rows) for block, rows in zip(blocks, cut(), strict=True))
+
+
+def test_status_of_a_stopped_fit_is_no_other() -> None:
+    assert _block_fit.STOPPED not in range(11)
