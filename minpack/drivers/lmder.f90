@@ -1,18 +1,23 @@
 !> Nonlinear least squares, the Jacobian from the user.
 module minpack_lmder
+    use, intrinsic :: iso_c_binding, only: c_size_t
     use minpack_callbacks, only: jacobian_function
     use minpack_constants, only: mode_internal_scaling
-    use minpack_enorm, only: enorm
-    use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input, info_running
+    use minpack_fit_types, only: is_proper, lm_fit
+    use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
-    use minpack_lm_judge, only: lm_judge
-    use minpack_lm_propose, only: lm_propose
-    use minpack_lm_start, only: lm_start
-    use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state
+    use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
     implicit none
     private
     public :: lmder, lmder1
+
+    !> The user's residuals and Jacobian.
+    type, extends(lm_source) :: jacobian_source
+        procedure(jacobian_function), pointer, nopass :: fcn
+    contains
+        procedure :: residuals
+        procedure :: jacobian
+    end type jacobian_source
 
 contains
 
@@ -23,9 +28,9 @@ contains
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
         real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
-        real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
+        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
         real(wp), intent(in) :: ftol !! tolerance on relative reductions of the sum of squares, >= 0
         real(wp), intent(in) :: xtol !! tolerance on the relative size of a step, >= 0
         real(wp), intent(in) :: gtol !! tolerance on the cosine between f and a column of J, >= 0
@@ -34,67 +39,45 @@ contains
         integer(ip), intent(in) :: mode !! 1: scale by the columns of J; 2: by diag as it comes
         real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
         integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
-        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
+        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
         integer(ip), intent(out) :: nfev !! evaluations of the residuals
         integer(ip), intent(out) :: njev !! evaluations of the Jacobian
-        integer(ip), intent(out) :: ipvt(n) !! its permutation: J P = Q R
-        real(wp), intent(out) :: qtf(n) !! the first n entries of its Qᵀf
-        real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
+        integer(ip), intent(inout) :: ipvt(n) !! on return the permutation: J P = Q R
+        real(wp), intent(inout) :: qtf(n) !! on return the first n entries of Qᵀf
+        real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
-        type(lm_control) :: control
-        type(lm_state) :: state
-        integer(ip) :: iflag
+        type(jacobian_source) :: source
+        type(lm_fit) :: fit
 
-        control = lm_control(ftol, xtol, gtol, factor, maxfev, mode)
+        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
         nfev = 0
         njev = 0
         info = info_improper_input
-        if (.not. lm_is_proper(m, n, ldfjac, m, control, diag)) return
-
-        fit: block
-            iflag = 1
-            call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
-            nfev = 1
-            if (iflag < 0) exit fit
-            state = lm_begin(enorm(m, fvec))
-
-            do while (state%info == info_running)
-                iflag = 2
-                call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
-                njev = njev + 1
-                if (iflag < 0) exit fit
-                if (nprint > 0) then
-                    iflag = 0
-                    if (mod(state%iteration - 1, nprint) == 0) call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
-                    if (iflag < 0) exit fit
-                end if
-
-                wa4 = fvec
-                call lm_factor(m, n, fjac, ldfjac, ipvt, wa4, qtf, wa2, wa1, wa3)
-                call lm_start(control, n, fjac, ldfjac, ipvt, qtf, wa2, x, diag, state, wa3)
-
-                do while (state%info == info_running)
-                    call lm_propose(n, fjac, ldfjac, ipvt, qtf, diag, x, state, wa2, wa1, wa3, wa4)
-                    iflag = 1
-                    call fcn(m, n, wa2, wa4, fjac, ldfjac, iflag)
-                    nfev = nfev + 1
-                    if (iflag < 0) exit fit
-                    call lm_judge(control, n, diag, wa2, enorm(m, wa4), nfev, x, state, wa3)
-                    if (.not. state%accepted) cycle
-                    fvec = wa4
-                    exit
-                end do
-            end do
-        end block fit
-
-        if (iflag < 0) then
-            info = iflag
-        else
-            info = state%info
-        end if
-        iflag = 0
-        if (nprint > 0) call fcn(m, n, x, fvec, fjac, ldfjac, iflag)
+        if (.not. is_proper(fit, ldfjac, m, diag)) return
+        source%fcn => fcn
+        call lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
     end subroutine lmder
+
+    recursive subroutine residuals(self, m, n, x, f, fjac, ldfjac, row, iflag)
+        class(jacobian_source), intent(in) :: self
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(in) :: x(n)
+        real(wp), intent(inout) :: f(m), fjac(ldfjac, n), row(n)
+        integer(ip), intent(inout) :: iflag
+
+        call self%fcn(m, n, x, f, fjac, ldfjac, iflag)
+    end subroutine residuals
+
+    recursive subroutine jacobian(self, m, n, x, f, fjac, ldfjac, qtf, wa1, wa2, wa3, wa4, calls, iflag)
+        class(jacobian_source), intent(in) :: self
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(inout) :: x(n), f(m), fjac(ldfjac, n), qtf(n), wa1(n), wa2(n), wa3(n), wa4(m)
+        integer(ip), intent(out) :: calls, iflag
+
+        iflag = to_differentiate
+        call self%fcn(m, n, x, f, fjac, ldfjac, iflag)
+        calls = 0
+    end subroutine jacobian
 
     !> lmder with one tolerance, and every other choice made.
     recursive subroutine lmder1(fcn, m, n, x, fvec, fjac, ldfjac, tol, info, ipvt, wa, lwa) bind(c, name="lmder1_")
@@ -102,19 +85,20 @@ contains
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
         real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
-        real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
+        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
         real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
-        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
-        integer(ip), intent(out) :: ipvt(n) !! the permutation: J P = Q R
+        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
+        integer(ip), intent(inout) :: ipvt(n) !! on return the permutation: J P = Q R
         integer(ip), intent(in) :: lwa !! length of wa, >= 5 n + m
-        real(wp), intent(out) :: wa(lwa) !! scratch
+        real(wp), intent(inout) :: wa(lwa) !! scratch
 
         integer(ip) :: maxfev, nfev, njev
 
         info = info_improper_input
-        if (n <= 0 .or. m < n .or. ldfjac < m .or. tol < 0 .or. lwa < 5*n + m) return
+        if (n <= 0 .or. m < n .or. ldfjac < m .or. tol < 0) return
+        if (lwa < 5_c_size_t*n + m) return ! 64 bits, which it can't exceed
         maxfev = 100*(n + 1)
         call lmder(fcn, m, n, x, fvec, fjac, ldfjac, tol, tol, 0.0_wp, maxfev, wa(1), mode_internal_scaling, 100.0_wp, &
                    0_ip, info, nfev, njev, ipvt, wa(n + 1), wa(2*n + 1), wa(3*n + 1), wa(4*n + 1), wa(5*n + 1))

@@ -1,13 +1,25 @@
 !> Nonlinear least squares, the Jacobian by forward differences.
 module minpack_lmdif
+    use, intrinsic :: iso_c_binding, only: c_size_t
     use minpack_callbacks, only: residual_function
     use minpack_constants, only: mode_internal_scaling
+    use minpack_fdjac2, only: fdjac2
+    use minpack_fit_types, only: is_proper, lm_fit
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_differences, only: lm_differences
+    use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
     implicit none
     private
     public :: lmdif, lmdif1
+
+    !> The user's residuals, and differences of them.
+    type, extends(lm_source) :: differences_source
+        procedure(residual_function), pointer, nopass :: fcn
+        real(wp) :: epsfcn
+    contains
+        procedure :: residuals
+        procedure :: jacobian
+    end type differences_source
 
 contains
 
@@ -18,32 +30,57 @@ contains
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
         real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
         real(wp), intent(in) :: ftol !! tolerance on relative reductions of the sum of squares, >= 0
         real(wp), intent(in) :: xtol !! tolerance on the relative size of a step, >= 0
         real(wp), intent(in) :: gtol !! tolerance on the cosine between f and a column of J, >= 0
         integer(ip), intent(in) :: maxfev !! evaluations of the residuals after which to stop, > 0
-        real(wp), intent(in) :: epsfcn !! relative error of the residuals; up to ε it counts as ε, or as that
-                                       !! of single precision where they don't respond to so short a step
+        real(wp), intent(in) :: epsfcn !! relative error of the residuals; up to ε it counts as ε
         real(wp), intent(inout) :: diag(n) !! scale factors: the user's, > 0, with mode 2; else set here
         integer(ip), intent(in) :: mode !! 1: scale by the columns of J; 2: by diag as it comes
         real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
         integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
-        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
-        integer(ip), intent(out) :: nfev !! evaluations of the residuals
+        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
+        integer(ip), intent(out) :: nfev !! evaluations of the residuals, those for differences included
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
-        real(wp), intent(out) :: fjac(ldfjac, n) !! last factorization: R in the upper triangle
-        integer(ip), intent(out) :: ipvt(n) !! its permutation: J P = Q R
-        real(wp), intent(out) :: qtf(n) !! the first n entries of its Qᵀf
-        real(wp), intent(out) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
+        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
+        integer(ip), intent(inout) :: ipvt(n) !! on return its permutation: J P = Q R
+        real(wp), intent(inout) :: qtf(n) !! on return the first n entries of its Qᵀf
+        real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
-        integer(ip), parameter :: by_columns = 0_ip
-        real(wp) :: nothing(1)
+        type(differences_source) :: source
+        type(lm_fit) :: fit
+        integer(ip) :: njev
 
-        nothing = 0
-        call lm_differences(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
-                            info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4, by_columns, nothing)
+        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
+        nfev = 0
+        info = info_improper_input
+        if (.not. is_proper(fit, ldfjac, m, diag)) return
+        source%fcn => fcn
+        source%epsfcn = epsfcn
+        call lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
     end subroutine lmdif
+
+    recursive subroutine residuals(self, m, n, x, f, fjac, ldfjac, row, iflag)
+        class(differences_source), intent(in) :: self
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(in) :: x(n)
+        real(wp), intent(inout) :: f(m), fjac(ldfjac, n), row(n)
+        integer(ip), intent(inout) :: iflag
+
+        call self%fcn(m, n, x, f, iflag)
+    end subroutine residuals
+
+    recursive subroutine jacobian(self, m, n, x, f, fjac, ldfjac, qtf, wa1, wa2, wa3, wa4, calls, iflag)
+        class(differences_source), intent(in) :: self
+        integer(ip), intent(in) :: m, n, ldfjac
+        real(wp), intent(inout) :: x(n), f(m), fjac(ldfjac, n), qtf(n), wa1(n), wa2(n), wa3(n), wa4(m)
+        integer(ip), intent(out) :: calls, iflag
+
+        iflag = to_differentiate
+        call fdjac2(self%fcn, m, n, x, f, fjac, ldfjac, iflag, self%epsfcn, wa4)
+        calls = n
+    end subroutine jacobian
 
     !> lmdif with one tolerance, and every other choice made.
     recursive subroutine lmdif1(fcn, m, n, x, fvec, tol, info, iwa, wa, lwa) bind(c, name="lmdif1_")
@@ -51,17 +88,18 @@ contains
         integer(ip), intent(in) :: m !! residuals, >= n
         integer(ip), intent(in) :: n !! parameters, > 0
         real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(out) :: fvec(m) !! the residuals there
+        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
         real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
-        integer(ip), intent(out) :: info !! why the fit ended: see minpack_info
-        integer(ip), intent(out) :: iwa(n) !! scratch
+        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
+        integer(ip), intent(inout) :: iwa(n) !! scratch
         integer(ip), intent(in) :: lwa !! length of wa, >= m n + 5 n + m
-        real(wp), intent(out) :: wa(lwa) !! scratch
+        real(wp), intent(inout) :: wa(lwa) !! scratch
 
         integer(ip) :: maxfev, nfev
 
         info = info_improper_input
-        if (n <= 0 .or. m < n .or. tol < 0 .or. lwa < m*n + 5*n + m) return
+        if (n <= 0 .or. m < n .or. tol < 0) return
+        if (lwa < int(m, c_size_t)*n + 5_c_size_t*n + m) return ! 64 bits, which m n can't exceed
         maxfev = 200*(n + 1)
         call lmdif(fcn, m, n, x, fvec, tol, tol, 0.0_wp, maxfev, 0.0_wp, wa(1), mode_internal_scaling, 100.0_wp, 0_ip, &
                    info, nfev, wa(5*n + m + 1), m, iwa, wa(n + 1), wa(2*n + 1), wa(3*n + 1), wa(4*n + 1), wa(5*n + 1))

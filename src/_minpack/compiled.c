@@ -1,22 +1,13 @@
-#include "callback.h"
-
+#include "array.h"
 #include "compiled.h"
+#include "module.h"
 
 #include <limits.h>
 
 static const char capsule_name[] = "pyminpack.compiled";
 
-const char lm_make_compiled_doc[] =
-    "make_compiled(function, data, convention, m, n)\n\n"
-    "A capsule for a compiled function at an address, to be called with the data at another; n is 0 for residuals.";
 
-const char lm_evaluate_compiled_doc[] =
-    "evaluate_compiled(capsule, x, result)\n\n"
-    "Calls a compiled function at x, without the GIL, for `result` to be filled; gives what it returned.";
 
-const char lm_read_capsule_doc[] =
-    "read_capsule(capsule)\n\n"
-    "The address that a capsule holds, its name or None, and the address of its context.";
 
 static void destroy(PyObject *capsule)
 {

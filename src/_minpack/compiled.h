@@ -1,4 +1,4 @@
-/* Residuals and Jacobians that are machine code already, kept in capsules for callback.c to call. */
+/* Residuals and Jacobians that are machine code already, kept in capsules for solve.c to call. */
 #ifndef PYMINPACK_COMPILED_H
 #define PYMINPACK_COMPILED_H
 
@@ -29,17 +29,5 @@ const lm_compiled *lm_as_compiled(PyObject *object);
 
 /* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. */
 int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result);
-
-/* Python: make_compiled(function, data, convention, m, n), both addresses as integers, gives the capsule. */
-PyObject *lm_make_compiled(PyObject *self, PyObject *args);
-extern const char lm_make_compiled_doc[];
-
-/* Python: read_capsule(capsule) gives the address that a capsule holds, its name or None, and its context. */
-PyObject *lm_read_capsule(PyObject *self, PyObject *capsule);
-extern const char lm_read_capsule_doc[];
-
-/* Python: evaluate_compiled(capsule, x, result) fills result and gives what the function returned. */
-PyObject *lm_evaluate_compiled(PyObject *self, PyObject *args);
-extern const char lm_evaluate_compiled_doc[];
 
 #endif

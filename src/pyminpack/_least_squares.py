@@ -7,7 +7,7 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from ._derivatives.jacobians import Workers
+from ._derivatives.sources import Workers
 from ._errors import OptionError
 from ._iteration.fit import LevenbergMarquardt
 from ._model.options import as_callback, as_timeout, refuse_foreign

@@ -8,8 +8,10 @@ import numpy as np
 import numpy.typing as npt
 from numpy import ndarray
 
+from ._build_facts import FACTS
 from ._compiled import CompiledJacobian, CompiledResiduals, prepare
-from ._minpack import blocks_pay, enorm, fit_blocks, fit_compiled, lmder, lmdif, plain_start, set_converters
+from ._minpack import as_start, enorm, lmder, lmdif, set_converters
+from ._minpack import leastsq as fit_in_core
 from ._model.arrays import (
     DOUBLE,
     FLOAT64,
@@ -38,6 +40,7 @@ from ._report.info import (
 set_converters(as_residuals, as_jacobian)
 
 _OWN_SCALING = np.empty(0)
+_HAS_ORIGINAL = FACTS["minpack"] == "system"
 _DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
 
 
@@ -230,53 +233,39 @@ def leastsq(
     >>> x.round(6), ier in (1, 2, 3, 4)
     (array([2.5, 1.3]), True)
     """
-    fit: Any = None
-    compiled = type(func) is CompiledResiduals and (Dfun is None or type(Dfun) is CompiledJacobian)
-    if compiled and type(args) is tuple and not args:
-        jac = None if Dfun is None else Dfun._capsule
-        fit = fit_compiled(func._capsule, jac, x0, ftol, xtol, gtol, maxfev, epsfcn, diag, factor, full_output)
-    if fit is None:
-        start: Array | None = plain_start(x0)
-        if start is None:
-            start = as_parameters(x0)
-            require_finite_start(start)
-        n = start.size
-        if not isinstance(args, tuple):
-            args = (args,)
-        if maxfev != 0:
-            maxfev = as_count(maxfev)
-        if maxfev <= 0:
-            maxfev = _most_calls(Dfun, n)
-        if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
-            ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
-        scale = _OWN_SCALING if diag is None else as_scale(diag, n)
+    start: Array | None = as_start(x0)
+    if start is None:
+        start = as_parameters(x0)
+        require_finite_start(start)
+    n = start.size
+    if not isinstance(args, tuple):
+        args = (args,)
+    if maxfev != 0:
+        maxfev = as_count(maxfev)
+    if maxfev <= 0:
+        maxfev = (200 if Dfun is None else 100) * (n + 1)
+    if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
+        ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
+    scale = None if diag is None else as_scale(diag, n)
 
-        precision = DOUBLE
-        jac = Dfun
-        if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
-            func, jac, first = prepare(func, jac, start, args)
-        else:
-            first = func(start.copy(), *args) if args else func(start.copy())
-        if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
-            residuals = as_residuals(first, None, start, 1).ravel()
-            first, precision = residuals, precision_of(first)
-        if n == 0 or first.size < n:
-            return report_without_fit(start, first, full_output)
-
-        step = precision if epsfcn is None else epsfcn
-        if compiled:
-            own = None if diag is None else scale
-            fit = fit_compiled(func, jac, start, ftol, xtol, gtol, maxfev, step, own, factor, bool(full_output))
-        elif blocks_pay(first.size, n):
-            first = first.copy()  # the core takes it over
-            fit = fit_blocks(
-                func, jac, start, first, args, bool(col_deriv), ftol, xtol, gtol, maxfev, step, scale, factor
-            )
-        elif jac is None:
-            x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, scale, factor, args)
-            fit = x, fvec, info, nfev, None, *rest
-        else:
-            fit = lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, scale, factor, args)
+    precision = DOUBLE
+    jac = Dfun
+    if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
+        func, jac, first = prepare(func, jac, start, args)
+    else:
+        first = func(start.copy(), *args) if args else func(start.copy())
+    if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+        residuals = as_residuals(first, None, start, 1).ravel()
+        first, precision = residuals, precision_of(first)
+    if n == 0 or first.size < n:
+        return report_without_fit(start, first, full_output)
+    if not first.flags.carray:
+        first = first.copy()
+    step = precision if epsfcn is None else epsfcn
+    run = _fit_by_the_original if _HAS_ORIGINAL else fit_in_core
+    fit: Any = run(
+        func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output
+    )
 
     if len(fit) == 2:
         return fit
@@ -289,8 +278,6 @@ def leastsq(
         return x, info
     if info > GTOL_TOO_SMALL:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
-    if maxfev <= 0:
-        maxfev = _most_calls(Dfun, x.size)
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
@@ -298,6 +285,25 @@ def leastsq(
     return x, info
 
 
-def _most_calls(Dfun: Any, n: int) -> int:
-    """The default of maxfev; _fit.c has it, too."""
-    return (200 if Dfun is None else 100) * (n + 1)
+def _fit_by_the_original(
+    func: Any,
+    jac: Any,
+    start: Array,
+    first: Array,
+    args: tuple[Any, ...],
+    col_deriv: bool,
+    ftol: float,
+    xtol: float,
+    gtol: float,
+    maxfev: int,
+    step: float,
+    scale: Array | None,
+    factor: float,
+    full_output: bool,
+) -> tuple[Any, ...]:
+    """What the core's `leastsq` gives with full output, by the drivers of an installed MINPACK."""
+    diag = _OWN_SCALING if scale is None else scale
+    if jac is not None:
+        return lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, diag, factor, args)
+    x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, diag, factor, args)
+    return x, fvec, info, nfev, None, *rest

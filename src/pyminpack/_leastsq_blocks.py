@@ -143,5 +143,6 @@ def leastsq_blocks(
     ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = None if diag is None else as_scale(diag, n)
     passes = Passes(NumberedBlocks.of(blocks), map, progress)
-    fit = BlocksFit(start, passes, (func, args if isinstance(args, tuple) else (args,)), jac, epsfcn)
-    return fit.run(start, (ftol, xtol, gtol, limit, factor), scale, callback)
+    options = ftol, xtol, gtol, limit, factor
+    function = func, args if isinstance(args, tuple) else (args,)
+    return BlocksFit(start, passes, function, jac, epsfcn, options, scale).run(callback)

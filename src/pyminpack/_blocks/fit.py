@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .. import _minpack
+from .._minpack import enorm, lm_pivot
 from .._errors import InputValueError, ShapeError
-from .._iteration.machine import Iteration
+from .._iteration.machine import ENDED, RUNNING, WANT_FACTOR, WANT_NORM, Machine
 from .._model.arrays import DOUBLE, Array, describe
 from .._report.blocks import BlocksResult, BlocksState
 from .._report.info import (
@@ -27,8 +27,6 @@ from .tasks import NEAR_ZERO, SINGLE, Felt, NormPass, NotFinite, Triangle, Trian
 STOPPED: Final = -2
 _STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point met."
 _NO_PASSES_LEFT = "Stopped before convergence: the maxfev = {} passes over the blocks are used up."
-# Differences must have promised at least this relative reduction to have misled a fit that found none.
-_PROMISE: Final = DOUBLE**0.5
 # A longer step tells another story where the norm of its column differs by this fraction.
 _CONTRADICTION: Final = 0.25
 
@@ -43,69 +41,44 @@ class BlocksFit:
         function: tuple[Callable[..., Any], tuple[Any, ...]],
         jac: Callable[..., Any] | None,
         epsfcn: float | None,
+        options: tuple[float, float, float, int, float],
+        scale: Array | None,
     ) -> None:
         self._passes, self._function, self._jac, self._epsfcn = passes, function, jac, epsfcn
         self._looks = epsfcn is None and jac is None  # whether the precision of the residuals is still to be found out
         self._largest = np.where(start == 0, 1.0, np.abs(start))  # that each parameter was so far
         self._typical = self._largest.copy()
-        self._nfev = self._njev = self._accepted = 0
-        self._norm = np.nan  # of the residuals at the best point
+        self._options = options
+        self._machine = Machine(start, options, scale, DOUBLE if self._looks else 0.0)
+        self._fit = self._machine.record
 
-    def run(
-        self,
-        start: Array,
-        options: tuple[float, float, float, int, float],
-        scale: Array | None,
-        callback: Callable[[BlocksState], Any] | None,
-    ) -> BlocksResult:
-        """The loop of MINPACK's drivers."""
-        triangle = self._triangle(start, is_first=True)
-        iteration = Iteration(start, self._norm, options, scale)
-        stopped = False
-        while iteration.is_running and not stopped:
-            iteration.start(*_minpack.lm_pivot(triangle))
-            if self._step(iteration):
-                stopped = callback is not None and self._wants_to_stop(callback, iteration)
-            if iteration.is_running and not stopped:
-                self._set_typical(iteration)
-                triangle = self._triangle(iteration.x)
-        return self._result(iteration, options)
+    def run(self, callback: Callable[[BlocksState], Any] | None) -> BlocksResult:
+        """The loop of all drivers: bring what the iteration wants."""
+        machine = self._machine
+        triangle: Array | None = self._triangle(machine.x, is_first=True)
+        while (wanted := machine.next()) != ENDED:
+            if wanted == WANT_NORM:
+                machine.take_norm(self._norm_at(machine.trial))
+            elif wanted == WANT_FACTOR:
+                if triangle is None:
+                    self._set_typical()
+                    triangle = self._triangle(machine.x)
+                machine.take_factor(*lm_pivot(triangle))
+                triangle = None
+            elif callback is not None and self._wants_to_stop(callback):
+                break
+        return self._result()
 
-    def _step(self, iteration: Iteration) -> bool:
-        """Try steps until one is accepted; False where the fit ends, or begins anew, without one."""
-        while iteration.is_running:
-            accepted = iteration.judge(self._norm_at(iteration.propose()), self._nfev)
-            if accepted:
-                self._accepted += 1
-                self._norm = iteration["fnorm"]
-                return True
-            if self._was_misled(iteration):
-                self._epsfcn, self._looks = SINGLE, False
-                iteration.begin(self._norm)
-                return False
-        return False
-
-    def _was_misled(self, iteration: Iteration) -> bool:
-        """Whether the fit ends at its start although differences promised more: then it is they that are wrong."""
-        return (
-            self._jac is None
-            and self._epsfcn is None
-            and not iteration.is_running
-            and iteration["info"] != MAXFEV
-            and iteration["iteration"] == 1
-            and iteration["wall"] == 0
-            and iteration["prered"] > _PROMISE
-        )
-
-    def _wants_to_stop(self, callback: Callable[[BlocksState], Any], iteration: Iteration) -> bool:
+    def _wants_to_stop(self, callback: Callable[[BlocksState], Any]) -> bool:
+        fit = self._fit
         state = BlocksState(
-            iteration=self._accepted,
-            x=iteration.x.copy(),
-            cost=_cost(self._norm),
-            nfev=self._nfev,
-            njev=self._njev,
-            damping=iteration["par"],
-            step_norm=iteration["pnorm"],
+            iteration=int(fit["nit"]),
+            x=self._machine.x.copy(),
+            cost=self._cost,
+            nfev=int(fit["nfev"]),
+            njev=int(fit["njev"]),
+            damping=float(fit["par"]),
+            step_norm=float(fit["pnorm"]),
         )
         try:
             answer = callback(state)
@@ -116,15 +89,20 @@ class BlocksFit:
     # ------------------------------------------------------------------------------------ residuals
 
     def _so_far(self) -> tuple[int, float, int]:
-        return self._accepted, _cost(self._norm), self._nfev
+        return int(self._fit["nit"]), self._cost, int(self._fit["nfev"])
+
+    @property
+    def _cost(self) -> float:
+        """Half the sum of squares at the best point; NaN before the first pass is over."""
+        norm = float(self._fit["fnorm"])
+        return 0.5 * norm * norm if self._fit["nfev"] else np.nan
 
     def _norm_at(self, x: Array) -> float:
         """The norm of all residuals; NaN or Inf where one is."""
         norms: list[float] = []
         task = NormPass(*self._function, x)
         self._passes.go(task, lambda answer: norms.append(answer.norm), "residuals", self._so_far())
-        self._nfev += 1
-        return _minpack.enorm(np.array(norms))
+        return enorm(np.array(norms))
 
     # ------------------------------------------------------------------------------------ Jacobians
 
@@ -138,7 +116,7 @@ class BlocksFit:
 
         def take(answer: Triangle) -> None:
             nonlocal triangle
-            norms.append(_minpack.enorm(answer.triangle[:, -1]))
+            norms.append(enorm(answer.triangle[:, -1]))
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
             if answer.felt is not None:
@@ -147,8 +125,7 @@ class BlocksFit:
 
         task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, look)
         self._passes.go(task, take, "Jacobian", self._so_far())
-        self._nfev += 1 if self._jac is not None else n + 1
-        self._njev += 1
+        self._fit["nfev"] += 1 if self._jac is not None else n + 1
         if self._passes.m < n:
             raise ShapeError(
                 f"the blocks have M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
@@ -156,7 +133,7 @@ class BlocksFit:
             )
         if not_finite:
             self._refuse(not_finite, x)
-        return triangle, _minpack.enorm(np.array(norms)), felt[0] if felt else None
+        return triangle, enorm(np.array(norms)), felt[0] if felt else None
 
     def _refuse(self, found: list[tuple[int, NotFinite]], x: Array) -> None:
         """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
@@ -164,7 +141,7 @@ class BlocksFit:
         index, first = (residuals or found)[0]
         count = sum(what.count for _, what in residuals or found)
         if residuals:
-            where = "x0" if self._njev == 1 else "x"
+            where = "x0" if self._fit["njev"] == 0 else "x"
             raise InputValueError(
                 f"{count} of {self._passes.m} residuals at {where} are not finite, the first is residual {first.row} "
                 f"({first.value}) of block {index}; a fit needs a start where func is finite ({where} = {describe(x)})"
@@ -177,10 +154,12 @@ class BlocksFit:
 
     def _triangle(self, x: Array, is_first: bool = False) -> Array:
         """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
+        if self._fit["precision"] == SINGLE:  # the iteration has found out that shorter steps misled it
+            self._epsfcn, self._looks = SINGLE, False
         look = (1 if is_first else self._passes.spread) if self._looks else 0
         triangle, norm, felt = self._jacobian(x, look)
         if is_first:
-            self._norm = norm
+            self._machine.begin(norm)
             if not np.isfinite(norm):
                 raise InputValueError(
                     "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
@@ -200,50 +179,48 @@ class BlocksFit:
         """The triangle by steps for single precision, where it contradicts this one for one of these parameters."""
         self._epsfcn, self._looks = SINGLE, False
         longer, _, _ = self._jacobian(x)
-        norms, others = (_minpack.lm_pivot(t)[3] for t in (triangle, longer))
+        norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
         if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[unfelt]):
+            self._fit["differences"] = 0
             return longer
         self._epsfcn = None
         return triangle
 
-    def _set_typical(self, iteration: Iteration) -> None:
+    def _set_typical(self) -> None:
         """What the next differences are relative to: see the notes of leastsq_blocks."""
-        size = np.abs(iteration.x)
+        size = np.abs(self._machine.x)
         self._largest = np.maximum(self._largest, size)
-        norms = iteration.acnorm
-        whole = np.divide(self._norm, norms, out=np.full_like(norms, np.inf), where=norms > 0)
+        norms = self._machine.acnorm
+        whole = np.divide(self._fit["fnorm"], norms, out=np.full_like(norms, np.inf), where=norms > 0)
         typical = np.maximum(size, np.minimum(self._largest, whole))
         self._typical = np.where(typical > 0, typical, self._largest)
 
     # --------------------------------------------------------------------------------------- the end
 
-    def _result(self, iteration: Iteration, options: tuple[float, float, float, int, float]) -> BlocksResult:
-        ftol, xtol, gtol, maxfev, _ = options
-        info = STOPPED if iteration.is_running else iteration["info"]
+    def _result(self) -> BlocksResult:
+        machine, fit, m = self._machine, self._fit, self._passes.m
+        ftol, xtol, gtol, maxfev, _ = self._options
+        info = STOPPED if fit["info"] == RUNNING else int(fit["info"])
         if info == JACOBIAN_NOT_FINITE:
-            raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(iteration.x)}")
+            raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(machine.x)}")
         if info == STOPPED:
             message = _STOPPED_BY_CALLBACK
         elif info == MAXFEV:
             message = _NO_PASSES_LEFT.format(maxfev)
-        elif info == GTOL and self._norm > 0 and not iteration.acnorm.any():
+        elif info == GTOL and fit["fnorm"] > 0 and not machine.acnorm.any():
             info, message = GTOL_TOO_SMALL, NO_RESPONSE
         else:
             message = message_for(info, ftol, xtol, gtol, maxfev)
         return BlocksResult(
-            x=iteration.x,
+            x=machine.x,
             ier=info,
             message=message,
-            cost=_cost(self._norm),
-            nfev=self._nfev,
-            njev=self._njev,
-            nit=self._accepted,
-            m=self._passes.m,
+            cost=self._cost,
+            nfev=int(fit["nfev"]),
+            njev=int(fit["njev"]),
+            nit=int(fit["nit"]),
+            m=m,
             blocks=self._passes.blocks,
-            rank=rank_of(iteration.r, self._passes.m),
-            cov_x=covariance(iteration.r, iteration.ipvt, self._passes.m),
+            rank=rank_of(machine.r, m),
+            cov_x=covariance(machine.r, machine.ipvt, m),
         )
-
-
-def _cost(norm: float) -> float:
-    return 0.5 * norm * norm

@@ -1,16 +1,15 @@
 """Whether the Jacobian that a fit has ended with can be trusted."""
 
 from math import isfinite
-from typing import Final, NamedTuple, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _minpack
+from .._minpack import begin, enorm, solve
 from .._model.arrays import DOUBLE, Array
 from .._model.function import Model
 from .._model.losses import Robust
-from .jacobians import CentralDifferences, ForwardDifferences
 
 Box: TypeAlias = tuple[Array, Array]
 
@@ -52,8 +51,43 @@ def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_
     return moves
 
 
+class Beside:
+    """The residuals beside a point: their values, and differences of them."""
+
+    def __init__(self, model: Model, fun: Any, box: Box | None, x: Array, f: Array) -> None:
+        """`fun` is as the core calls it: a function of all the parameters, or a compiled one."""
+        self._model, self._fun, self._box, self._x, self._f = model, fun, box, x, f
+
+    def change(self, point: Array) -> Array:
+        """By how much the residuals at a point differ from those at x."""
+        model = self._model
+        change = model.convert(model.call(model.whole(point)), model.m, point, 0)
+        change -= self._f
+        return change
+
+    def differences(self, order: int, typical: Array) -> Array:
+        """The Jacobian at x by forward (1) or central differences (2), by steps relative to no less than typical sizes."""
+        model, kept = self._model, [None]
+        options = (0.0, 0.0, 0.0, 1.0), 1, None, self._box or (None, None), typical, None, model.precision, True, order
+        memory = begin(self._x, self._f, enorm(self._f), *options)
+        _, args = model.call.positional
+        problem = (self._fun, None, args, model.convert, None, None, None, None, None)
+        solve(memory, (*problem, None if model.free is None else model.template, model.free), 0, kept)
+        jacobian: Any = kept[0]
+        return np.asarray(jacobian)
+
+    def inside(self, point: Array) -> Array:
+        """A point, by steps in the other direction where it is outside the bounds, or clipped."""
+        if self._box is None:
+            return point
+        low, high = self._box
+        turned = np.where((point > high) | (point < low), 2 * self._x - point, point)
+        return np.clip(turned, low, high)
+
+
 def find_disagreement(
-    model: Model,
+    beside: Beside,
+    precision: float,
     box: Box | None,
     robust: Robust | None,
     x: Array,
@@ -68,22 +102,22 @@ def find_disagreement(
     """
     sizes = _sizes(x, np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), scale))
     typical = _LEAST_SIZE * sizes
-    how = model, box, None, typical, None
-    forward = ForwardDifferences(*how)
+    weighted, rows = (f, np.ones(1)) if robust is None else robust.correct(f)
+    rows = rows[:, np.newaxis]
+    if not _is_suspicious(beside, x, f, rows, sizes, jacobian, norms):
+        return None
+    one_sided, central = beside.differences(1, typical), beside.differences(2, typical)
     with np.errstate(all="ignore"):
-        weighted, rows = (f, np.ones(1)) if robust is None else robust.correct(f)
-        rows = rows[:, np.newaxis]
-        if not _is_suspicious(forward, x, f, rows, sizes, jacobian, norms):
-            return None
-        one_sided, central = forward.at(x, f) * rows, CentralDifferences(*how).at(x, f) * rows
-        noise = rows * (4 * np.abs(f).max() * model.precision ** (2 / 3) / np.maximum(np.abs(x), typical))
+        one_sided, central = one_sided * rows, central * rows
+        noise = rows * (4 * np.abs(f).max() * precision ** (2 / 3) / np.maximum(np.abs(x), typical))
         excess = _excess(jacobian, one_sided, central, noise)
-        for j in np.flatnonzero(~central.any(axis=0) & ~one_sided.any(axis=0) & jacobian.any(axis=0)):
-            if _has_effect(forward, x, f, rows, j, typical[j], jacobian[:, j]):
-                excess[:, j] = 0
-        row, column = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
-        if not excess[row, column] > 0:
-            return None
+    for j in np.flatnonzero(~central.any(axis=0) & ~one_sided.any(axis=0) & jacobian.any(axis=0)):
+        if _has_effect(beside, x, rows, j, typical[j], jacobian[:, j]):
+            excess[:, j] = 0
+    row, column = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
+    if not excess[row, column] > 0:
+        return None
+    with np.errstate(all="ignore"):
         stationary = _is_stationary(x, weighted, sizes, central, box)
     at = row, column
     return Disagreement(row, column, float(jacobian[at]), float(central[at]), stationary)
@@ -91,7 +125,7 @@ def find_disagreement(
 
 def _sizes(x: Array, weights: Array) -> Array:
     """Changes of the parameters that weigh as much as all of them together."""
-    sizes: Array = (_minpack.enorm(weights * x) or 1.0) / weights
+    sizes: Array = (enorm(weights * x) or 1.0) / weights
     return sizes
 
 
@@ -110,39 +144,38 @@ def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> 
     return relative
 
 
-def _has_effect(
-    forward: ForwardDifferences, x: Array, f: Array, rows: Array, j: np.intp, typical: float, column: Array
-) -> bool:
+def _has_effect(beside: Beside, x: Array, rows: Array, j: np.intp, typical: float, column: Array) -> bool:
     """Whether a parameter has an effect that rounding hides from differences: a tenth at least of what its column says.
 
     A step is tried that is as much longer as it can be for a column to say anything.
     """
     point = x.copy()
     point[j] += np.copysign(_LEAST_WEIGHT * max(abs(x[j]), typical), x[j])
-    point = forward.inside(x, point)
-    change = forward.changes([point], f)[0] * rows[:, 0]
-    return _minpack.enorm(change) > 0.1 * _minpack.enorm(column) * abs(float(point[j] - x[j]))
+    point = beside.inside(point)
+    change = beside.change(point) * rows[:, 0]
+    return enorm(change) > 0.1 * enorm(column) * abs(float(point[j] - x[j]))
 
 
 def _is_suspicious(
-    forward: ForwardDifferences, x: Array, f: Array, rows: Array, sizes: Array, jacobian: Array, norms: Array
+    beside: Beside, x: Array, f: Array, rows: Array, sizes: Array, jacobian: Array, norms: Array
 ) -> bool:
     """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
     # Away from 0, lest x leave where the residuals are defined; by unlike amounts, lest errors make up for one another.
     unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
     lengths = np.copysign(_BESIDE * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes), x)
-    point = forward.inside(x, x + lengths)
-    change = forward.changes([point], f)[0] * rows[:, 0]
+    point = beside.inside(x + lengths)
+    change = beside.change(point)
     step = point - x
-    predicted = jacobian @ step
-    reference = float(np.abs(step) @ norms)
-    error = _minpack.enorm(change - predicted)
-    noise = 100 * DOUBLE * _minpack.enorm(f)
-    return isfinite(error) and error > _SUSPICIOUS * max(reference, _minpack.enorm(change)) + noise
+    with np.errstate(all="ignore"):
+        change = change * rows[:, 0]
+        error = enorm(change - jacobian @ step)
+        reference = float(np.abs(step) @ norms)
+    noise = 100 * DOUBLE * enorm(f)
+    return isfinite(error) and error > _SUSPICIOUS * max(reference, enorm(change)) + noise
 
 
 def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, box: Box | None) -> bool:
-    norm = _minpack.enorm(f)
+    norm = enorm(f)
     gradient = jacobian.T @ f
     norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
     moves = moves_of(x, gradient, box) & (norms > 0)

@@ -1,26 +1,44 @@
-"""`LevenbergMarquardt`: the iteration that `least_squares` runs, step by step in the hands of its caller."""
+"""`LevenbergMarquardt`: the fit that `least_squares` makes, and that its caller can step through."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from math import isfinite
-from typing import Any, Final
+from time import monotonic
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from .. import _minpack
-from .._compiled import AskedToStopError
-from .._derivatives.factor import Factor
-from .._derivatives.verdict import Disagreement, find_disagreement, moves_of
-from .._errors import InputValueError
-from .._model.arrays import Array
-from .._model.function import OutOfTimeError
-from .._model.options import as_typical
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
+from .._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
+from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
+from .._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
+from .._errors import InputTypeError, InputValueError, OptionError
+from .._minpack import as_start, begin, enorm, lm_gradient, part, solve
+from .._model.arrays import DOUBLE, Array, as_parameters, describe, require_finite_start
+from .._model.function import Call, Model, OutOfTimeError
+from .._model.losses import Robust, as_loss
+from .._model.options import (
+    as_arguments,
+    as_bounds,
+    as_limit,
+    as_positive,
+    as_steps,
+    as_tolerances,
+    as_typical,
+    as_workers,
+    free_of,
+)
+from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, Indices, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .loop import OUT_OF_TIME, STOPPED, Loop
+from .machine import CODES, RUNNING, record_of
+
+_FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
+_ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
+_TO_THE_END: Final = -1
+_IS_OVER: Final = CODES["is_over"]
 
 # `status` as SciPy has it, by MINPACK's info.
 _STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
+STOPPED, OUT_OF_TIME = -2, -3
 _NO_RESPONSE, _DISAGREES = -6, -7
 _MESSAGES: Final = {
     STOPPED: "Stopped by the callback, or by the caller who steps through the fit; x is the best point met.",
@@ -28,7 +46,7 @@ _MESSAGES: Final = {
 }
 
 
-class LevenbergMarquardt(Loop):
+class LevenbergMarquardt:
     """A fit by Levenberg and Marquardt's method, to step through, look at, pickle and resume.
 
     ``for state in fit`` goes on until the fit ends, with a `LeastSquaresState` after each accepted step; `step` takes
@@ -74,33 +92,187 @@ class LevenbergMarquardt(Loop):
     array([2.5, 1.3])
     """
 
+    def __init__(
+        self,
+        fun: Callable[..., Any],
+        x0: npt.ArrayLike,
+        jac: Callable[..., Any] | Literal["2-point", "3-point", "cs", True] = "2-point",
+        bounds: Any = (-np.inf, np.inf),
+        *,
+        ftol: float | None = 1e-8,
+        xtol: float | None = 1e-8,
+        gtol: float | None = 1e-8,
+        x_scale: npt.ArrayLike | Literal["jac"] | None = None,
+        loss: Any = "linear",
+        f_scale: float = 1.0,
+        diff_step: npt.ArrayLike | None = None,
+        max_nfev: int | None = None,
+        args: Any = (),
+        kwargs: dict[str, Any] | None = None,
+        workers: Workers | None = None,
+        fixed: npt.ArrayLike | None = None,
+    ) -> None:
+        start = as_start(x0)
+        if start is None:
+            start = as_parameters(x0)
+            require_finite_start(start)
+        n = self._n = start.size
+        if n == 0:
+            raise InputTypeError("x0 is empty: there are no parameters to fit.")
+        if not callable(fun):
+            raise InputTypeError(
+                f"fun is of type {type(fun).__name__}, and must be a function that gives residuals; compiled_residuals "
+                "makes one of machine code"
+            )
+        self._bounds = as_bounds(bounds, start)
+        self._free = free_of(fixed, self._bounds, n)
+        self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))
+        self._tolerances = as_tolerances(ftol, xtol, gtol)
+        self._limit = as_limit(max_nfev, n if self._free is None else self._free.size)
+        typical = as_typical(x_scale, n, self._free)
+        kind = as_loss(loss)
+        scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
+        self._robust = None if kind is None else Robust(kind, scale)
+        arguments = as_arguments(args, kwargs)
+        steps = as_steps(diff_step, n)
+        self._steps = None if steps is None else self._part(steps)
+        self._workers = as_workers(workers)
+        self._model = Model(Call(fun, *arguments), start, self._free)
+        self._source = self._source_of(jac, arguments, typical)
+        self._deadline = np.inf
+        self._ended: int | None = None  # a status that isn't the iteration's
+        self._end_message = ""  # where that isn't told by `_MESSAGES`
+        self._comparison: tuple[Disagreement | None] | None = None  # what one at the end has found, if there was one
+        self._begin(self._part(start), typical)
+
+    def _source_of(
+        self, jac: Any, arguments: tuple[Any, Any], typical: Array | None
+    ) -> GivenJacobian | ComplexSteps | None:
+        """Where Jacobians come from that the core doesn't take by itself."""
+        self._order = 0
+        if callable(jac) or jac is True:
+            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments))
+        if not (isinstance(jac, str) and jac in _ORDERS):
+            raise OptionError(f"jac is {jac!r}; it can be '2-point', '3-point', 'cs', a function, or True")
+        self._order = _ORDERS[jac]
+        if self._order > 0:
+            return None
+        sizes = None if typical is None else self._part(typical)
+        return ComplexSteps(self._model, as_evaluator(self._model, self._workers), self._steps, sizes)
+
+    def _begin(self, x: Array, typical: Array | None) -> None:
+        """Residuals at the start, and the fit in memory."""
+        gives_jacobian = isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals
+        f = self._model.first(x, self._source.split if gives_jacobian else None)
+        norm = enorm(f) if self._robust is None else self._robust.norm(f)
+        if not np.isfinite(norm):
+            what = "norm of the residuals" if self._robust is None else "robust cost"
+            raise InputValueError(
+                f"the {what} at x0 overflows; a fit needs a start nearer (x0 = {describe(self._model.whole(x))})"
+            )
+        self._kept: list[Any] = [None]  # the Jacobian at x; None where that isn't known yet
+        self._place(x, f, norm, typical)
+        if self._limit <= 1:
+            self._fit["info"], self._fit["stage"] = MAXFEV, _IS_OVER
+
+    def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
+        """A fit in memory that begins at x."""
+        precision = 0.0 if self._steps is not None else self._model.precision
+        is_known = self._order != 1 or precision != DOUBLE or not f.any()
+        sizes = None if typical is None else self._part(typical)
+        self._memory = begin(
+            x,
+            f,
+            norm,
+            (*self._tolerances, _FACTOR),
+            self._limit,
+            None if sizes is None else 1 / sizes,
+            self._box or (None, None),
+            sizes,
+            self._steps,
+            precision,
+            is_known,
+            self._order,
+        )
+        self._fit = record_of(self._memory)
+        self._problem = self._problem_for_core()
+
+    def _problem_for_core(self) -> tuple[Any, ...]:
+        """What the core calls: see solve.h."""
+        model, source = self._model, self._source
+        fun, args = model.call.positional
+        jac = as_jacobian = ask = evaluator = None
+        if type(fun) is CompiledResiduals and self._free is None:
+            fun = fun._capsule
+        if isinstance(source, GivenJacobian):
+            as_jacobian = source.convert
+            if source.comes_with_residuals:
+                fun, ask = source.residuals, source.at
+            else:
+                jac, _ = source.call.positional
+                if type(jac) is CompiledJacobian and self._free is None and (jac.m, jac.n) == (model.m, self._n):
+                    jac = jac._capsule
+        elif source is not None:
+            ask = source.at
+        elif self._workers is not None:
+            evaluator = as_evaluator(model, self._workers)
+        is_late = None if self._deadline == np.inf else self._is_late
+        template = None if self._free is None else model.template
+        as_residuals = model.convert
+        return (
+            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, is_late, template, self._free
+        )  # fmt: skip
+
+    def _part(self, whole: Array) -> Array:
+        """What belongs to the free parameters."""
+        return whole if self._free is None else whole[self._free]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in ("_fit", "_problem")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._fit = record_of(self._memory)
+        self._problem = self._problem_for_core()
+
     # ---------------------------------------------------------------------------------------- where it stands
 
     @property
     def x(self) -> Array:
         """The best point so far."""
-        return self._model.whole(self._iteration.x)
+        return self._model.whole(part(self._memory, "x"))
 
     @property
     def fun(self) -> Array:
         """The residuals there."""
-        return self._f.copy()
+        return part(self._memory, "f").copy()
 
     @property
     def cost(self) -> float:
         """What is minimized, there."""
-        return float(0.5 * self._norm * self._norm)
+        norm = float(self._fit["fnorm"])
+        return 0.5 * norm * norm
 
     @property
     def nfev(self) -> int:
         """Evaluations of the residuals, those for differences not counted."""
-        return self._model.nfev
+        return int(self._fit["nfev"])
+
+    @property
+    def njev(self) -> int:
+        """Jacobians, given or by differences."""
+        return int(self._fit["njev"])
+
+    @property
+    def nit(self) -> int:
+        """Accepted steps."""
+        return int(self._fit["nit"])
 
     @property
     def x_scale(self) -> Array:
         """Sizes of the parameters that the length of a step is measured in."""
         whole = np.full(self._n, np.nan)
-        whole[... if self._free is None else self._free] = 1 / self._iteration.diag
+        whole[... if self._free is None else self._free] = 1 / part(self._memory, "diag")
         return whole
 
     @x_scale.setter
@@ -108,24 +280,32 @@ class LevenbergMarquardt(Loop):
         if not self.is_running:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
-        self._iteration = self._new_iteration(self._iteration.x, typical)
-        self._source.set_typical(None if typical is None else self._part(typical))
-        self._begun, self._factor = False, None
+        before = self._fit
+        self._place(part(self._memory, "x").copy(), self.fun, float(before["fnorm"]), typical)
+        for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
+            self._fit[name] = before[name]
 
     @property
     def state(self) -> LeastSquaresState:
         """Where the fit stands after the last accepted step."""
+        fit = self._fit.item()
+        named = dict(zip(self._fit.dtype.names, fit, strict=True))
         return LeastSquaresState(
-            nit=self.nit,
+            nit=named["nit"],
             x=self.x,
             fun=self.fun,
-            cost=self.cost,
-            nfev=self.nfev,
-            njev=self.njev,
-            damping=self._iteration["par"],
-            step_norm=self._iteration["pnorm"] if self.nit else 0.0,
-            grad_norm=self._iteration["gnorm"],
+            cost=0.5 * named["fnorm"] * named["fnorm"],
+            nfev=named["nfev"],
+            njev=named["njev"],
+            damping=named["par"],
+            step_norm=named["pnorm"] if named["nit"] else 0.0,
+            grad_norm=named["gnorm"],
         )
+
+    @property
+    def is_running(self) -> bool:
+        """Whether the fit has not ended yet."""
+        return self._ended is None and bool(self._fit["stage"] != _IS_OVER)
 
     def __repr__(self) -> str:
         how = "running" if self.is_running else self.message
@@ -135,13 +315,15 @@ class LevenbergMarquardt(Loop):
 
     def __iter__(self) -> Iterator[LeastSquaresState]:
         while self.is_running:
-            if self._advance():
+            before = self.nit
+            self._go_on(1)
+            if self.nit > before:
                 yield self.state
 
     def step(self) -> LeastSquaresState:
         """Take the next step, or find that the fit has ended: then the state is the one before, and not running."""
-        while self.is_running and not self._advance():
-            pass
+        if self.is_running:
+            self._go_on(1)
         return self.state
 
     def run(self) -> LeastSquaresResult:
@@ -149,10 +331,37 @@ class LevenbergMarquardt(Loop):
 
         Where a function raises, x is that of the last accepted step, and another call goes on from there.
         """
-        while self.is_running:
-            if not self._drive():
-                self._advance()
+        if self.is_running:
+            self._go_on(_TO_THE_END)
         return self.result()
+
+    def stop(self) -> None:
+        """End the fit here, if it hasn't ended; `run` takes no notice of it while it runs."""
+        if self.is_running:
+            self._ended = STOPPED
+
+    def stop_at(self, deadline: float) -> None:
+        """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
+        self._deadline = self._model.deadline = deadline
+        self._problem = self._problem_for_core()
+
+    def _is_late(self) -> bool:
+        return monotonic() >= self._deadline
+
+    def _go_on(self, steps: int) -> None:
+        """Take so many steps, or all of them."""
+        try:
+            status = solve(self._memory, self._problem, steps, self._kept)
+        except OutOfTimeError:
+            status = 1
+        except AskedToStopError as request:  # a compiled function within a function of Python's
+            status = request.status
+        if status < 0:
+            self._ended, self._end_message = STOPPED, message_for(status, *self._tolerances, self._limit)
+        elif status > 0 and self._fit["info"] == RUNNING:
+            self._ended = OUT_OF_TIME
+        elif status > 0:  # a fit that has converged has done so, though it is too late to look again
+            self._fit["stage"] = _IS_OVER
 
     # ---------------------------------------------------------------------------------------- the end
 
@@ -160,10 +369,10 @@ class LevenbergMarquardt(Loop):
     def message(self) -> str:
         """Why the fit has ended, so far as that takes no further evaluation."""
         if self._ended is not None:
-            return self._why or _MESSAGES[self._ended]
-        info = self._iteration["info"]
+            return self._end_message or _MESSAGES[self._ended]
         if self.is_running:
             return "Not ended: this is the best point so far."
+        info = int(self._fit["info"])
         if info == MAXFEV:
             return f"Stopped before convergence: the max_nfev = {self._limit} evaluations of fun are used up."
         if info == JACOBIAN_NOT_FINITE:
@@ -171,8 +380,7 @@ class LevenbergMarquardt(Loop):
         return message_for(info, *self._tolerances, self._limit)
 
     def _not_finite(self) -> str:
-        jacobian = self._jacobian
-        assert jacobian is not None
+        jacobian = self._kept[0]
         rows, columns = np.nonzero(~np.isfinite(jacobian))
         if not rows.size:
             rows, columns = (np.atleast_1d(i) for i in np.unravel_index(np.abs(jacobian).argmax(), jacobian.shape))
@@ -191,33 +399,44 @@ class LevenbergMarquardt(Loop):
 
         A fit that has not ended counts as stopped; it can go on all the same, and to the same iterates.
         """
+        is_running = self.is_running
         status, message = self._ended, self.message
         if status is None:
-            status = STOPPED if self.is_running else _STATUS[self._iteration["info"]]
-        factor = self._factor
+            status = STOPPED if is_running else _STATUS[int(self._fit["info"])]
+        factor = None
         try:
-            if factor is None and status != OUT_OF_TIME:
-                factor = self._factor_here()
-            if factor is not None and not all(map(isfinite, factor[3].tolist())):
-                factor = None
-            if factor is not None:
-                status, message = self._verdict(status, message, factor)
-        except OutOfTimeError:  # too late for a Jacobian at x; a fit that has converged has done so all the same
-            if self.is_running:
+            too_late = status == OUT_OF_TIME or self._take_jacobian()
+            if too_late and is_running:  # a fit that has converged has done so all the same
                 status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
+            if not too_late or self._kept[0] is not None:
+                factor = tuple(part(self._memory, name).copy() for name in ("r", "ipvt", "qtf", "acnorm"))
+                factor = factor if all(map(isfinite, factor[3].tolist())) else None
+            if factor is not None:
+                status, message = self._verdict(status, message, factor[3])
         except AskedToStopError as request:
             status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, factor)
 
-    def _verdict(self, status: int, message: str, factor: Factor) -> tuple[int, str]:
+    def _take_jacobian(self) -> bool:
+        """The Jacobian at x and its factorization; whether it is too late for that."""
+        try:
+            status = solve(self._memory, self._problem, 0, self._kept)
+        except OutOfTimeError:
+            return True
+        if status < 0:
+            raise AskedToStopError(status, self.x)
+        return status > 0
+
+    def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == 1 and self._norm > 0 and not factor[3].any():
+        if status == 1 and self._fit["fnorm"] > 0 and not norms.any():
             return _NO_RESPONSE, NO_RESPONSE
-        if not self._checks or self._norm == 0 or self._ended is not None or self.is_running:
+        is_given = self._source is not None
+        if not is_given or self._fit["fnorm"] == 0 or self._ended is not None or self.is_running:
             return status, message
-        if self._disagreement is None:
-            self._disagreement = (self._compare(factor[3]),)
-        (found,) = self._disagreement
+        if self._comparison is None:
+            self._comparison = (self._compare(norms),)
+        (found,) = self._comparison
         if found is None:
             return status, message
         return status if found.is_stationary else _DISAGREES, (
@@ -228,29 +447,40 @@ class LevenbergMarquardt(Loop):
 
     def _compare(self, norms: Array) -> Disagreement | None:
         """The Jacobian at x with differences; None where there is nothing against it."""
-        assert self._jacobian is not None
-        where = self._model, self._box, self._robust, self._iteration.x, self._f
+        x, f, scale = (part(self._memory, name) for name in ("x", "f", "diag"))
+        model, box = self._model, self._box
+        beside = Beside(model, self._problem[0], box, x, f)
         try:
-            return find_disagreement(*where, self._jacobian, norms, self._iteration.diag)
+            return find_disagreement(beside, model.precision, box, self._robust, x, f, self._kept[0], norms, scale)
         except Exception:  # fun may raise beside x, where the fit had no need of it, and so says nothing of x
             return None
 
-    def _result(self, status: int, message: str, factor: Factor | None) -> LeastSquaresResult:
+    @property
+    def _noise(self) -> float:
+        """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
+        if self._order == 0:
+            return 0.0
+        precision = max(float(self._fit["precision"]), self._model.precision, DOUBLE)
+        return float(2 * precision ** (0.5 if self._order == 1 else 2 / 3))
+
+    def _result(
+        self, status: int, message: str, factor: tuple[Array, Indices, Array, Array] | None
+    ) -> LeastSquaresResult:
         x, n = self.x, self._n
         place: Any = slice(None) if self._free is None else self._free
         fixed, free, grad = np.ones(n, bool), np.zeros(n, bool), np.full(n, np.nan)
         fixed[place], free[place] = False, True
         optimality = np.nan
         if factor is not None:
-            gradient = _minpack.lm_gradient(*factor[:3])
+            gradient = lm_gradient(*factor[:3])
             grad[:] = 0
             grad[place] = gradient
-            free[place] = moves_of(self._iteration.x, gradient, self._box)
+            free[place] = moves_of(part(self._memory, "x"), gradient, self._box)
             optimality = max(map(abs, grad[free].tolist()), default=0.0)
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
-            fun=self._f.copy() if self.is_running else self._f,
+            fun=self.fun,
             jac=self._whole_jacobian(n),
             grad=grad,
             optimality=optimality,
@@ -262,15 +492,16 @@ class LevenbergMarquardt(Loop):
             message=message,
             _fixed=fixed,
             _free=free,
-            _factor=None if factor is None else (factor[0][:, : len(factor[1])].copy(), factor[1]),
-            _noise=self._source.noise,
+            _factor=None if factor is None else factor[:2],
+            _noise=self._noise,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:
-        if self._free is None or self._jacobian is None:
-            return self._jacobian
-        whole = np.zeros((self._f.size, n))
-        whole[:, self._free] = self._jacobian
+        jacobian: Array | None = self._kept[0]
+        if self._free is None or jacobian is None:
+            return jacobian
+        whole = np.zeros((len(jacobian), n))
+        whole[:, self._free] = jacobian
         return whole
 
     def _active(self, x: Array) -> npt.NDArray[np.intp]:

@@ -1,5 +1,6 @@
 """The function that is fitted, as `least_squares` calls it: residuals of the free parameters, in double precision."""
 
+from collections.abc import Callable
 from functools import partial
 from time import monotonic
 from typing import Any, Final
@@ -38,39 +39,35 @@ class Call:
 
 
 class Model:
-    """Residuals, and how often they were asked for.
+    """Residuals of the free parameters.
 
     Attributes
     ----------
     call : Call
         The user's function of all the parameters.
+    template : ndarray of shape (n,)
+        All the parameters at the start; those that are not free stay so.
     free : ndarray of int or None
         Which of the parameters are free; None where all are.
-    gives_jacobian : bool
-        Whether the function gives the Jacobian, too; then the last one is kept in `given`.
     deadline : float
         When to stop, by the monotonic clock.
-    nfev, calls : int
-        How often residuals were asked for: by the iteration, and by differences too.
     m : int
         Number of residuals; 0 before the first call.
     precision : float
         Relative spacing of the numbers that the first residuals came in.
     """
 
-    def __init__(self, call: Call, start: Array, free: npt.NDArray[np.intp] | None, gives_jacobian: bool) -> None:
-        self.call, self.free, self.gives_jacobian = call, free, gives_jacobian
-        self._template = start
-        self.given: Any = None
+    def __init__(self, call: Call, start: Array, free: npt.NDArray[np.intp] | None) -> None:
+        self.call, self.template, self.free = call, start, free
         self.deadline = _NEVER
-        self.m = self.nfev = self.calls = 0
+        self.m = 0
         self.precision = 0.0
 
     def whole(self, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """All the parameters, given the free ones; a new array."""
         if self.free is None:
             return x.copy()
-        whole = self._template.astype(x.dtype)
+        whole = self.template.astype(x.dtype)
         whole[self.free] = x
         return whole
 
@@ -79,60 +76,29 @@ class Model:
         if self.deadline < _NEVER and monotonic() >= self.deadline:
             raise OutOfTimeError
 
-    def residuals(self, x: Array) -> Array:
-        """At the free parameters x, in one dimension: a new array."""
-        if self.deadline < _NEVER:
-            self.require_time()
-        self.nfev += 1
-        result = self.call(self.whole(x))
-        if self.gives_jacobian:
-            if not isinstance(result, tuple) or len(result) != 2:
-                raise InputTypeError(
-                    f"fun gave a {type(result).__name__} where jac=True needs a tuple of residuals and Jacobian"
-                )
-            result, self.given = result
-        return self.as_residuals(result, x)
-
     def convert(self, result: Any, m: int, x: Array, calls: int) -> Array:
-        """For a driver of the core: residuals that are no plain float64 vector."""
-        self.calls = calls - 1
-        return self.as_residuals(result, x)
-
-    def as_residuals(self, result: Any, x: npt.NDArray[Any]) -> Array:
-        """What the function gave at x, as double precision numbers of its own."""
-        if self.m == 0 and type(result) is np.ndarray and result.dtype is FLOAT64:
-            self.m, self.precision = result.size, DOUBLE
-        if self._is_plain(result):
-            self.calls += 1
-            plain: Array = result.copy()
-            return plain
-        with np.errstate(over="ignore"):
-            return np.array(self.as_view(result, x), dtype=np.float64)
-
-    def as_view(self, result: Any, x: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """What the function gave at x, in one dimension but otherwise as it is."""
-        self.calls += 1
-        if self._is_plain(result):
-            plain: Array = result
-            return plain
-        if self.gives_jacobian and isinstance(result, tuple):
-            result = result[0]
+        """For the core: residuals that are no plain float64 vector of m numbers."""
         view = as_real_view(result, "fun", "residuals")
-        if self.m == 0:
-            self.m, self.precision = view.size, precision_of(view)
-        if view.size != self.m:
+        if view.size != m:
             raise ShapeError(
-                f"fun gave {view.size} residuals on call {self.calls}, at x = {describe(self.whole(x))}, and {self.m} "
-                "on the first; their number must stay the same during a fit"
+                f"fun gave {view.size} residuals on call {calls}, at x = {describe(self.whole(x))}, and {m} on the "
+                "first; their number must stay the same during a fit"
             )
-        return view.ravel()
+        with np.errstate(over="ignore"):
+            return np.array(view.ravel(), dtype=np.float64)
 
-    def _is_plain(self, result: Any) -> bool:
-        return type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1 and result.size == self.m > 0
-
-    def first(self, x: Array) -> Array:
-        """Residuals at the start, or a refusal."""
-        f = self.residuals(x)
+    def first(self, x: Array, split: Callable[[Any], Any] | None = None) -> Array:
+        """Residuals at the start, or a refusal; `split` takes them out of what the function gives."""
+        result = self.call(self.whole(x))
+        if split is not None:
+            result = split(result)
+        if type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1:
+            self.m, self.precision = result.size, DOUBLE
+            f: Array = result.copy()
+        else:
+            view = as_real_view(result, "fun", "residuals")
+            self.m, self.precision = view.size, precision_of(view)
+            f = self.convert(view, self.m, x, 1)
         if f.size < x.size:
             raise ShapeError(
                 f"fun gave M = {f.size} residuals for N = {x.size} free parameters; a fit needs at least as many "

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from .._covariance import Covariance, warn_of
-from .._iteration.machine import Indices
 from .._model.arrays import Array
 from .result import shown
+from .info import Indices
 from .spread import spread_of
 
 _OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")

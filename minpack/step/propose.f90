@@ -1,38 +1,43 @@
-!> Second of the three decisions of an iteration within bounds: where to try next.
-module minpack_lm_propose_box
+!> Second decision of an iteration: where to try next.
+module minpack_propose
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, descent_changes, is_free, patience
     use minpack_constants, only: bound_slack, least_fraction, machine_precision
     use minpack_enorm, only: enorm
+    use minpack_fit_types, only: lm_fit
     use minpack_kinds, only: ip, wp
-    use minpack_lm_propose, only: lm_propose
-    use minpack_lm_types, only: lm_state
-    use minpack_lmpar, only: correction, solve_transposed_damped
+    use minpack_lmpar, only: correction, lmpar, solve_transposed_damped
+    use minpack_triangle, only: add_product
     implicit none
     private
-    public :: lm_propose_box
+    public :: propose
 
     !> Values of λ at most. Newton's iteration takes some three; the bounds halve on a logarithmic scale if it must.
     integer(ip), parameter :: most_trials = 30_ip
-    !> Bounds for λ as near as that hold no λ between them for which ‖D p‖ is within a tenth of Δ, unless rounding makes
-    !> ‖D p(λ)‖ jump, as it may where directions are open. Then λ grows by `raise` until the step is short enough.
+    !> Bounds for λ so close to one another (`closed`) that still hold no λ for which ‖D p‖ is within a tenth of Δ: rounding makes
+    !> ‖D p(λ)‖ jump there, as it may where the data leave a direction open. Then λ grows by `raise` until the step is short
+    !> enough.
     real(wp), parameter :: closed = 1.1_wp, raise = 4.0_wp
-    !> Columns are damped by this fraction of their length at least, lest a solution be undetermined: in directions
-    !> that the data leave open the step is then of the size of rounding's share in f, which moves nothing.
+    !> Columns are damped by this fraction of their length at least, lest a solution be undetermined: in directions that the data
+    !> leave open the step is then of the size of rounding's share in f, which moves nothing.
     real(wp), parameter :: least_damping = 10*machine_precision
 
 contains
 
-    !> lm_propose's trial point where that lies within the bounds, to the bit. Otherwise that of the model's minimum
-    !> within the bounds and, in place of a sphere, ‖D p‖ <= 1.1 Δ: for a given λ,
+    !> The trial point for the present step bound, and the reduction that the linear model predicts there.
+    !>
+    !> Without bounds, and where it lies within them, it is MINPACK's, to the bit: λ and p by lmpar. Otherwise it minimizes the
+    !> same model within the bounds and, in place of a sphere, ‖D p‖ <= 1.1 Δ: for a given λ,
     !>
     !>     p(λ) minimizes ‖f + J p‖² + λ ‖D p‖² within lower <= x + p <= upper  (boxsolv),
     !>
-    !> and λ >= 0 is such that either λ = 0 and ‖D p‖ <= 1.1 Δ, or | ‖D p‖ - Δ | <= 0.1 Δ, as lmpar has it without
-    !> bounds. ‖D p(λ)‖ never grows with λ: Newton's iteration on 1/‖D p(λ)‖, whose slope the free variables
-    !> determine, is kept between bounds that close in. A step so chosen reduces the model at least as much as any
-    !> other one within the bounds that isn't longer.
-    pure subroutine lm_propose_box(n, r, ldr, ipvt, qtf, diag, x, lower, upper, state, trial, step, side, place, work) &
-            bind(c, name="lm_propose_box_")
+    !> and λ >= 0 is such that either λ = 0 and ‖D p‖ <= 1.1 Δ, or | ‖D p‖ - Δ | <= 0.1 Δ, as lmpar has it. ‖D p(λ)‖ never grows
+    !> with λ: Newton's iteration on 1/‖D p(λ)‖, whose slope the free parameters determine, is kept between bounds that close
+    !> in. A step so chosen reduces the model at least as much as any other one within the bounds that isn't longer.
+    !>
+    !> In the notation of Moré (1978): `delta` is Δ, `par` λ, `step` p, `pnorm` ‖D p‖; `prered` and `dirder` are the predicted
+    !> reduction of ‖f‖² and half its slope along p, both relative to ‖f‖².
+    pure subroutine propose(fit, n, r, ldr, ipvt, qtf, diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
+        type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n !! parameters
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch
@@ -40,30 +45,53 @@ contains
         real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
         real(wp), intent(in) :: diag(n) !! diagonal of D
         real(wp), intent(in) :: x(n) !! the iterate, within the bounds
-        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none
-        type(lm_state), intent(inout) :: state
-        real(wp), intent(out) :: trial(n) !! x + p, within the bounds
-        real(wp), intent(out) :: step(n) !! p
-        integer(ip), intent(out) :: side(n), place(n, 2) !! scratch
-        real(wp), intent(out) :: work(n, n + 10) !! scratch: boxsolv's matrix (n + 1 columns) and 4 vectors, 5 more
+        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none; not read unless boxed
+        real(wp), intent(inout) :: trial(n) !! on return x + p, within the bounds
+        real(wp), intent(inout) :: step(n) !! on return p
+        real(wp), intent(inout) :: wa1(n), wa2(n) !! scratch
+        integer(ip), intent(inout) :: side(*), place(*) !! scratch where there are bounds: n and 2 n numbers
+        real(wp), intent(inout) :: box(n, *) !! scratch where there are bounds: n + 1 columns for boxsolv's matrix, 8 more
 
+        integer(ip), parameter :: vectors = boxsolv_vectors
         real(wp) :: delta
-        integer(ip) :: first
 
-        delta = state%delta
-        call lm_propose(n, r, ldr, ipvt, qtf, diag, x, state, trial, step, work(1, 1), work(1, 2))
+        delta = fit%delta
+        call lmpar(n, r, ldr, ipvt, diag, qtf, fit%delta, fit%par, step, trial, wa1, wa2)
+        step = -step
+        trial = x + step
+        wa1 = diag*step
+        fit%pnorm = enorm(n, wa1)
+        if (fit%iteration == 1) fit%delta = min(fit%delta, fit%pnorm)
+        call predict(n, r, ldr, ipvt, step, wa1, fit)
+        if (fit%boxed == 0) return
         if (all(trial >= lower .and. trial <= upper)) return
 
-        first = n + 2 + boxsolv_vectors
         call guess_sides(n, trial, lower, upper, side)
-        call find_step(n, r, ldr, ipvt, qtf, diag, delta, x, lower, upper, state%par, step, state%pnorm, side, place, &
-                       work, work(1, n + 2), work(1, first), work(1, first + 1), work(1, first + 2), &
-                       work(1, first + 3), work(1, first + 4))
+        call find_step(n, r, ldr, ipvt, qtf, diag, delta, x, lower, upper, fit%par, step, fit%pnorm, side, place, box, &
+                       box(1, n + 2), box(1, n + 2 + vectors), box(1, n + 3 + vectors), box(1, n + 4 + vectors), wa1, wa2)
         call take_step(n, x, lower, upper, side, step, trial)
+        if (fit%iteration == 1) fit%delta = min(delta, fit%pnorm)
+        call predict_within(n, r, ldr, ipvt, qtf, step, wa1, fit)
+    end subroutine propose
 
-        if (state%iteration == 1) state%delta = min(delta, state%pnorm)
-        call predict(n, r, ldr, ipvt, qtf, step, work, state)
-    end subroutine lm_propose_box
+    !> What the model says of lmpar's step.
+    pure subroutine predict(n, r, ldr, ipvt, step, change, fit)
+        integer(ip), intent(in) :: n, ldr !! shape of r
+        real(wp), intent(in) :: r(ldr, n) !! R
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: step(n) !! p
+        real(wp), intent(inout) :: change(n) !! scratch: R Pᵀ p, as long as J p
+        type(lm_fit), intent(inout) :: fit
+
+        real(wp) :: damped, undamped
+
+        change = 0
+        call add_product(n, r, ldr, ipvt, step, change)
+        undamped = enorm(n, change)/fit%fnorm
+        damped = (sqrt(fit%par)*fit%pnorm)/fit%fnorm
+        fit%prered = undamped**2 + 2*damped**2
+        fit%dirder = -(undamped**2 + damped**2)
+    end subroutine predict
 
     !> Variables that the step without bounds takes beyond one, to that one.
     pure subroutine guess_sides(n, trial, lower, upper, side)
@@ -91,11 +119,11 @@ contains
         real(wp), intent(in) :: delta !! Δ
         real(wp), intent(in) :: x(n), lower(n), upper(n) !! the iterate and its bounds
         real(wp), intent(inout) :: par !! estimate of λ; on return λ
-        real(wp), intent(out) :: p(n), pnorm !! the step, and ‖D p‖
+        real(wp), intent(inout) :: p(n), pnorm !! on return the step, and ‖D p‖
         integer(ip), intent(inout) :: side(n) !! which bounds hold: a guess, and what became of it
-        integer(ip), intent(out) :: place(n, 2) !! scratch
-        real(wp), intent(out) :: w(n, n + 1), v(n, boxsolv_vectors) !! scratch for boxsolv
-        real(wp), intent(out) :: lo(n), hi(n), norms(n), mu(n), wa(n) !! scratch
+        integer(ip), intent(inout) :: place(n, 2) !! scratch
+        real(wp), intent(inout) :: w(n, n + 1), v(n, boxsolv_vectors) !! scratch for boxsolv
+        real(wp), intent(inout) :: lo(n), hi(n), norms(n), mu(n), wa(n) !! scratch
 
         real(wp) :: least, most, phi
         integer(ip) :: nfree, rounds, trial
@@ -137,7 +165,8 @@ contains
             end if
         end do
 
-        ! No λ was large enough: see test_box.f90. From 0 to p all is within the bounds.
+        ! No λ was large enough: Δ is so far below ‖f‖ (as where residuals are finite at x alone) that a parameter, once at its
+        ! bound, has a gradient that counts as rounding whatever the damping. From 0 to p all is within the bounds.
         p = p*min(delta/pnorm, 1.0_wp)
         wa = diag*p
         pnorm = enorm(n, wa)
@@ -210,7 +239,7 @@ contains
         real(wp), intent(in) :: diag(n), dp(n) !! diagonal of D, and D p
         real(wp), intent(in) :: pnorm, delta !! ‖D p‖ and Δ
         real(wp), intent(in) :: w(n, n + 1), v(n, boxsolv_vectors) !! Sᵀ and, first, its diagonal
-        real(wp), intent(out) :: y(n) !! scratch
+        real(wp), intent(inout) :: y(n) !! scratch
         real(wp), intent(in) :: least, most !! bounds
         real(wp), intent(inout) :: par !! λ
 
@@ -238,32 +267,32 @@ contains
         trial = merge(lower, merge(upper, trial, side == at_upper), side == at_lower)
     end subroutine take_step
 
-    !> What the model says of the step.
-    pure subroutine predict(n, r, ldr, ipvt, qtf, step, change, state)
+    !> What the model says of a step that bounds have shortened, for which p(λ) solves no linear system of all parameters.
+    pure subroutine predict_within(n, r, ldr, ipvt, qtf, step, change, fit)
         integer(ip), intent(in) :: n, ldr !! shape of r
         real(wp), intent(in) :: r(ldr, n) !! R
         integer(ip), intent(in) :: ipvt(n) !! P
         real(wp), intent(in) :: qtf(n), step(n) !! first n entries of Qᵀf, and p
-        real(wp), intent(out) :: change(n) !! scratch: J p/‖f‖
-        type(lm_state), intent(inout) :: state
+        real(wp), intent(inout) :: change(n) !! scratch: J p/‖f‖
+        type(lm_fit), intent(inout) :: fit
 
         real(wp) :: slope, square
         integer(ip) :: i, j
 
         change = 0
-        do j = 1, n
+        do j = 1, n ! p/‖f‖ entry by entry, where a product that came first could overflow
             do i = 1, j
-                change(i) = change(i) + r(i, j)*(step(ipvt(j))/state%fnorm)
+                change(i) = change(i) + r(i, j)*(step(ipvt(j))/fit%fnorm)
             end do
         end do
         slope = 0
         square = 0
         do i = 1, n
-            slope = slope + change(i)*(qtf(i)/state%fnorm)
+            slope = slope + change(i)*(qtf(i)/fit%fnorm)
             square = square + change(i)**2
         end do
-        state%dirder = min(slope, 0.0_wp)
-        state%prered = max(-(2*slope + square), 0.0_wp) ! not < 0: that would take an uphill step for a success
-    end subroutine predict
+        fit%dirder = min(slope, 0.0_wp)
+        fit%prered = max(-(2*slope + square), 0.0_wp) ! not < 0: that would take an uphill step for a success
+    end subroutine predict_within
 
-end module minpack_lm_propose_box
+end module minpack_propose

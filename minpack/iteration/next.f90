@@ -1,0 +1,75 @@
+!> The iteration, by reverse communication: what it wants next.
+module minpack_next
+    use minpack_fit_types, only: close_fit, lm_fit
+    use minpack_info, only: ended, has_stepped, info_running, is_over, needs_factor, needs_look, needs_norm, needs_trial, &
+                            took_step, want_factor, want_norm
+    use minpack_kinds, only: ip, wp
+    use minpack_propose, only: propose
+    use minpack_restart, only: restart
+    implicit none
+    private
+    public :: lm_next
+
+contains
+
+    !> Says what a fit wants next: want_factor, want_norm, took_step or ended (codes.def).
+    !>
+    !> The iteration needs two kinds of facts alone: the factorization of J at x, and ‖f‖ at a trial point. Whoever has them
+    !> runs a fit by this loop, and takes no decision:
+    !>
+    !>     call lm_begin(fit, ‖f(x)‖)
+    !>     do
+    !>         call lm_next(fit, ..., wanted)
+    !>         want_factor: call lm_take_factor(fit, ...)   J at x; where jacobian_is_at_x, the one that is there
+    !>         want_norm:   call lm_take_norm(fit, ...)     f at trial
+    !>         took_step:   f at trial is now f at x
+    !>         ended:       exit
+    !>     end do
+    !>
+    !> Between two calls the record, x, diag, trial and the factorization are all that there is of a fit. A caller that failed to
+    !> bring what was wanted may ask again.
+    pure subroutine lm_next(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, wanted, trial, step, wa1, wa2, side, &
+                            place, box) bind(c, name="lm_next_")
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch
+        integer(ip), intent(in) :: ipvt(n) !! P
+        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        real(wp), intent(in) :: acnorm(n) !! norms of the columns of J; not read without restarts
+        real(wp), intent(inout) :: diag(n) !! diagonal of D
+        real(wp), intent(in) :: x(n) !! the iterate, within the bounds
+        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none; not read unless boxed
+        integer(ip), intent(out) :: wanted
+        real(wp), intent(inout) :: trial(n) !! the trial point, for want_norm
+        real(wp), intent(inout) :: step(n), wa1(n), wa2(n) !! scratch
+        integer(ip), intent(inout) :: side(*), place(*) !! scratch where there are bounds: n and 2 n numbers
+        real(wp), intent(inout) :: box(n, *) !! scratch: n + 9 columns where there are bounds, else one with restarts
+
+        logical :: begins
+
+        if (fit%stage == needs_look) then
+            call restart(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, begins, &
+                         box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box)
+            fit%stage = merge(needs_trial, is_over, begins .or. fit%info == info_running)
+        end if
+
+        select case (fit%stage)
+        case (needs_factor)
+            wanted = want_factor
+        case (needs_trial)
+            call propose(fit, n, r, ldr, ipvt, qtf, diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
+            fit%stage = needs_norm
+            wanted = want_norm
+        case (needs_norm)
+            wanted = want_norm
+        case (has_stepped)
+            wanted = took_step
+            fit%stage = needs_factor
+            if (fit%info /= info_running) call close_fit(fit)
+        case default
+            wanted = ended
+        end select
+    end subroutine lm_next
+
+end module minpack_next

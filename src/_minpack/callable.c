@@ -1,0 +1,177 @@
+#include "callable.h"
+
+#include "module.h"
+
+int lm_prepare_caller(lm_caller *caller, PyTupleObject *args)
+{
+    enum { PLACES = 3 }; /* before *args */
+
+    *caller = (lm_caller){.call = caller->call_inline, .nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args)};
+    if (caller->nargs + PLACES > LM_INLINE_ARGS) {
+        caller->call = PyMem_New(PyObject *, caller->nargs + PLACES);
+        if (caller->call == NULL) {
+            PyErr_NoMemory();
+            return 0;
+        }
+    }
+    for (Py_ssize_t i = 0; i < caller->nargs; i++) {
+        caller->call[PLACES + i] = PyTuple_GET_ITEM(args, i);
+    }
+    return 1;
+}
+
+void lm_release_caller(lm_caller *caller)
+{
+    Py_CLEAR(caller->x);
+    if (caller->call != caller->call_inline) {
+        PyMem_Free(caller->call);
+    }
+}
+
+/* Whether the last argument array can be used once more: nobody else holds it, and it is as it was made. */
+static int is_ours(PyArrayObject *array, npy_intp n)
+{
+    return array != NULL && Py_REFCNT(array) == 1 && PyArray_NDIM(array) == 1 && PyArray_DIM(array, 0) == n
+           && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_CHKFLAGS(array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA)
+           && !PyArray_ISBYTESWAPPED(array) && ((PyArrayObject_fields *)array)->weakreflist == NULL;
+}
+
+/* An array of all the parameters that owns its data; borrowed from the caller. */
+static PyObject *argument(lm_caller *caller, const double *x, int n)
+{
+    const npy_intp size = caller->whole == NULL ? n : PyArray_DIM(caller->whole, 0);
+
+    if (!is_ours(caller->x, size)) {
+        Py_XSETREF(caller->x, (PyArrayObject *)lm_vector(NULL, size));
+        if (caller->x == NULL) {
+            return NULL;
+        }
+    }
+    double *values = PyArray_DATA(caller->x);
+    if (caller->whole == NULL) {
+        memcpy(values, x, (size_t)n * sizeof *x);
+    } else {
+        memcpy(values, PyArray_DATA(caller->whole), (size_t)size * sizeof *x);
+        for (int i = 0; i < n; i++) {
+            values[caller->free[i]] = x[i];
+        }
+    }
+    return (PyObject *)caller->x;
+}
+
+PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n)
+{
+    PyObject **place = caller->call + 2;
+
+    place[0] = argument(caller, x, n);
+    if (place[0] == NULL) {
+        return NULL;
+    }
+    return PyObject_Vectorcall(func, place, (size_t)(1 + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+PyObject *lm_call_with_index(lm_caller *caller, PyObject *func, const double *x, int n, int i)
+{
+    PyObject **place = caller->call + 1;
+
+    place[0] = argument(caller, x, n);
+    place[1] = PyLong_FromLong(i);
+    if (place[0] == NULL || place[1] == NULL) {
+        Py_XDECREF(place[1]);
+        return NULL;
+    }
+    PyObject *index = place[1]; /* a callable may write to its arguments' places */
+    PyObject *result =
+        PyObject_Vectorcall(func, place, (size_t)(2 + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+    Py_DECREF(index);
+    return result;
+}
+
+/* Results ------------------------------------------------------------------------------------------------ */
+
+lm_converters lm_own_converters = {NULL, NULL};
+
+PyObject *lm_set_converters(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *residuals, *jacobian;
+
+    if (!PyArg_ParseTuple(args, "OO:set_converters", &residuals, &jacobian)) {
+        return NULL;
+    }
+    Py_XSETREF(lm_own_converters.as_residuals, Py_NewRef(residuals));
+    Py_XSETREF(lm_own_converters.as_jacobian, Py_NewRef(jacobian));
+    Py_RETURN_NONE;
+}
+
+static int is_plain(PyObject *result)
+{
+    return PyArray_CheckExact(result) && PyArray_TYPE((PyArrayObject *)result) == NPY_DOUBLE
+           && PyArray_ISBEHAVED_RO((PyArrayObject *)result);
+}
+
+static int is_plain_vector(PyObject *result, npy_intp size)
+{
+    return is_plain(result) && PyArray_IS_C_CONTIGUOUS((PyArrayObject *)result)
+           && PyArray_SIZE((PyArrayObject *)result) == size;
+}
+
+static int is_plain_matrix(PyObject *result, npy_intp rows, npy_intp columns)
+{
+    PyArrayObject *array = (PyArrayObject *)result;
+
+    return is_plain(result) && PyArray_NDIM(array) == 2 && PyArray_DIM(array, 0) == rows
+           && PyArray_DIM(array, 1) == columns;
+}
+
+int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, const double *x, int n, long calls)
+{
+    if (result != NULL && !is_plain_vector(result, size)) {
+        Py_SETREF(result, PyObject_CallFunction(converter, "OiNl", result, size, lm_vector(x, n), calls));
+        if (result != NULL && !is_plain_vector(result, size)) {
+            PyErr_SetString(PyExc_SystemError, "as_residuals gave something else than it promises");
+            Py_CLEAR(result);
+        }
+    }
+    if (result == NULL) {
+        return 0;
+    }
+    memcpy(to, PyArray_DATA((PyArrayObject *)result), (size_t)size * sizeof *to);
+    Py_DECREF(result);
+    return 1;
+}
+
+void lm_copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n)
+{
+    enum { BLOCK = 512 };
+
+    for (npy_intp first = 0; first < m; first += BLOCK) {
+        const npy_intp rows = m - first < BLOCK ? m - first : BLOCK;
+        for (npy_intp j = 0; j < n; j++) {
+            const char *from = data + first * down + j * across;
+            double *to = fjac + first + j * m;
+            if (down == (npy_intp)sizeof *to) {
+                memcpy(to, from, (size_t)rows * sizeof *to);
+                continue;
+            }
+            for (npy_intp i = 0; i < rows; i++) {
+                to[i] = *(const double *)(from + i * down);
+            }
+        }
+    }
+}
+
+PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m, int n, int col_deriv, int trusted,
+                                    const double *x)
+{
+    const npy_intp rows = col_deriv ? n : m;
+    const npy_intp columns = col_deriv ? m : n;
+
+    if (result != NULL && !(trusted && is_plain_matrix(result, rows, columns))) {
+        Py_SETREF(result, PyObject_CallFunction(converter, "OiiiN", result, m, n, col_deriv, lm_vector(x, n)));
+        if (result != NULL && !is_plain_matrix(result, rows, columns)) {
+            PyErr_SetString(PyExc_SystemError, "as_jacobian gave something else than it promises");
+            Py_CLEAR(result);
+        }
+    }
+    return (PyArrayObject *)result;
+}

@@ -1,0 +1,46 @@
+/* Python callables, called as func(x, *args) time and again, and what they give, as the doubles that the core wants. */
+#ifndef PYMINPACK_CALLABLE_H
+#define PYMINPACK_CALLABLE_H
+
+#include "array.h"
+
+enum { LM_INLINE_ARGS = 8 };
+
+typedef struct {
+    PyObject **call; /* arguments of the next call: a spare place, x, a place for an index, *args */
+    PyObject *call_inline[LM_INLINE_ARGS];
+    Py_ssize_t nargs;     /* how many args */
+    PyArrayObject *x;     /* the last argument array, or NULL */
+    PyArrayObject *whole; /* all parameters, where some are fixed, or NULL: x gives the others */
+    const npy_intp *free; /* which ones those are */
+} lm_caller;
+
+/* Prepares for calls with these args, or NULL for none; 0 with an exception set where there is no memory. */
+int lm_prepare_caller(lm_caller *caller, PyTupleObject *args);
+void lm_release_caller(lm_caller *caller);
+
+/* func(x, *args), and func(x, i, *args): a new reference, or NULL with an exception set. */
+PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n);
+PyObject *lm_call_with_index(lm_caller *caller, PyObject *func, const double *x, int n, int i);
+
+/* What makes of other results what is wanted, or raises: as_residuals(result, m, x, calls) gives a contiguous float64
+ * array of m values, as_jacobian(result, m, n, col_deriv, x) one of shape (m, n), or (n, m). */
+typedef struct {
+    PyObject *as_residuals, *as_jacobian;
+} lm_converters;
+
+/* Those of leastsq, which set_converters has set. */
+extern lm_converters lm_own_converters;
+
+/* Copies a result of `size` values, converted where it has to be; takes over the reference. */
+int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, const double *x, int n, long calls);
+
+/* A Jacobian of float64 numbers, converted where it has to be, or always unless `trusted`; takes over the reference and
+ * gives one, or NULL with an exception set. */
+PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m, int n, int col_deriv, int trusted,
+                                    const double *x);
+
+/* fjac(i, j) from values `down` and `across` bytes apart, some rows at a time so that they are read through once. */
+void lm_copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n);
+
+#endif

@@ -1,0 +1,161 @@
+"""Where Jacobians come from that the core doesn't take by itself: the user's function, complex steps; and several workers."""
+
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from .._errors import InputTypeError, InputValueError, ShapeError
+from .._model.arrays import DOUBLE, Array, as_real_view, describe
+from .._model.function import Call, Model
+
+# workers(function, items) gives function(item) of each.
+Workers: TypeAlias = int | Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
+# What the function gives at each of several points of free parameters.
+Evaluator: TypeAlias = Callable[[npt.NDArray[Any]], list[Any]]
+
+_SMALLEST: Final = float(np.finfo(np.float64).tiny)
+
+
+class GivenJacobian:
+    """The user's function for it, or the Jacobian that comes with the residuals.
+
+    Attributes
+    ----------
+    call : Call
+        What gives the Jacobian.
+    comes_with_residuals : bool
+        Whether the function of the residuals gives it, too.
+    """
+
+    def __init__(self, model: Model, call: Call | None) -> None:
+        """Ask `call`; or where that is None, take what the model's own function gives."""
+        self._model = model
+        self.comes_with_residuals = call is None
+        self.call = model.call if call is None else call
+        self._point: Array | None = None  # where the last residuals were taken
+        self._jacobian: Any = None  # what came with them
+
+    def residuals(self, x: Array, *args: Any) -> Any:
+        """The first part of what the model's function gives at all the parameters; the other one is kept."""
+        function, _ = self._model.call.positional
+        self._point = x.copy()
+        return self.split(function(x, *args))
+
+    def split(self, result: Any) -> Any:
+        """The residuals of a pair; the Jacobian is kept."""
+        if not isinstance(result, tuple) or len(result) != 2:
+            raise InputTypeError(
+                f"fun gave a {type(result).__name__} where jac=True needs a tuple of residuals and Jacobian"
+            )
+        residuals, self._jacobian = result
+        return residuals
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        """The Jacobian that came with the residuals f at the free parameters x."""
+        whole = self._model.whole(x)
+        if self._point is None or not np.array_equal(self._point, whole):
+            self.residuals(whole.copy(), *self._model.call.positional[1])
+        return self._by_free(self._jacobian, x, "fun").copy()  # residuals elsewhere may come with the same array
+
+    def convert(self, result: Any, m: int, n: int, col_deriv: int, x: Array) -> npt.NDArray[Any]:
+        """For the core: a Jacobian by the free parameters, where it lies if that will do."""
+        return self._by_free(result, x, "fun" if self.comes_with_residuals else "jac")
+
+    def _by_free(self, result: Any, x: Array, source: str) -> npt.NDArray[Any]:
+        """What `source` gave at the free parameters x, as a Jacobian by them."""
+        free, m = self._model.free, self._model.m
+        whole = self._model.whole(x)
+        n = whole.size
+        jacobian = as_real_view(result, source, "a Jacobian")
+        if free is not None and self.comes_with_residuals and jacobian.shape == (m, free.size):
+            return jacobian
+        if jacobian.ndim < 2 and jacobian.size == m * n and 1 in (m, n):
+            jacobian = jacobian.reshape(m, n)
+        if jacobian.shape != (m, n):
+            hint = "; it is transposed: give jacobian.T, which copies nothing" if jacobian.shape == (n, m) else ""
+            raise ShapeError(
+                f"{source} gave a Jacobian of shape {jacobian.shape} at x = {describe(whole)}, where {m} residuals "
+                f"and {n} parameters need {(m, n)}, derivatives across the rows{hint}"
+            )
+        if free is not None:
+            jacobian = jacobian[:, free]
+        with np.errstate(over="ignore"):
+            return jacobian.astype(np.float64, copy=False)
+
+
+class ComplexSteps:
+    """One evaluation a parameter, of a function that takes complex numbers: no difference, and so no rounding."""
+
+    def __init__(self, model: Model, evaluate: Evaluator, steps: Array | None, typical: Array | None) -> None:
+        """Steps are relative to the parameters, but to no less than their typical sizes."""
+        self._model, self._evaluate, self._steps, self._typical = model, evaluate, steps, typical
+
+    def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
+        """The Jacobian at the free parameters x."""
+        lengths = self._lengths(x)
+        points = x + 1j * np.diag(lengths)
+        columns = np.empty((x.size, f.size))
+        for j, answer in enumerate(self._evaluate(points)):
+            residuals = np.asarray(answer)
+            if residuals.dtype.kind != "c":
+                raise InputTypeError(
+                    f"fun gave residuals of dtype {residuals.dtype} for complex x; jac='cs' needs a function that "
+                    "computes with complex numbers all the way: use '3-point' where it can't"
+                )
+            if residuals.size != f.size:
+                raise ShapeError(f"fun gave {residuals.size} residuals for complex x, and {f.size} for real x")
+            columns[j] = residuals.imag.ravel() / lengths[j]
+        return columns.T
+
+    def convert(self, result: Any, m: int, n: int, col_deriv: int, x: Array) -> npt.NDArray[Any]:
+        """For the core."""
+        return np.asarray(result, np.float64)
+
+    def _lengths(self, x: Array) -> Array:
+        sizes = np.abs(x) if self._typical is None else np.maximum(np.abs(x), self._typical)
+        sizes[sizes == 0] = 1.0
+        lengths: Array = (DOUBLE if self._steps is None else self._steps) * sizes
+        return np.where(lengths == 0, _SMALLEST, lengths)
+
+
+def as_evaluator(model: Model, workers: Workers | None) -> Evaluator:
+    """How residuals at several points are asked for: one after the other, by threads, or by a map-like callable."""
+    if workers is None or workers == 1:
+        return _InTurn(model)
+    return _ByThreads(model, workers) if isinstance(workers, int) else _ByMap(model, workers)
+
+
+class _InTurn:
+    def __init__(self, model: Model) -> None:
+        self._model = model
+
+    def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
+        answers = []
+        for point in points:
+            self._model.require_time()
+            answers.append(self._model.call(self._model.whole(point)))
+        return answers
+
+
+class _ByThreads:
+    def __init__(self, model: Model, workers: int) -> None:
+        self._model, self._workers = model, workers
+
+    def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
+        with ThreadPoolExecutor(self._workers) as pool:
+            futures = [pool.submit(self._model.call, self._model.whole(point)) for point in points]
+            return [future.result() for future in futures]
+
+
+class _ByMap:
+    def __init__(self, model: Model, workers: Callable[..., Iterable[Any]]) -> None:
+        self._model, self._workers = model, workers
+
+    def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
+        answers = list(self._workers(self._model.call, [self._model.whole(point) for point in points]))
+        if len(answers) != len(points):
+            raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
+        return answers
