@@ -21,11 +21,15 @@ int lm_push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args,
         return 0;
     }
     top = frame;
+    frame->released = frame->foreign == NULL ? NULL : PyEval_SaveThread();
     return 1;
 }
 
 void lm_pop(lm_frame *frame)
 {
+    if (frame->released != NULL) {
+        PyEval_RestoreThread(frame->released);
+    }
     top = frame->below;
     lm_release_caller(&frame->caller);
     PyMem_RawFree(frame->work);

@@ -23,6 +23,7 @@ typedef struct lm_frame {
     long calls;             /* of func so far, the one before the solve included */
     double *work;           /* the solver's scratch: 5 n + m numbers */
     void *foreign;          /* the routine of somebody else's capsule, which MINPACK calls with nothing in between */
+    PyThreadState *released; /* not NULL: the GIL is released, since no Python is called */
 } lm_frame;
 
 /* Prepares a frame; 0 with an exception set where that can't be. */

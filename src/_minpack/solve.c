@@ -276,7 +276,7 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
                            ? lm_call(&run->caller, run->jac, p->x, n)
                            : PyObject_CallFunction(run->source, "NN", lm_vector(p->x, n), lm_vector(p->f, m));
     PyArrayObject *array =
-        lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned, run->caller.whole == NULL, p->x);
+        lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned, run->source != NULL || run->caller.whole == NULL, p->x);
 
     if (array == NULL) {
         return EXCEPTION;

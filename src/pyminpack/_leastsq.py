@@ -250,7 +250,9 @@ def leastsq(
 
     precision = DOUBLE
     jac = Dfun
-    if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
+    if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
+        func, first = func._capsule, func._shape
+    elif type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
         func, jac, first = prepare(func, jac, start, args)
     else:
         first = func(start.copy(), *args) if args else func(start.copy())

@@ -42,10 +42,7 @@ class GivenJacobian:
         """The first part of what the model's function gives at all the parameters; the other one is kept."""
         function, _ = self._model.call.positional
         self._point = x.copy()
-        return self.split(function(x, *args))
-
-    def split(self, result: Any) -> Any:
-        """The residuals of a pair; the Jacobian is kept."""
+        result = function(x, *args)
         if not isinstance(result, tuple) or len(result) != 2:
             raise InputTypeError(
                 f"fun gave a {type(result).__name__} where jac=True needs a tuple of residuals and Jacobian"
@@ -62,7 +59,7 @@ class GivenJacobian:
 
     def convert(self, result: Any, m: int, n: int, col_deriv: int, x: Array) -> npt.NDArray[Any]:
         """For the core: a Jacobian by the free parameters, where it lies if that will do."""
-        return self._by_free(result, x, "fun" if self.comes_with_residuals else "jac")
+        return self._by_free(result, x, "jac")
 
     def _by_free(self, result: Any, x: Array, source: str) -> npt.NDArray[Any]:
         """What `source` gave at the free parameters x, as a Jacobian by them."""
@@ -70,8 +67,6 @@ class GivenJacobian:
         whole = self._model.whole(x)
         n = whole.size
         jacobian = as_real_view(result, source, "a Jacobian")
-        if free is not None and self.comes_with_residuals and jacobian.shape == (m, free.size):
-            return jacobian
         if jacobian.ndim < 2 and jacobian.size == m * n and 1 in (m, n):
             jacobian = jacobian.reshape(m, n)
         if jacobian.shape != (m, n):
@@ -110,10 +105,6 @@ class ComplexSteps:
             columns[j] = residuals.imag.ravel() / lengths[j]
         return columns.T
 
-    def convert(self, result: Any, m: int, n: int, col_deriv: int, x: Array) -> npt.NDArray[Any]:
-        """For the core."""
-        return np.asarray(result, np.float64)
-
     def _lengths(self, x: Array) -> Array:
         sizes = np.abs(x) if self._typical is None else np.maximum(np.abs(x), self._typical)
         sizes[sizes == 0] = 1.0
@@ -128,6 +119,11 @@ def as_evaluator(model: Model, workers: Workers | None) -> Evaluator:
     return _ByThreads(model, workers) if isinstance(workers, int) else _ByMap(model, workers)
 
 
+def _kept(answer: Any) -> Any:
+    """The same; an array that the function may fill again is copied."""
+    return answer.copy() if isinstance(answer, np.ndarray) else answer
+
+
 class _InTurn:
     def __init__(self, model: Model) -> None:
         self._model = model
@@ -136,7 +132,7 @@ class _InTurn:
         answers = []
         for point in points:
             self._model.require_time()
-            answers.append(self._model.call(self._model.whole(point)))
+            answers.append(_kept(self._model.call(self._model.whole(point))))
         return answers
 
 
@@ -155,7 +151,10 @@ class _ByMap:
         self._model, self._workers = model, workers
 
     def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
-        answers = list(self._workers(self._model.call, [self._model.whole(point) for point in points]))
+        wholes = [self._model.whole(point) for point in points]
+        answers = []
+        for answer in self._workers(self._model.call, wholes):
+            answers.append(_kept(answer))
         if len(answers) != len(points):
             raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
         return answers

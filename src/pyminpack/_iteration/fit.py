@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
-from time import monotonic
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -139,7 +138,6 @@ class LevenbergMarquardt:
         self._workers = as_workers(workers)
         self._model = Model(Call(fun, *arguments), start, self._free)
         self._source = self._source_of(jac, arguments, typical)
-        self._deadline = np.inf
         self._ended: int | None = None  # a status that isn't the iteration's
         self._end_message = ""  # where that isn't told by `_MESSAGES`
         self._comparison: tuple[Disagreement | None] | None = None  # what one at the end has found, if there was one
@@ -162,8 +160,7 @@ class LevenbergMarquardt:
 
     def _begin(self, x: Array, typical: Array | None) -> None:
         """Residuals at the start, and the fit in memory."""
-        gives_jacobian = isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals
-        f = self._model.first(x, self._source.split if gives_jacobian else None)
+        f = self._model.first(x, self._fun_for_core())
         norm = enorm(f) if self._robust is None else self._robust.norm(f)
         if not np.isfinite(norm):
             what = "norm of the residuals" if self._robust is None else "robust cost"
@@ -200,28 +197,30 @@ class LevenbergMarquardt:
     def _problem_for_core(self) -> tuple[Any, ...]:
         """What the core calls: see solve.h."""
         model, source = self._model, self._source
-        fun, args = model.call.positional
+        fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
         if type(fun) is CompiledResiduals and self._free is None:
             fun = fun._capsule
-        if isinstance(source, GivenJacobian):
-            as_jacobian = source.convert
-            if source.comes_with_residuals:
-                fun, ask = source.residuals, source.at
-            else:
-                jac, _ = source.call.positional
-                if type(jac) is CompiledJacobian and self._free is None and (jac.m, jac.n) == (model.m, self._n):
-                    jac = jac._capsule
+        if isinstance(source, GivenJacobian) and not source.comes_with_residuals:
+            jac, as_jacobian = source.call.positional[0], source.convert
+            if type(jac) is CompiledJacobian and self._free is None and (jac.m, jac.n) == (model.m, self._n):
+                jac = jac._capsule
         elif source is not None:
             ask = source.at
         elif self._workers is not None:
             evaluator = as_evaluator(model, self._workers)
-        is_late = None if self._deadline == np.inf else self._is_late
+        is_late = model.is_late if model.deadline < np.inf else None
         template = None if self._free is None else model.template
         as_residuals = model.convert
         return (
             fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, is_late, template, self._free
         )  # fmt: skip
+
+    def _fun_for_core(self) -> Any:
+        """What gives the residuals at all the parameters, with the further positional arguments."""
+        if isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals:
+            return self._source.residuals
+        return self._model.call.positional[0]
 
     def _part(self, whole: Array) -> Array:
         """What belongs to the free parameters."""
@@ -342,11 +341,8 @@ class LevenbergMarquardt:
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
-        self._deadline = self._model.deadline = deadline
+        self._model.deadline = deadline
         self._problem = self._problem_for_core()
-
-    def _is_late(self) -> bool:
-        return monotonic() >= self._deadline
 
     def _go_on(self, steps: int) -> None:
         """Take so many steps, or all of them."""

@@ -71,9 +71,13 @@ class Model:
         whole[self.free] = x
         return whole
 
+    def is_late(self) -> bool:
+        """Whether the time is over."""
+        return self.deadline < _NEVER and monotonic() >= self.deadline
+
     def require_time(self) -> None:
         """Raise where the time is over."""
-        if self.deadline < _NEVER and monotonic() >= self.deadline:
+        if self.is_late():
             raise OutOfTimeError
 
     def convert(self, result: Any, m: int, x: Array, calls: int) -> Array:
@@ -87,11 +91,9 @@ class Model:
         with np.errstate(over="ignore"):
             return np.array(view.ravel(), dtype=np.float64)
 
-    def first(self, x: Array, split: Callable[[Any], Any] | None = None) -> Array:
-        """Residuals at the start, or a refusal; `split` takes them out of what the function gives."""
-        result = self.call(self.whole(x))
-        if split is not None:
-            result = split(result)
+    def first(self, x: Array, function: Callable[..., Any]) -> Array:
+        """Residuals at the start, or a refusal; `function` gives them, with the positional arguments."""
+        result = function(self.whole(x), *self.call.positional[1])
         if type(result) is np.ndarray and result.dtype is FLOAT64 and result.ndim == 1:
             self.m, self.precision = result.size, DOUBLE
             f: Array = result.copy()
