@@ -187,19 +187,15 @@ PyObject *lm_as_start(PyObject *Py_UNUSED(self), PyObject *x0)
 
 PyObject *lm_part(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    enum { N_BY_N = 'r', INTEGERS = 'i' };
+#define PART(name, type, dimensions, size) {#name, offsetof(lm_machine, name), NPY_##type, dimensions, size}
     static const struct {
         const char *name;
         size_t offset;
-        char shape; /* 'n' or 'm' numbers, or one of those above */
-    } parts[] = {
-        {"x", offsetof(lm_machine, x), 'n'},         {"f", offsetof(lm_machine, f), 'm'},
-        {"diag", offsetof(lm_machine, diag), 'n'},   {"trial", offsetof(lm_machine, trial), 'n'},
-        {"qtf", offsetof(lm_machine, qtf), 'n'},     {"acnorm", offsetof(lm_machine, acnorm), 'n'},
-        {"typical", offsetof(lm_machine, typical), 'n'}, {"eta", offsetof(lm_machine, eta), 'n'},
-        {"r", offsetof(lm_machine, r), N_BY_N},      {"ipvt", offsetof(lm_machine, ipvt), INTEGERS},
-    };
-    PyObject *memory, *view;
+        int type, dimensions;
+        char size;
+    } parts[] = {PART(x, DOUBLE, 1, 'n'),      PART(f, DOUBLE, 1, 'm'),    PART(diag, DOUBLE, 1, 'n'), PART(r, DOUBLE, 2, 'n'),
+                 PART(ipvt, INT, 1, 'n'),      PART(qtf, DOUBLE, 1, 'n'), PART(acnorm, DOUBLE, 1, 'n')};
+    PyObject *memory;
     const char *name;
     lm_machine machine;
 
@@ -207,20 +203,15 @@ PyObject *lm_part(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (strcmp(parts[i].name, name) != 0) {
-            continue;
+        if (strcmp(parts[i].name, name) == 0) {
+            const npy_intp size = parts[i].size == 'm' ? machine.fit->m : machine.fit->n;
+            npy_intp shape[2] = {size, machine.ldr};
+            PyArrayObject *copy = (PyArrayObject *)PyArray_SimpleNew(parts[i].dimensions, shape, parts[i].type);
+            if (copy != NULL) {
+                memcpy(PyArray_DATA(copy), *(void **)((char *)&machine + parts[i].offset), (size_t)PyArray_NBYTES(copy));
+            }
+            return (PyObject *)copy;
         }
-        npy_intp shape[2] = {machine.fit->n, machine.ldr};
-        if (parts[i].shape == 'm') {
-            shape[0] = machine.fit->m;
-        }
-        view = PyArray_SimpleNewFromData(parts[i].shape == N_BY_N ? 2 : 1, shape,
-                                         parts[i].shape == INTEGERS ? NPY_INT : NPY_DOUBLE,
-                                         *(void **)((char *)&machine + parts[i].offset));
-        if (view != NULL && PyArray_SetBaseObject((PyArrayObject *)view, Py_NewRef(memory)) < 0) {
-            Py_CLEAR(view);
-        }
-        return view;
     }
     return PyErr_Format(PyExc_KeyError, "a fit has no part %s", name);
 }

@@ -265,9 +265,7 @@ def leastsq(
         first = first.copy()
     step = precision if epsfcn is None else epsfcn
     run = _fit_by_the_original if _HAS_ORIGINAL else fit_in_core
-    fit: Any = run(
-        func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output
-    )
+    fit: Any = run(func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output)
 
     if len(fit) == 2:
         return fit

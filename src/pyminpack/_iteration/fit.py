@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -26,14 +27,18 @@ from .._model.options import (
     as_workers,
     free_of,
 )
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, Indices, message_for
+from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .machine import CODES, RUNNING, record_of
+from .machine import CODES, RECORD, RUNNING, record_of
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
 _IS_OVER: Final = CODES["is_over"]
+# What a state tells of the record.
+_TOLD: Final = itemgetter(
+    *map(list(RECORD.names or ()).index, ("nit", "nfev", "njev", "fnorm", "par", "pnorm", "gnorm"))
+)
 
 # `status` as SciPy has it, by MINPACK's info.
 _STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
@@ -162,7 +167,8 @@ class LevenbergMarquardt:
         """Residuals at the start, and the fit in memory."""
         f = self._model.first(x, self._fun_for_core())
         norm = enorm(f) if self._robust is None else self._robust.norm(f)
-        if not np.isfinite(norm):
+        if not isfinite(norm):
+            self._model.refuse_values(f, x)
             what = "norm of the residuals" if self._robust is None else "robust cost"
             raise InputValueError(
                 f"the {what} at x0 overflows; a fit needs a start nearer (x0 = {describe(self._model.whole(x))})"
@@ -175,7 +181,7 @@ class LevenbergMarquardt:
     def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
         """A fit in memory that begins at x."""
         precision = 0.0 if self._steps is not None else self._model.precision
-        is_known = self._order != 1 or precision != DOUBLE or not f.any()
+        is_known = self._order != 1 or precision != DOUBLE or norm == 0
         sizes = None if typical is None else self._part(typical)
         self._memory = begin(
             x,
@@ -239,12 +245,13 @@ class LevenbergMarquardt:
     @property
     def x(self) -> Array:
         """The best point so far."""
-        return self._model.whole(part(self._memory, "x"))
+        x = part(self._memory, "x")
+        return x if self._free is None else self._model.whole(x)
 
     @property
     def fun(self) -> Array:
         """The residuals there."""
-        return part(self._memory, "f").copy()
+        return part(self._memory, "f")
 
     @property
     def cost(self) -> float:
@@ -280,31 +287,30 @@ class LevenbergMarquardt:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
         before = self._fit
-        self._place(part(self._memory, "x").copy(), self.fun, float(before["fnorm"]), typical)
+        self._place(part(self._memory, "x"), self.fun, float(before["fnorm"]), typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
             self._fit[name] = before[name]
 
     @property
     def state(self) -> LeastSquaresState:
         """Where the fit stands after the last accepted step."""
-        fit = self._fit.item()
-        named = dict(zip(self._fit.dtype.names, fit, strict=True))
+        nit, nfev, njev, norm, damping, step_norm, cosine = _TOLD(self._fit.item())
         return LeastSquaresState(
-            nit=named["nit"],
+            nit=nit,
             x=self.x,
             fun=self.fun,
-            cost=0.5 * named["fnorm"] * named["fnorm"],
-            nfev=named["nfev"],
-            njev=named["njev"],
-            damping=named["par"],
-            step_norm=named["pnorm"] if named["nit"] else 0.0,
-            grad_norm=named["gnorm"],
+            cost=0.5 * norm * norm,
+            nfev=nfev,
+            njev=njev,
+            damping=damping,
+            step_norm=step_norm if nit else 0.0,
+            grad_norm=cosine,
         )
 
     @property
     def is_running(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self._ended is None and bool(self._fit["stage"] != _IS_OVER)
+        return self._ended is None and int(self._fit["stage"]) != _IS_OVER
 
     def __repr__(self) -> str:
         how = "running" if self.is_running else self.message
@@ -313,11 +319,13 @@ class LevenbergMarquardt:
     # ---------------------------------------------------------------------------------------- the loop
 
     def __iter__(self) -> Iterator[LeastSquaresState]:
+        before = self.nit
         while self.is_running:
-            before = self.nit
             self._go_on(1)
-            if self.nit > before:
-                yield self.state
+            state = self.state
+            if state.nit > before:
+                before = state.nit
+                yield state
 
     def step(self) -> LeastSquaresState:
         """Take the next step, or find that the fit has ended: then the state is the one before, and not running."""
@@ -399,19 +407,19 @@ class LevenbergMarquardt:
         status, message = self._ended, self.message
         if status is None:
             status = STOPPED if is_running else _STATUS[int(self._fit["info"])]
-        factor = None
+        has_factor = False
         try:
             too_late = status == OUT_OF_TIME or self._take_jacobian()
             if too_late and is_running:  # a fit that has converged has done so all the same
                 status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
             if not too_late or self._kept[0] is not None:
-                factor = tuple(part(self._memory, name).copy() for name in ("r", "ipvt", "qtf", "acnorm"))
-                factor = factor if all(map(isfinite, factor[3].tolist())) else None
-            if factor is not None:
-                status, message = self._verdict(status, message, factor[3])
+                norms = part(self._memory, "acnorm")
+                has_factor = all(map(isfinite, norms.tolist()))
+            if has_factor:
+                status, message = self._verdict(status, message, norms)
         except AskedToStopError as request:
             status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
-        return self._result(status, message, factor)
+        return self._result(status, message, has_factor)
 
     def _take_jacobian(self) -> bool:
         """The Jacobian at x and its factorization; whether it is too late for that."""
@@ -421,7 +429,7 @@ class LevenbergMarquardt:
             return True
         if status < 0:
             raise AskedToStopError(status, self.x)
-        return status > 0
+        return bool(status > 0)
 
     def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
@@ -459,20 +467,22 @@ class LevenbergMarquardt:
         precision = max(float(self._fit["precision"]), self._model.precision, DOUBLE)
         return float(2 * precision ** (0.5 if self._order == 1 else 2 / 3))
 
-    def _result(
-        self, status: int, message: str, factor: tuple[Array, Indices, Array, Array] | None
-    ) -> LeastSquaresResult:
-        x, n = self.x, self._n
-        place: Any = slice(None) if self._free is None else self._free
-        fixed, free, grad = np.ones(n, bool), np.zeros(n, bool), np.full(n, np.nan)
-        fixed[place], free[place] = False, True
-        optimality = np.nan
-        if factor is not None:
-            gradient = lm_gradient(*factor[:3])
-            grad[:] = 0
-            grad[place] = gradient
-            free[place] = moves_of(part(self._memory, "x"), gradient, self._box)
-            optimality = max(map(abs, grad[free].tolist()), default=0.0)
+    def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
+        x, n, place = self.x, self._n, self._free
+        factor, optimality = None, np.nan
+        fixed = np.zeros(n, bool) if place is None else ~np.isin(np.arange(n), place)
+        grad, free = np.full(n, np.nan), ~fixed
+        if has_factor:
+            r, ipvt, qtf, at = (part(self._memory, name) for name in ("r", "ipvt", "qtf", "x"))
+            factor = r, ipvt
+            gradient = lm_gradient(r, ipvt, qtf)
+            moves = moves_of(at, gradient, self._box)
+            optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
+            if place is None:
+                grad, free = gradient, moves
+            else:
+                grad[:] = 0
+                grad[place], free[place] = gradient, moves
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -488,7 +498,7 @@ class LevenbergMarquardt:
             message=message,
             _fixed=fixed,
             _free=free,
-            _factor=None if factor is None else factor[:2],
+            _factor=factor,
             _noise=self._noise,
         )
 

@@ -106,10 +106,13 @@ class Model:
                 f"fun gave M = {f.size} residuals for N = {x.size} free parameters; a fit needs at least as many "
                 "residuals as parameters: add data, or fix some of the parameters"
             )
-        if not np.isfinite(f).all():
-            bad = np.flatnonzero(~np.isfinite(f))
+        return f
+
+    def refuse_values(self, f: Array, x: Array) -> None:
+        """Raise where residuals at the start are not finite, naming the first."""
+        bad = np.flatnonzero(~np.isfinite(f))
+        if bad.size:
             raise InputValueError(
                 f"{bad.size} of {f.size} residuals at x0 are not finite, the first is residual {bad[0]} "
                 f"({f[bad[0]]}); a fit needs a start where fun is finite (x0 = {describe(self.whole(x))})"
             )
-        return f
