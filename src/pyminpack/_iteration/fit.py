@@ -12,9 +12,9 @@ from .._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
 from .._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
 from .._errors import InputTypeError, InputValueError, OptionError
-from .._minpack import as_start, begin, enorm, lm_gradient, part, solve
+from .._minpack import as_start, begin, enorm, lm_gradient, solve
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, require_finite_start
-from .._model.function import Call, Model, OutOfTimeError
+from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
 from .._model.options import (
     as_arguments,
@@ -29,11 +29,12 @@ from .._model.options import (
 )
 from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .machine import CODES, RECORD, RUNNING, record_of
+from .machine import CODES, RECORD, RUNNING, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
+_TOO_LATE: Final = 1
 _IS_OVER: Final = CODES["is_over"]
 # What a state tells of the record.
 _TOLD: Final = itemgetter(
@@ -183,7 +184,7 @@ class LevenbergMarquardt:
         precision = 0.0 if self._steps is not None else self._model.precision
         is_known = self._order != 1 or precision != DOUBLE or norm == 0
         sizes = None if typical is None else self._part(typical)
-        self._memory = begin(
+        block = begin(
             x,
             f,
             norm,
@@ -197,7 +198,10 @@ class LevenbergMarquardt:
             is_known,
             self._order,
         )
-        self._fit = record_of(self._memory)
+        self._take(Memory(block))
+
+    def _take(self, memory: Memory) -> None:
+        self._memory, self._fit = memory, memory.record
         self._problem = self._problem_for_core()
 
     def _problem_for_core(self) -> tuple[Any, ...]:
@@ -205,21 +209,24 @@ class LevenbergMarquardt:
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
-        if type(fun) is CompiledResiduals and self._free is None:
+        is_timed = model.deadline < np.inf
+        is_direct = self._free is None and not is_timed  # machine code is called with no Python between
+        if type(fun) is CompiledResiduals and is_direct:
             fun = fun._capsule
         if isinstance(source, GivenJacobian) and not source.comes_with_residuals:
             jac, as_jacobian = source.call.positional[0], source.convert
-            if type(jac) is CompiledJacobian and self._free is None and (jac.m, jac.n) == (model.m, self._n):
+            if type(jac) is CompiledJacobian and is_direct and (jac.m, jac.n) == (model.m, self._n):
                 jac = jac._capsule
         elif source is not None:
             ask = source.at
         elif self._workers is not None:
             evaluator = as_evaluator(model, self._workers)
-        is_late = model.is_late if model.deadline < np.inf else None
+        if is_timed:
+            fun, jac = Timed(model, fun), None if jac is None else Timed(model, jac)
         template = None if self._free is None else model.template
         as_residuals = model.convert
         return (
-            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, is_late, template, self._free
+            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, template, self._free
         )  # fmt: skip
 
     def _fun_for_core(self) -> Any:
@@ -237,21 +244,20 @@ class LevenbergMarquardt:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._fit = record_of(self._memory)
-        self._problem = self._problem_for_core()
+        self._take(self._memory)
 
     # ---------------------------------------------------------------------------------------- where it stands
 
     @property
     def x(self) -> Array:
         """The best point so far."""
-        x = part(self._memory, "x")
+        x = self._memory.x
         return x if self._free is None else self._model.whole(x)
 
     @property
     def fun(self) -> Array:
         """The residuals there."""
-        return part(self._memory, "f")
+        return self._memory.f
 
     @property
     def cost(self) -> float:
@@ -278,7 +284,7 @@ class LevenbergMarquardt:
     def x_scale(self) -> Array:
         """Sizes of the parameters that the length of a step is measured in."""
         whole = np.full(self._n, np.nan)
-        whole[... if self._free is None else self._free] = 1 / part(self._memory, "diag")
+        whole[... if self._free is None else self._free] = 1 / self._memory.diag
         return whole
 
     @x_scale.setter
@@ -287,7 +293,7 @@ class LevenbergMarquardt:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
         before = self._fit
-        self._place(part(self._memory, "x"), self.fun, float(before["fnorm"]), typical)
+        self._place(self._memory.x, self.fun, float(before["fnorm"]), typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
             self._fit[name] = before[name]
 
@@ -355,9 +361,9 @@ class LevenbergMarquardt:
     def _go_on(self, steps: int) -> None:
         """Take so many steps, or all of them."""
         try:
-            status = solve(self._memory, self._problem, steps, self._kept)
+            status = solve(self._memory.block, self._problem, steps, self._kept)
         except OutOfTimeError:
-            status = 1
+            status = _TOO_LATE
         except AskedToStopError as request:  # a compiled function within a function of Python's
             status = request.status
         if status < 0:
@@ -413,7 +419,7 @@ class LevenbergMarquardt:
             if too_late and is_running:  # a fit that has converged has done so all the same
                 status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
             if not too_late or self._kept[0] is not None:
-                norms = part(self._memory, "acnorm")
+                norms = self._memory.norms
                 has_factor = all(map(isfinite, norms.tolist()))
             if has_factor:
                 status, message = self._verdict(status, message, norms)
@@ -424,7 +430,7 @@ class LevenbergMarquardt:
     def _take_jacobian(self) -> bool:
         """The Jacobian at x and its factorization; whether it is too late for that."""
         try:
-            status = solve(self._memory, self._problem, 0, self._kept)
+            status = solve(self._memory.block, self._problem, 0, self._kept)
         except OutOfTimeError:
             return True
         if status < 0:
@@ -451,7 +457,7 @@ class LevenbergMarquardt:
 
     def _compare(self, norms: Array) -> Disagreement | None:
         """The Jacobian at x with differences; None where there is nothing against it."""
-        x, f, scale = (part(self._memory, name) for name in ("x", "f", "diag"))
+        x, f, scale = self._memory.x, self._memory.f, self._memory.diag
         model, box = self._model, self._box
         beside = Beside(model, self._problem[0], box, x, f)
         try:
@@ -473,10 +479,10 @@ class LevenbergMarquardt:
         fixed = np.zeros(n, bool) if place is None else ~np.isin(np.arange(n), place)
         grad, free = np.full(n, np.nan), ~fixed
         if has_factor:
-            r, ipvt, qtf, at = (part(self._memory, name) for name in ("r", "ipvt", "qtf", "x"))
+            r, ipvt, qtf = self._memory.factor
             factor = r, ipvt
             gradient = lm_gradient(r, ipvt, qtf)
-            moves = moves_of(at, gradient, self._box)
+            moves = moves_of(self._memory.x, gradient, self._box)
             optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
             if place is None:
                 grad, free = gradient, moves

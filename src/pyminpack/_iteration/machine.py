@@ -8,13 +8,13 @@ from typing import Any, Final
 
 import numpy as np
 
-from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm
+from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm, places
 from .._model.arrays import Array
 from .._report.info import Indices
 
 _LAYOUT: Final = layout()
 CODES: Final = codes()
-RUNNING: Final = CODES["INFO_running"]
+RUNNING: Final = CODES["info_running"]
 WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES["ended"]
 
 # The components of a fit's record, as minpack/iteration/fit.def has them.
@@ -32,6 +32,57 @@ _DOUBLES: Final = RECORD.itemsize // 8
 def record_of(memory: Array) -> Any:
     """The record that a fit's memory begins with: a view, component by name."""
     return memory[:_DOUBLES].view(RECORD)[0]
+
+
+class Memory:
+    """A fit in the memory that `solve` works on: copies of its parts, and its record.
+
+    Attributes
+    ----------
+    block : ndarray
+        All of it; what pickling takes along.
+    record : structured scalar
+        The record that it begins with, component by name: a view.
+    """
+
+    def __init__(self, block: Array) -> None:
+        self.block, self.record = block, record_of(block)
+        self._n, self._m = int(self.record["n"]), int(self.record["m"])
+        self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt = places(block)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Memory, (self.block,)
+
+    def _vector(self, place: int) -> Array:
+        return self.block[place : place + self._n].copy()
+
+    @property
+    def x(self) -> Array:
+        """The best point so far."""
+        return self._vector(self._x)
+
+    @property
+    def f(self) -> Array:
+        """The residuals there."""
+        return self.block[self._f : self._f + self._m].copy()
+
+    @property
+    def diag(self) -> Array:
+        """The scale factors."""
+        return self._vector(self._diag)
+
+    @property
+    def norms(self) -> Array:
+        """Norms of the columns of the last Jacobian."""
+        return self._vector(self._norms)
+
+    @property
+    def factor(self) -> tuple[Array, Indices, Array]:
+        """Rᵀ, P, and the first n entries of Qᵀf of the last factorization."""
+        n = self._n
+        r = self.block[self._r : self._r + n * n].reshape(n, n).copy()
+        ipvt = self.block[self._ipvt : self._ipvt + (n + 1) // 2].view(np.int32)[:n].copy()
+        return r, ipvt, self._vector(self._qtf)
 
 
 class Machine:

@@ -38,6 +38,17 @@ class Call:
         return self._function(x, *self._args)
 
 
+class Timed:
+    """A function that isn't called any more once the time is over."""
+
+    def __init__(self, model: "Model", function: Any) -> None:
+        self._model, self._function = model, function
+
+    def __call__(self, x: Array, *args: Any) -> Any:
+        self._model.require_time()
+        return self._function(x, *args)
+
+
 class Model:
     """Residuals of the free parameters.
 
