@@ -66,7 +66,7 @@ class Beside:
         return change
 
     def differences(self, order: int, typical: Array) -> Array:
-        """The Jacobian at x by forward (1) or central differences (2), by steps relative to no less than typical sizes."""
+        """The Jacobian at x by forward (1) or central differences (2); `typical` are least sizes of the parameters."""
         model, kept = self._model, [None]
         options = (0.0, 0.0, 0.0, 1.0), 1, None, self._box or (None, None), typical, None, model.precision, True, order
         memory = begin(self._x, self._f, enorm(self._f), *options)

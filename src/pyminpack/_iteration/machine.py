@@ -1,7 +1,7 @@
 """The record of a fit, and the iteration in the hands of a caller who brings norms and factorizations.
 
-The core decides (minpack/iteration/next.f90): it says what it wants next, and gets it. `solve` in C does that for all fits
-whose function can be called here; `Machine` is for a loop in Python, where it is a cluster that answers.
+The core decides: it says what it wants next, and gets it (minpack/iteration/next.f90). `solve` in C does that for all
+fits whose function can be called here. `Machine` is for a loop in Python, where a cluster answers.
 """
 
 from typing import Any, Final
@@ -105,8 +105,8 @@ class Machine:
     ) -> None:
         """Prepare for a fit from x; options are ftol, xtol, gtol, maxfev and factor.
 
-        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it; 0
-        where there are none, or where their steps are somebody's word.
+        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it.
+        It is 0 where there are no differences, or where the caller has chosen their steps.
         """
         n = x.size
         self.x, self.trial = x.copy(), x.copy()
@@ -125,7 +125,7 @@ class Machine:
         lm_begin(self._fit, norm)
 
     def next(self) -> int:
-        """What the iteration wants: WANT_FACTOR, WANT_NORM, or nothing after an accepted step, and at the end, ENDED."""
+        """What the iteration wants: WANT_FACTOR, WANT_NORM, at the end ENDED, and nothing after an accepted step."""
         qtf = self.qtf  # without bounds nothing is read in their places
         return lm_next(self._fit, self.r, self.ipvt, qtf, self.acnorm, self._diag, self.x, qtf, qtf, self.trial)
 
