@@ -111,11 +111,17 @@ static int evaluate(lm_run *run, const double *x, double *f)
 /* ‖f‖, or the root of twice the robust cost; NaN with an exception set. */
 static double norm_of(const lm_run *run, const double *f)
 {
+    const int m = run->p.fit->m;
+    double norm;
+
     if (run->loss == NULL) {
-        return enorm_(&run->p.fit->m, f);
+        PyThreadState *state = let_others_run(run, m);
+        norm = enorm_(&m, f);
+        resume(state);
+        return norm;
     }
-    PyObject *answer = PyObject_CallMethod(run->loss, "norm", "N", lm_vector(f, run->p.fit->m));
-    const double norm = answer == NULL ? NAN : PyFloat_AsDouble(answer);
+    PyObject *answer = PyObject_CallMethod(run->loss, "norm", "N", lm_vector(f, m));
+    norm = answer == NULL ? NAN : PyFloat_AsDouble(answer);
     Py_XDECREF(answer);
     return norm;
 }
@@ -165,7 +171,9 @@ static int take_differences(lm_run *run, double *jac)
                 status = EXCEPTION;
             }
             if (status == GO_ON) {
+                PyThreadState *state = let_others_run(run, m);
                 take_difference_(fit, &m, &n, p->x, p->f, p->values, p->others, &i, p->trial_f, jac);
+                resume(state);
             }
         }
         Py_XDECREF(answers);
