@@ -9,9 +9,9 @@
 !> column by itself (Higham (2002), theorem 19.4).
 module minpack_column_rank
     use minpack_constants, only: largest
-    use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
     use minpack_qrfac, only: qrfac
+    use minpack_triangle, only: triangle_norms
     implicit none
     private
     public :: column_rank, leading_rank, unit_columns
@@ -50,9 +50,7 @@ contains
         integer(ip) :: j
 
         a = 0
-        do j = 1, n
-            norms(j) = enorm(j, r(1, j))
-        end do
+        call triangle_norms(n, r, ldr, norms)
         if (.not. all(norms <= largest)) return
         do j = 1, n
             if (norms(j) > 0) a(1:j, j) = r(1:j, j)/norms(j)

@@ -5,6 +5,7 @@ module minpack_boxsolv
     use minpack_kinds, only: ip, wp
     use minpack_qrsolv, only: qrsolv
     use minpack_reflect, only: reflect
+    use minpack_triangle, only: add_product, gradient
     implicit none
     private
     public :: boxsolv
@@ -79,7 +80,7 @@ contains
             call hold(n, lo, hi, side, p)
             call solve_free(n, r, ldr, ipvt, mu, qtf, side, p, nfree, place, w, v(1, 1), v(1, 2), v(1, 3), v(1, 4))
             call move_free(n, nfree, place, ipvt, v(1, 2), p)
-            call gradient(n, r, ldr, ipvt, mu, qtf, p, v(1, 3), v(1, 4))
+            call model_gradient(n, r, ldr, ipvt, mu, qtf, p, v(1, 3), v(1, 4))
             call exchange(n, norms, mu, size, lo, hi, v(1, 4), p, side, wrong)
             if (wrong == 0) return
             left = left - 1
@@ -187,7 +188,7 @@ contains
     end subroutine move_free
 
     !> Half the gradient of the model at p.
-    pure subroutine gradient(n, r, ldr, ipvt, mu, qtf, p, rest, g)
+    pure subroutine model_gradient(n, r, ldr, ipvt, mu, qtf, p, rest, g)
         integer(ip), intent(in) :: n, ldr !! shape of r
         real(wp), intent(in) :: r(ldr, n) !! R
         integer(ip), intent(in) :: ipvt(n) !! P
@@ -195,36 +196,11 @@ contains
         real(wp), intent(out) :: rest(n) !! R Pᵀ p + qtf
         real(wp), intent(out) :: g(n) !! the result
 
-        real(wp) :: dot
-        integer(ip) :: i, j
-
         rest = qtf
-        call add_change(n, r, ldr, ipvt, p, rest)
-        do j = 1, n
-            dot = 0
-            do i = 1, j
-                dot = dot + r(i, j)*rest(i)
-            end do
-            g(ipvt(j)) = dot + (mu(ipvt(j))*p(ipvt(j)))*mu(ipvt(j))
-        end do
-    end subroutine gradient
-
-    !> y <- y + R Pᵀ p.
-    pure subroutine add_change(n, r, ldr, ipvt, p, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: p(n)
-        real(wp), intent(inout) :: y(n)
-
-        integer(ip) :: i, j
-
-        do j = 1, n
-            do i = 1, j
-                y(i) = y(i) + r(i, j)*p(ipvt(j))
-            end do
-        end do
-    end subroutine add_change
+        call add_product(n, r, ldr, ipvt, p, rest)
+        call gradient(n, r, ldr, ipvt, rest, g)
+        g = g + (mu*p)*mu
+    end subroutine model_gradient
 
     !> Every variable that is on a wrong side to the right one.
     pure subroutine exchange(n, norms, mu, size, lo, hi, g, p, side, wrong)
@@ -279,7 +255,7 @@ contains
         integer(ip) :: i, trial
 
         p = 0
-        call gradient(n, r, ldr, ipvt, mu, qtf, p, change, g)
+        call model_gradient(n, r, ldr, ipvt, mu, qtf, p, change, g)
         do i = 1, n
             direction(i) = -(g(i)/max(norms(i), mu(i)))/max(norms(i), mu(i))
             if (direction(i) < 0 .and. lo(i) >= 0 .or. direction(i) > 0 .and. hi(i) <= 0) direction(i) = 0
@@ -308,7 +284,7 @@ contains
         integer(ip) :: i
 
         change = 0
-        call add_change(n, r, ldr, ipvt, p, change)
+        call add_product(n, r, ldr, ipvt, p, change)
         slope = 0
         square = 0
         do i = 1, n
@@ -347,7 +323,7 @@ contains
             call find_block(n, nfree, place, ipvt, v(1, 2), lo, hi, p, part, blocking)
             if (blocking == 0) then
                 call move_free(n, nfree, place, ipvt, v(1, 2), p)
-                call gradient(n, r, ldr, ipvt, mu, qtf, p, v(1, 3), v(1, 4))
+                call model_gradient(n, r, ldr, ipvt, mu, qtf, p, v(1, 3), v(1, 4))
                 call find_steepest(n, norms, mu, size, lo, hi, v(1, 4), side, freed)
                 if (freed == 0) return
                 side(freed) = is_free

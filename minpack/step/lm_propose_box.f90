@@ -6,7 +6,8 @@ module minpack_lm_propose_box
     use minpack_kinds, only: ip, wp
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_types, only: lm_state
-    use minpack_lmpar, only: correction, solve_transposed_damped
+    use minpack_lmpar, only: correction
+    use minpack_triangle, only: solve_transposed_damped
     implicit none
     private
     public :: lm_propose_box

@@ -4,9 +4,10 @@ module minpack_lmpar
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
     use minpack_qrsolv, only: qrsolv
+    use minpack_triangle, only: solve_transposed, solve_transposed_damped, transposed_product
     implicit none
     private
-    public :: correction, lmpar, solve_transposed_damped
+    public :: correction, lmpar
 
 contains
 
@@ -140,52 +141,9 @@ contains
         real(wp), intent(in) :: diag(n), qtb(n) !! diagonal of D, and Qᵀb
         real(wp), intent(out) :: y(n) !! the result
 
-        real(wp) :: dot
-        integer(ip) :: i, j
-
-        do j = 1, n
-            dot = 0
-            do i = 1, j
-                dot = dot + r(i, j)*qtb(i)
-            end do
-            y(j) = dot/diag(ipvt(j))
-        end do
+        call transposed_product(n, r, ldr, qtb, y)
+        y = y/diag(ipvt)
     end subroutine scaled_gradient
-
-    !> y <- R⁻ᵀ y.
-    pure subroutine solve_transposed(n, r, ldr, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! R, nonsingular
-        real(wp), intent(inout) :: y(n) !! right side; on return the solution
-
-        real(wp) :: dot
-        integer(ip) :: i, j
-
-        do j = 1, n
-            dot = 0
-            do i = 1, j - 1
-                dot = dot + r(i, j)*y(i)
-            end do
-            y(j) = (y(j) - dot)/r(j, j)
-        end do
-    end subroutine solve_transposed
-
-    !> y <- S⁻ᵀ y, with S as qrsolv leaves it.
-    pure subroutine solve_transposed_damped(n, r, ldr, sdiag, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
-        real(wp), intent(in) :: sdiag(n) !! diagonal of S
-        real(wp), intent(inout) :: y(n) !! right side; on return the solution
-
-        integer(ip) :: i, j
-
-        do j = 1, n
-            y(j) = y(j)/sdiag(j)
-            do i = j + 1, n
-                y(i) = y(i) - r(i, j)*y(j)
-            end do
-        end do
-    end subroutine solve_transposed_damped
 
     !> Newton's correction of λ: φ/(Δ ‖y‖²), with y = S⁻ᵀ times the gradient of ‖D x‖.
     pure function correction(n, y, phi, delta)

@@ -12,7 +12,6 @@ program test_kernels
     use minpack_identifiable, only: identifiable
     use minpack_info, only: info_ftol, info_maxfev, info_running
     use minpack_kinds, only: ip, wp
-    use minpack_lm_gradient, only: lm_gradient
     use minpack_lm_look_again, only: lm_look_again
     use minpack_lm_pivot, only: lm_pivot
     use minpack_lm_propose_box, only: lm_propose_box
@@ -21,6 +20,7 @@ program test_kernels
     use minpack_qrfac, only: qrfac
     use minpack_qrsolv, only: qrsolv
     use minpack_rwupdt, only: rwupdt
+    use minpack_triangle, only: gradient
     implicit none
 
     call norms_survive_the_extremes()
@@ -442,12 +442,12 @@ contains
     end subroutine floors_are_set_where_needed
 
     subroutine gradient_is_from_the_factors()
-        real(wp) :: gradient(3)
+        real(wp) :: g(3)
         real(wp), parameter :: r(3, 3) = reshape([2.0_wp, 9.0_wp, 9.0_wp, 1.0_wp, 3.0_wp, 9.0_wp, 4.0_wp, 5.0_wp, 6.0_wp], &
                                                  [3, 3])
 
-        call lm_gradient(3_ip, r, 3_ip, [2_ip, 3_ip, 1_ip], [1.0_wp, 10.0_wp, 100.0_wp], gradient)
-        call check(all(gradient == [654.0_wp, 2.0_wp, 31.0_wp]), 'P Rᵀ (Qᵀf), by the upper triangle alone')
+        call gradient(3_ip, r, 3_ip, [2_ip, 3_ip, 1_ip], [1.0_wp, 10.0_wp, 100.0_wp], g)
+        call check(all(g == [654.0_wp, 2.0_wp, 31.0_wp]), 'P Rᵀ (Qᵀf), by the upper triangle alone')
     end subroutine gradient_is_from_the_factors
 
     subroutine fit_begins_anew_where_that_promises_much()
