@@ -2,10 +2,9 @@
 module minpack_qrfac
     use minpack_constants, only: delayed_from, downdate_trust, largest, machine_precision
     use minpack_enorm, only: column_norms, enorm
-    use minpack_exchange_columns, only: exchange_columns
     use minpack_kinds, only: ip, wp
     use minpack_qrfac_delayed, only: qrfac_delayed, widest_delayed
-    use minpack_reflect, only: reflect
+    use minpack_reflect, only: exchange_columns, find_reflector, reflect
     implicit none
     private
     public :: qrfac
@@ -36,7 +35,6 @@ contains
         real(wp), intent(out) :: acnorm(n) !! norms of the columns of A
         real(wp), intent(out) :: wa(n) !! scratch: the norms that the downdating started from
 
-        real(wp) :: column_norm
         integer(ip) :: j, pivot_column
 
         call column_norms(m, n, a, lda, acnorm)
@@ -57,17 +55,10 @@ contains
                 if (pivot_column /= j) call exchange_columns(m, n, a, lda, ipvt, rdiag, wa, j, pivot_column)
             end if
 
-            column_norm = enorm(m - j + 1, a(j, j))
-            if (column_norm /= 0) then
-                if (a(j, j) < 0) column_norm = -column_norm
-                a(j:m, j) = a(j:m, j)/column_norm
-                a(j, j) = a(j, j) + 1
-                if (j < n) then
-                    call reflect(m - j + 1, n - j, a(j, j), a(j, j + 1), lda)
-                    if (pivot /= 0) call downdate(m, n, a, lda, rdiag, wa, j)
-                end if
-            end if
-            rdiag(j) = -column_norm
+            call find_reflector(m - j + 1, a(j, j), rdiag(j))
+            if (rdiag(j) == 0 .or. j == n) cycle
+            call reflect(m - j + 1, n - j, a(j, j), a(j, j + 1), lda)
+            if (pivot /= 0) call downdate(m, n, a, lda, rdiag, wa, j)
         end do
     end subroutine qrfac
 

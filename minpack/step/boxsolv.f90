@@ -4,7 +4,7 @@ module minpack_boxsolv
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
     use minpack_qrsolv, only: qrsolv
-    use minpack_reflect, only: reflect
+    use minpack_reflect, only: find_reflector, reflect
     use minpack_triangle, only: add_product, gradient
     implicit none
     private
@@ -160,17 +160,12 @@ contains
         real(wp), intent(inout) :: w(n, n + 1)
         integer(ip), intent(in) :: k, last !! the column, and its last entry
 
-        real(wp) :: norm
+        real(wp) :: diagonal
 
         if (last == k) return
-        norm = enorm(last - k + 1, w(k, k))
-        if (norm /= 0) then
-            if (w(k, k) < 0) norm = -norm
-            w(k:last, k) = w(k:last, k)/norm
-            w(k, k) = w(k, k) + 1
-            call reflect(last - k + 1, nfree - k + 1, w(k, k), w(k, k + 1), n)
-        end if
-        w(k, k) = -norm
+        call find_reflector(last - k + 1, w(k, k), diagonal)
+        if (diagonal /= 0) call reflect(last - k + 1, nfree - k + 1, w(k, k), w(k, k + 1), n)
+        w(k, k) = diagonal
     end subroutine make_triangular
 
     !> Takes the solution on the free variables into p.

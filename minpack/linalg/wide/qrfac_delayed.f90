@@ -1,8 +1,8 @@
 !> QR factorization with column pivoting of matrices that don't fit into the cache.
 module minpack_qrfac_delayed
     use minpack_enorm, only: enorm
-    use minpack_exchange_columns, only: exchange_columns
     use minpack_kinds, only: ip, wp
+    use minpack_reflect, only: exchange_columns, find_reflector
     use minpack_wide, only: multiply_columns, subtract_product
     implicit none
     private
@@ -60,7 +60,7 @@ contains
         real(wp), intent(inout) :: f(ldf, n) !! F
         integer(ip), intent(out) :: k !! reflections found
 
-        real(wp) :: column_norm, head, kept
+        real(wp) :: head, kept
         integer(ip) :: i, j, pivot
 
         do k = 1, limit
@@ -76,14 +76,8 @@ contains
             end if
 
             call subtract_product(m - j + 1, 1_ip, k - 1, a(j, done + 1), lda, f(1, j), ldf, a(j, j), lda)
-            column_norm = enorm(m - j + 1, a(j, j))
-            if (column_norm /= 0) then
-                if (a(j, j) < 0) column_norm = -column_norm
-                a(j:m, j) = a(j:m, j)/column_norm
-                a(j, j) = a(j, j) + 1
-            end if
-            rdiag(j) = -column_norm
-            head = merge(a(j, j), 1.0_wp, column_norm /= 0)
+            call find_reflector(m - j + 1, a(j, j), rdiag(j))
+            head = merge(a(j, j), 1.0_wp, rdiag(j) /= 0)
             call finish_row(m, n, a, lda, rdiag, wa, done, k, head, f, ldf)
             if (any(rdiag(j + 1:n) < 0)) return
         end do
