@@ -81,7 +81,7 @@ class Peaks:
         order = "F" if self.order == "F" else "C"
         t, y = self.blocks[0]
         block = np.zeros((t.size, self.n), order=order) + np.random.default_rng(0).standard_normal((t.size, 1))
-        rows = _minpack.fold_rows(self.n)
+        rows = _minpack.block_rows(self.n)
         triangle = np.zeros((self.n + 1, self.n + 1))
         begin = clock()
         for _ in self.blocks:

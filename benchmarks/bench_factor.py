@@ -49,7 +49,7 @@ def seconds(call: Callable[[], object]) -> float:
 def folded(fjac: np.ndarray, by_rows: int, f: np.ndarray) -> Callable[[], tuple]:
     """Our factorization."""
     n = fjac.shape[1 if by_rows else 0]
-    rows = _minpack.fold_rows(n)
+    rows = _minpack.block_rows(n)
 
     def factor() -> tuple:
         t = _minpack.fold_jacobian(fjac, by_rows, f, np.zeros((n + 1, n + 1)), rows)

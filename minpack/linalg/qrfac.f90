@@ -1,6 +1,6 @@
 !> QR factorization by Householder reflections, with column pivoting on request.
 module minpack_qrfac
-    use minpack_constants, only: delayed_from, downdate_trust, largest, machine_precision
+    use minpack_constants, only: downdate_trust, largest, machine_precision
     use minpack_enorm, only: column_norms, enorm
     use minpack_kinds, only: ip, wp
     use minpack_qrfac_delayed, only: qrfac_delayed, widest_delayed
@@ -8,6 +8,11 @@ module minpack_qrfac
     implicit none
     private
     public :: qrfac
+
+    !> From so many columns (and rows) on, several reflections are applied at a time, and not to MINPACK's bits. Time
+    !> relative to one by one, with plain, v3 and v4 kernels: 1.10, 0.95 and 1.04 at 128 x 128; 0.96, 0.84 and 0.97 at
+    !> 160 x 160; 0.87, 0.76 and 0.75 at 2000 x 2000.
+    integer(ip), parameter :: delayed_from = 160_ip
 
 contains
 
@@ -44,13 +49,13 @@ contains
             if (pivot /= 0) ipvt(j) = j
         end do
         if (.not. all(acnorm <= largest)) return
-        if (pivot /= 0 .and. min(m, n) >= delayed_from .and. n <= widest_delayed) then
-            call qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa)
-            return
-        end if
 
         do j = 1, min(m, n)
             if (pivot /= 0) then
+                if (min(m, n) >= delayed_from .and. n - j < widest_delayed) then
+                    call qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa, j - 1)
+                    return
+                end if
                 pivot_column = j - 1 + int(maxloc(rdiag(j:n), dim=1), ip)
                 if (pivot_column /= j) call exchange_columns(m, n, a, lda, ipvt, rdiag, wa, j, pivot_column)
             end if

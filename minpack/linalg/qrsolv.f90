@@ -1,12 +1,15 @@
 !> The damped least-squares problem, from a triangle that is already there.
 module minpack_qrsolv
-    use minpack_constants, only: blocked_from, longest_row, rows_at_once
-    use minpack_fold_diagonal, only: fold_diagonal
+    use minpack_fold_diagonal, only: fold_diagonal, rows_at_once
     use minpack_givens, only: find_rotation, rotate
     use minpack_kinds, only: ip, wp
     implicit none
     private
     public :: qrsolv
+
+    !> From this order on several rows of D are folded at a time, and not to MINPACK's bits. It is faster from 10 on: the
+    !> bound keeps the fits of usual size where MINPACK has them.
+    integer(ip), parameter :: blocked_from = 64_ip
 
 contains
 
@@ -26,7 +29,7 @@ contains
         real(wp), intent(out) :: sdiag(n) !! diagonal of S
         real(wp), intent(out) :: wa(n) !! scratch: the right side, turned along with R
 
-        integer(ip) :: i, j, last
+        integer(ip) :: i, j, last, rows
 
         call transpose_triangle(n, r, ldr)
         do j = 1, n
@@ -36,8 +39,9 @@ contains
 
         j = 1
         do while (j <= n)
-            if (n >= blocked_from .and. n - j + 1 <= longest_row) then
-                last = min(j + rows_at_once - 1, n)
+            rows = merge(rows_at_once(n - j + 1), 1_ip, n >= blocked_from)
+            if (rows > 1) then
+                last = min(j + rows - 1, n)
                 sdiag(j:last) = diag(ipvt(j:last))
                 call fold_diagonal(n - j + 1, last - j + 1, sdiag(j), r(j, j), ldr, wa(j))
             else

@@ -1,7 +1,7 @@
 !> The kernel of the block-wise factorization: folds a block of rows into a triangle by Householder reflections.
 !>
-!> This file is compiled once for each instruction set, each time as a module of its own, FOLD_MODULE, with one
-!> routine, FOLD_NAME; minpack_fold has the choice. Here alone multiplications and additions may be fused and sums be
+!> This file is compiled once for each instruction set, each time as a module of its own, FOLD_MODULE; minpack_choose
+!> has the choice. Here alone multiplications and additions may be fused and sums be
 !> taken in several parts: the last bits of a triangle depend on the instruction set, and on nothing else.
 !>
 !> A reflector is u = (u₁, ±x/ρ), with x a column of the block, α the diagonal entry of the triangle above it,
@@ -18,7 +18,7 @@ module FOLD_MODULE
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: FOLD_NAME
+    public :: fold
 
     !> Columns whose reflectors are found before they are applied to what lies behind; even. Of 4, 8, 16 and 32, all
     !> alike up to 200 columns; at 500, 16 and 32 are fastest, by up to a tenth (AVX-512; panel and a group of four
@@ -43,7 +43,7 @@ contains
     !> A diagonal entry of R' has the sign opposite to that in R, negative where that is 0; a row for which the
     !> block has nothing left to reflect stays as it is. A column that isn't finite makes its column of the triangle,
     !> and perhaps some behind it, not finite; those before it are not touched by it.
-    pure subroutine FOLD_NAME(rows, k, block, ldb, t, ldt, wa)
+    pure subroutine fold(rows, k, block, ldb, t, ldt, wa)
         integer(ip), intent(in) :: rows !! rows of the block, >= 0
         integer(ip), intent(in) :: k !! columns, and the order of the triangle
         integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
@@ -66,7 +66,7 @@ contains
         end do
         if (mod(k, 2_ip) == 0) return
         call find_reflector(rows, sum_of_squares(rows, block(1, k)), block(1, k), t(k, k), factor, wa(1, k))
-    end subroutine FOLD_NAME
+    end subroutine fold
 
     !> All reflectors of a panel, in pairs; the last of an odd number is left to do.
     pure subroutine find_panel(rows, columns, wanted, ldb, block, ldt, t, wa)

@@ -3,8 +3,7 @@ module minpack_lm_factor_blocks
     use, intrinsic :: iso_c_binding, only: c_size_t
     use minpack_constants, only: largest
     use minpack_enorm, only: enorm
-    use minpack_fold, only: fold_rows
-    use minpack_fold_jacobian, only: fold_jacobian
+    use minpack_fold_jacobian, only: block_rows, fold_jacobian
     use minpack_kinds, only: ip, wp
     use minpack_lm_pivot, only: lm_pivot
     implicit none
@@ -32,7 +31,7 @@ contains
         integer(c_size_t) :: k
 
         k = n + 1
-        blocks_work = k*(fold_rows(n) + k + 4)
+        blocks_work = k*(block_rows(n) + k + 4)
     end function blocks_work
 
     !> J P = Q R with column pivoting, and the first n entries of Qᵀf, as lm_factor gives them. A Jacobian that is
@@ -66,7 +65,7 @@ contains
 
         call find_places(n, k, t, wa)
         work(t:wa - 1) = 0
-        call fold_jacobian(m, n, fjac, by_columns, f, work(t), n + 1, work, fold_rows(n), work(wa))
+        call fold_jacobian(m, n, fjac, by_columns, f, work(t), n + 1, work, block_rows(n), work(wa))
         call find_norms(n, work(t), acnorm, work(wa))
     end subroutine fold_blocks
 
@@ -94,7 +93,7 @@ contains
         integer(c_size_t), intent(out) :: t, wa !! its triangle, and scratch
 
         k = n + 1
-        t = k*fold_rows(n) + 1
+        t = k*block_rows(n) + 1
         wa = t + k*k
     end subroutine find_places
 

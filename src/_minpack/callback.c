@@ -214,7 +214,7 @@ static int is_finite_triangle(const double *t, int n)
 static void fold(const lm_frame *frame, int m, int n, double *data, int by_rows, double *fvec, double *t)
 {
     const npy_intp size = sizeof(double);
-    int rows = fold_rows_(&n), order = n + 1;
+    int rows = block_rows_(&n), order = n + 1;
     double *block = frame->blocks, *scratch = block + (npy_intp)rows * order;
 
     fold_jacobian_(&m, &n, data, &by_rows, fvec, t, &order, block, &rows, scratch);

@@ -43,7 +43,7 @@ extern void lmbox_(lm_jacobian_function *fcn, const double *control, lm_source *
 
 extern int blocks_pay_(const int *m, const int *n);
 extern size_t blocks_work_(const int *n);
-extern int fold_rows_(const int *n);
+extern int block_rows_(const int *n);
 extern void fold_jacobian_(int *m, int *n, double *fjac, int *by_rows, double *f, double *t, int *ldt, double *block,
                            int *ldb, double *wa);
 

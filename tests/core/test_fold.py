@@ -283,7 +283,7 @@ def test_jacobian_by_rows_or_columns_is_its_blocks(kernel: str, m: int, length: 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 30, 100, 500, 5000])
 def test_length_of_blocks(n: int) -> None:
-    rows = _minpack.fold_rows(n)
+    rows = _minpack.block_rows(n)
     assert rows >= 32
     assert rows % 32 == 0
 

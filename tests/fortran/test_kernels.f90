@@ -3,11 +3,11 @@ program test_kernels
     use checks, only: check, close_to, conclude
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
     use minpack_chkder, only: chkder
+    use minpack_choose, only: fold
     use minpack_column_rank, only: column_rank
     use minpack_covar, only: covar
     use minpack_enorm, only: column_norms, enorm
-    use minpack_fold, only: fold, fold_rows
-    use minpack_fold_jacobian, only: fold_jacobian
+    use minpack_fold_jacobian, only: block_rows, fold_jacobian
     use minpack_forward_steps, only: forward_steps, inside, set_floors
     use minpack_identifiable, only: identifiable
     use minpack_info, only: info_ftol, info_maxfev, info_running
@@ -276,7 +276,7 @@ contains
             call check(close_to(pack(matmul(t(:k, :k), transpose(t(:k, :k))), .true.), &
                                 pack(matmul(transpose(a(:, :k)), a(:, :k)), .true.), 1.0e-14_wp), 'RᵀR = AᵀA, by blocks')
         end do
-        call check(fold_rows(10_ip) >= fold_rows(500_ip), 'blocks of few columns are no shorter')
+        call check(block_rows(10_ip) >= block_rows(500_ip), 'blocks of few columns are no shorter')
     end subroutine blocks_fold_into_a_triangle
 
     subroutine folded_triangle_is_pivoted()

@@ -3,14 +3,14 @@ module minpack_qrfac_delayed
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
     use minpack_reflect, only: exchange_columns, find_reflector
-    use minpack_wide, only: multiply_columns, subtract_product
+    use minpack_choose, only: multiply_columns, subtract_product
     implicit none
     private
     public :: qrfac_delayed
 
-    !> Numbers of scratch on the stack, 128 KiB, and the most reflections that wait: as many as there is room for.
-    integer(ip), parameter :: room = 16384_ip, most = 32_ip
-    !> Widest matrix: for fewer than four reflections at a time waiting doesn't pay.
+    !> Numbers of scratch on the stack, 64 KiB, and the most reflections that wait: as many as there is room for.
+    integer(ip), parameter :: room = 8192_ip, most = 32_ip
+    !> Most columns: for fewer than four reflections at a time waiting doesn't pay.
     integer(ip), parameter, public :: widest_delayed = room/4_ip
 
     !> A downdated norm is trusted while (ρ/ρ_ref)² exceeds this, sqrt(ε): the bound for which Z. Drmač and
@@ -28,20 +28,22 @@ contains
     !> X. Sun, C. H. Bischof, "A BLAS-3 version of the QR factorization with column pivoting", SIAM J. Sci. Comput.
     !> 19 (1998)): the matrix is read once, and not also written, for each reflection. With V the waiting reflectors,
     !> A - V F is what the columns will be.
-    pure recursive subroutine qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa)
-        integer(ip), intent(in) :: m, n !! rows, and columns, up to widest_delayed
+    pure recursive subroutine qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa, finished)
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
         integer(ip), intent(in) :: lda !! leading dimension of a, >= m
         real(wp), intent(inout) :: a(lda, n) !! A; on return R above the diagonal, reflectors from it down
         integer(ip), intent(inout) :: ipvt(n) !! on entry 1, ..., n; column j of A P is column ipvt(j) of A
         real(wp), intent(inout) :: rdiag(n) !! norms of the columns, finite; on return the diagonal of R
         real(wp), intent(inout) :: wa(n) !! norms of the columns; destroyed
+        integer(ip), intent(in) :: finished !! columns that are
 
         real(wp) :: f(room)
         integer(ip) :: depth, done, k
 
-        depth = min(most, room/n)
-        done = 0
+        done = finished
         do while (done < min(m, n))
+            depth = min(most, room/(n - done))
             call factor_panel(m, n, a, lda, ipvt, rdiag, wa, done, min(depth, min(m, n) - done), f, depth, k)
             if (done + k < min(m, n)) call catch_up(m, n, a, lda, rdiag, wa, done, k, f, depth)
             done = done + k
@@ -57,7 +59,7 @@ contains
         integer(ip), intent(in) :: done !! columns that are finished
         integer(ip), intent(in) :: limit !! reflections at most
         integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(inout) :: f(ldf, n) !! F
+        real(wp), intent(inout) :: f(ldf, done + 1:n) !! F
         integer(ip), intent(out) :: k !! reflections found
 
         real(wp) :: head, kept
@@ -94,7 +96,7 @@ contains
         integer(ip), intent(in) :: k !! the reflection's number among these
         real(wp), intent(in) :: head !! first entry of its reflector
         integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(inout) :: f(ldf, n) !! F; row k is set here
+        real(wp), intent(inout) :: f(ldf, done + 1:n) !! F; row k is set here
 
         !> Columns whose products with the reflector share one read of it.
         integer(ip), parameter :: width = 4_ip
@@ -149,7 +151,7 @@ contains
         integer(ip), intent(in) :: done !! columns that were finished before those reflections
         integer(ip), intent(in) :: k !! how many reflections
         integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(in) :: f(ldf, n) !! F
+        real(wp), intent(in) :: f(ldf, done + 1:n) !! F
 
         integer(ip) :: first, l
 
