@@ -6,8 +6,7 @@ module minpack_lm_differences
     use minpack_fdjac2, only: fdjac2
     use minpack_info, only: info_improper_input, info_running
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
-    use minpack_lm_factor_blocks, only: lm_factor_blocks
+    use minpack_factor, only: lm_factor, lm_factor_blocks
     use minpack_lm_judge, only: lm_judge
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_start, only: lm_start

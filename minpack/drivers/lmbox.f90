@@ -7,8 +7,7 @@ module minpack_lmbox
     use minpack_forward_steps, only: forward_steps, inside, set_floors
     use minpack_info, only: info_jacobian_not_finite, info_maxfev, info_running
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
-    use minpack_lm_factor_blocks, only: fold_blocks, pivot_blocks
+    use minpack_factor, only: fold_blocks, lm_factor, pivot_blocks
     use minpack_lm_judge, only: lm_judge
     use minpack_lm_look_again, only: lm_look_again
     use minpack_lm_propose, only: lm_propose

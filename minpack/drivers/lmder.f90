@@ -5,7 +5,7 @@ module minpack_lmder
     use minpack_enorm, only: enorm
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input, info_running
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
+    use minpack_factor, only: lm_factor
     use minpack_lm_judge, only: lm_judge
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_start, only: lm_start

@@ -5,7 +5,7 @@ module minpack_lmtri
     use minpack_info, only: info_improper_input, info_running
     use minpack_kinds, only: ip, wp
     use minpack_lm_judge, only: lm_judge
-    use minpack_lm_pivot, only: lm_pivot
+    use minpack_factor, only: lm_pivot
     use minpack_lm_propose, only: lm_propose
     use minpack_lm_start, only: lm_start
     use minpack_lm_types, only: lm_begin, lm_control, lm_is_proper, lm_state

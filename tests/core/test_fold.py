@@ -330,9 +330,12 @@ def test_pivoting_of_zeros() -> None:
 def test_norms_tell_of_what_is_not_finite(kernel: str, bad: float, column: int) -> None:
     a = sample(30, 5)
     a[17, column] = bad
-    acnorm = pivoted(a)[3]
+    t = triangle(a)
+    r, _, qtf, acnorm = _minpack.lm_pivot(t)
     assert np.isfinite(acnorm[:column]).all()
     assert not np.isfinite(acnorm[column])
+    np.testing.assert_array_equal(r.T, t[:4, :4], "the triangle stays as it is")
+    np.testing.assert_array_equal(qtf, t[:4, 4], "and so does its right side")
 
 
 # ---------------------------------------------------------------------------------------------- the choice

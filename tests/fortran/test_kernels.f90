@@ -7,13 +7,13 @@ program test_kernels
     use minpack_column_rank, only: column_rank
     use minpack_covar, only: covar
     use minpack_enorm, only: column_norms, enorm
+    use minpack_factor, only: lm_pivot
     use minpack_fold_jacobian, only: block_rows, fold_jacobian
     use minpack_forward_steps, only: forward_steps, inside, set_floors
     use minpack_identifiable, only: identifiable
     use minpack_info, only: info_ftol, info_maxfev, info_running
     use minpack_kinds, only: ip, wp
     use minpack_lm_look_again, only: lm_look_again
-    use minpack_lm_pivot, only: lm_pivot
     use minpack_lm_propose_box, only: lm_propose_box
     use minpack_lm_types, only: lm_begin, lm_control, lm_state
     use minpack_lmpar, only: lmpar
