@@ -33,10 +33,12 @@ module minpack_constants
     !> qrfac trusts a downdated column norm until 0.05 (ρ/ρ_ref)² falls to ε (MINPACK-1).
     real(wp), parameter, public :: downdate_trust = 0.05_wp
 
-    !> Rows of D that qrsolv folds together, where as many have room: each row of the triangle is read and written once
-    !> for so many of them, and what multiplies them stays in registers. Eight take 11 to 14 % less time than four at
-    !> n = 250 to 1000 (AVX-512), and 16 more.
+    !> Rows of D that qrsolv folds together from order 64 on: each row of the triangle is read and written once for so
+    !> many of them, and what multiplies them stays in registers. Eight take 11 to 14 % less time than four at n = 250 to
+    !> 1000 (AVX-512), sixteen more. They change results by rounding.
     integer(ip), parameter, public :: many_rows = 8_ip, few_rows = 4_ip
+    !> How long these rows may be, and how far apart they lie, in scratch of 62 KiB on the stack: a multiple of 4 KiB less
+    !> 512 bytes, lest a processor take one for another.
     integer(ip), parameter, public :: long_row = 960_ip, longest_row = 1984_ip
 
     !> Values of the argument `mode` of the drivers.

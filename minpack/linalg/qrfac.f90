@@ -22,12 +22,19 @@ contains
     !> reflector v_j: Q is the product of I - v_j v_jᵀ/(v_j)_j, j = 1, ..., min(m, n).
     !>
     !> The norms of what remains of each column are downdated rather than recomputed, until cancellation has
-    !> taken their digits.
-    !>
-    !> From delayed_from columns on, pivoting goes another way to the same, but for rounding (qrfac_delayed).
+    !> taken their digits. From delayed_from columns on the reflections of a wide matrix wait for one another
+    !> (qrfac_delayed): the same but for rounding.
     !>
     !> A matrix with a column whose norm is not finite is left as it is: there is nothing to factor, and the
     !> caller may want to look for the culprit.
+    !>
+    !> | here | Businger and Golub (1965), with j for their k |
+    !> | --- | --- |
+    !> | `a` before reflection j | A^(j) |
+    !> | the reflection I - v_j v_jᵀ/(v_j)_j | P^(j) = I - β_j u^(j) u^(j)ᵀ |
+    !> | v_j; 1/(v_j)_j | ±u^(j)/σ_j; β_j σ_j²: of a size at which no square overflows |
+    !> | `rdiag(j)` after reflection j | α_j = ∓σ_j, the diagonal of R |
+    !> | `rdiag(k)`, k > j; its square | s_k^(j+1): the sum of squares of what remains of column k |
     pure subroutine qrfac(m, n, a, lda, pivot, ipvt, lipvt, rdiag, acnorm, wa) bind(c, name="qrfac_")
         integer(ip), intent(in) :: m !! rows
         integer(ip), intent(in) :: n !! columns
@@ -35,8 +42,9 @@ contains
         integer(ip), intent(in) :: lipvt !! length of ipvt: n, or 1 where there is no pivoting
         real(wp), intent(inout) :: a(lda, n) !! A; on return R above the diagonal, reflectors from it down
         integer(ip), intent(in) :: pivot !! not 0 to pivot (Fortran 77's logical)
-        integer(ip), intent(out) :: ipvt(lipvt) !! column j of A P is column ipvt(j) of A
-        real(wp), intent(out) :: rdiag(n) !! diagonal of R
+        integer(ip), intent(inout) :: ipvt(lipvt) !! on return P: column j of A P is column ipvt(j) of A; not touched
+                                                  !! without pivoting
+        real(wp), intent(out) :: rdiag(n) !! diagonal of R; entries behind min(m, n) are scratch
         real(wp), intent(out) :: acnorm(n) !! norms of the columns of A
         real(wp), intent(out) :: wa(n) !! scratch: the norms that the downdating started from
 
@@ -69,8 +77,10 @@ contains
 
     !> Takes row j out of the norms of the columns behind it.
     pure subroutine downdate(m, n, a, lda, rdiag, wa, j)
-        integer(ip), intent(in) :: m, n, lda !! shape of a
-        real(wp), intent(in) :: a(lda, n)
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(in) :: a(lda, n) !! the matrix, after j reflections
         real(wp), intent(inout) :: rdiag(n) !! norms of rows j to m before, j + 1 to m afterwards
         real(wp), intent(inout) :: wa(n) !! the norm when it was last computed in full
         integer(ip), intent(in) :: j !! the row that the last reflection finished

@@ -17,9 +17,20 @@ contains
     !>
     !> Plane rotations fold the rows of D P, one nonzero each at first, into R; from the order blocked_from on,
     !> reflections that take several rows at once. S grows, transposed, in the strict lower triangle of `r`, and
-    !> its diagonal in `sdiag`; so R survives, ready for the next D.
+    !> its diagonal in `sdiag`; so R survives, ready for the next D. Where S is singular, x solves for its leading block
+    !> alone.
+    !>
+    !> | here | Moré (1978), section 3 |
+    !> | --- | --- |
+    !> | `r`, `ipvt` | R, π |
+    !> | `diag` | diagonal of sqrt(λ) D |
+    !> | `diag(ipvt)` | diagonal of D_λ |
+    !> | S: `sdiag`, and r below its diagonal | R_λ |
+    !> | the rotations | W |
+    !> | `qtb`; `wa` when all rows are folded | Qᵀf; u |
+    !> | `x` | -p |
     pure subroutine qrsolv(n, r, ldr, ipvt, diag, qtb, x, sdiag, wa) bind(c, name="qrsolv_")
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of R
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one gets Sᵀ
         integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
@@ -62,13 +73,13 @@ contains
     end subroutine qrsolv
 
     !> Copies R into the strict lower triangle, transposed: in squares that stay in cache, since one of the two is
-    !> met across its columns.
+    !> read across its columns.
     pure subroutine transpose_triangle(n, r, ldr)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle
 
-        integer(ip), parameter :: side = 32
+        integer(ip), parameter :: side = 32_ip !! of a square: changes the speed, and no bit
         integer(ip) :: first, i, j, k
 
         do k = 1, n, side
@@ -84,8 +95,8 @@ contains
 
     !> Rotates the row with the one entry d, in place j, and right side 0 into the triangle.
     pure subroutine fold_row(n, r, ldr, j, d, row, wa)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! the triangle, transposed, from column j on
         integer(ip), intent(in) :: j !! place of the entry
         real(wp), intent(in) :: d !! the entry
@@ -114,8 +125,8 @@ contains
 
     !> wa <- S⁻¹ wa on the leading block of S up to its first zero on the diagonal, 0 behind it.
     pure subroutine solve_triangle(n, r, ldr, sdiag, wa)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of S
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
         real(wp), intent(in) :: sdiag(n) !! diagonal of S
         real(wp), intent(inout) :: wa(n) !! the right side; on return the solution

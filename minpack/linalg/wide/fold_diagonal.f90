@@ -8,7 +8,9 @@ module minpack_fold_diagonal
     private
     public :: fold_diagonal, rows_at_once
 
-    !> A row of the block whose entry exceeds the triangle's by this factor changes places with it.
+    !> A row of the block whose entry exceeds the triangle's by this factor changes places with it. For D from 1e-4 to
+    !> 1e14 times as large as R, x was as exact with 40 or 0.4 as with 4; without an exchange half of its digits, and
+    !> more, were lost from 1e8 on.
     real(wp), parameter :: outweighs = 4.0_wp
 
 contains
@@ -22,10 +24,10 @@ contains
 
     !> Folds d(i), i = 1, ..., each the only nonzero of a row, in column i, with right side 0, into R.
     !>
-    !> Householder reflections act on one row of the triangle and on the block. Where rows differ in size by
-    !> orders of magnitude, as with a large λ, a reflection keeps the digits of the small ones only if the largest
-    !> is the one to stay: so it takes the place in the triangle first (Powell and Reid 1969; Cox and Higham 1998:
-    !> README.md). Without that, x lost half its digits at λ = 1e16.
+    !> Householder reflections, I - weight u uᵀ with u = (1, column), act on one row of the triangle and on the block.
+    !> Where rows differ in size by orders of magnitude, as with a large λ, a reflection keeps the digits of the small
+    !> ones only if the largest is the one to stay: so it takes the place in the triangle first (Powell and Reid 1969;
+    !> Cox and Higham 1998: README.md).
     pure recursive subroutine fold_diagonal(n, rows, d, r, ldr, side)
         integer(ip), intent(in) :: n !! order of the triangle, of which rows_at_once(n) > 1
         integer(ip), intent(in) :: rows !! rows to fold, up to rows_at_once(n), and to n
