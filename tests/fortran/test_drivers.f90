@@ -8,7 +8,7 @@ program test_drivers
     use minpack_enorm, only: enorm
     use minpack_info
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor_blocks, only: blocks_work
+    use minpack_factor, only: blocks_work
     use minpack_lm_types, only: lm_begin, lm_control, lm_state
     use minpack_lmbox, only: lm_counts, lm_source, lmbox
     use minpack_lmder, only: lmder1
