@@ -4,9 +4,7 @@ module minpack_info
     implicit none
     private
 
-#define INFO(name, number, meaning) integer(ip), parameter, public :: info_/**/name = number
-#define WANTED(name, number, meaning) integer(ip), parameter, public :: name = number
-#define STAGE(name, number, meaning) integer(ip), parameter, public :: name = number
+#define CODE(name, number, meaning) integer(ip), parameter, public :: name = number
 #include "codes.def"
 
 end module minpack_info

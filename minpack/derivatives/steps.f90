@@ -4,7 +4,7 @@ module minpack_steps
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: central_column, central_steps, forward_steps, inside
+    public :: central_steps, forward_steps, inside
 
 contains
 
@@ -42,7 +42,7 @@ contains
     end subroutine forward_steps
 
     !> For each parameter two values beside its own: on either side, or both on the side that has room.
-    pure subroutine central_steps(n, x, typical, eta, lower, upper, near, far) bind(c, name="central_steps_")
+    pure subroutine central_steps(n, x, typical, eta, lower, upper, near, far)
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: x(n) !! where, within the bounds
         real(wp), intent(in) :: typical(n) !! least sizes of the parameters, >= 0
@@ -64,26 +64,6 @@ contains
             far(j) = min(max(x(j) + 2*side*room, lower(j)), upper(j))
         end do
     end subroutine central_steps
-
-    !> The derivative at x of the parabola through three values of each residual.
-    pure subroutine central_column(m, f, near, far, to_near, to_far, column) bind(c, name="central_column_")
-        integer(ip), intent(in) :: m !! residuals
-        real(wp), intent(in) :: f(m), near(m), far(m) !! the residuals at x, and at the other values
-        real(wp), intent(in) :: to_near, to_far !! from x to these, to_far not 0
-        real(wp), intent(out) :: column(m) !! the derivatives
-
-        integer(ip) :: i
-
-        if (to_near == 0 .or. to_near == to_far) then ! a box so narrow that it holds no third number
-            do i = 1, m
-                column(i) = (far(i) - f(i))/to_far
-            end do
-            return
-        end if
-        do i = 1, m
-            column(i) = ((near(i) - f(i))*(to_far/to_near) - (far(i) - f(i))*(to_near/to_far))/(to_far - to_near)
-        end do
-    end subroutine central_column
 
     !> What a step is relative to.
     elemental function size_of(x, typical) result(size)

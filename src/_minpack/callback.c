@@ -1,6 +1,10 @@
 #include "callback.h"
 
+#ifdef _MSC_VER
+static __declspec(thread) lm_frame *top = NULL;
+#else
 static _Thread_local lm_frame *top = NULL;
+#endif
 
 int lm_push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int col_deriv, int m, int n)
 {

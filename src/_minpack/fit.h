@@ -10,14 +10,10 @@ typedef struct {
 #undef FIT_REAL
 #undef FIT_INT
 
-#define INFO(name, number, meaning) LM_##name = number,
-#define WANTED(name, number, meaning) LM_##name = number,
-#define STAGE(name, number, meaning) LM_##name = number,
+#define CODE(name, number, meaning) LM_##name = number,
 enum {
 #include "codes.def"
 };
-#undef INFO
-#undef WANTED
-#undef STAGE
+#undef CODE
 
 #endif

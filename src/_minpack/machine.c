@@ -5,9 +5,7 @@
 #include <limits.h>
 #include <math.h>
 
-/* Memory ------------------------------------------------------------------------------------------------- */
-
-enum { RECORD = (sizeof(lm_fit) + sizeof(double) - 1) / sizeof(double), LINE = 8 }; /* doubles; a cache line has 8 */
+enum { LINE = 64 / sizeof(double), RECORD = (sizeof(lm_fit) + sizeof(double) - 1) / sizeof(double) }; /* doubles */
 
 /* Whether R has a place of its own, since J is kept or its block-wise factorization has no room for R. */
 static int has_triangle(const lm_fit *fit)
@@ -15,53 +13,59 @@ static int has_triangle(const lm_fit *fit)
     return fit->restarts || blocks_pay_(&fit->m, &fit->n);
 }
 
+/* Doubles for the scratch of bounds and restarts, and of the factorization. */
+static size_t box_size(const lm_fit *fit)
+{
+    const size_t n = (size_t)fit->n;
+
+    return fit->boxed ? n * (n + 9) : n;
+}
+
+static size_t factor_size(const lm_fit *fit)
+{
+    return blocks_pay_(&fit->m, &fit->n) ? blocks_work_(&fit->n) + LINE : (size_t)fit->m * (size_t)fit->n;
+}
+
 size_t lm_size(const lm_fit *fit)
 {
     enum { VECTORS = 16, INTEGERS = 4 };
     const size_t m = (size_t)fit->m, n = (size_t)fit->n;
-    const int blocks = blocks_pay_(&fit->m, &fit->n);
 
-    return RECORD + VECTORS * n + (fit->differences == 2 ? 3 : 2) * m + (has_triangle(fit) ? n * n : 0)
-           + (fit->boxed ? n * (n + 9) : n) + (blocks ? blocks_work_(&fit->n) + LINE : m * n)
+    return RECORD + VECTORS * n + 2 * m + box_size(fit) + factor_size(fit) + (has_triangle(fit) ? n * n : 0)
            + (INTEGERS * n + 1) / 2;
 }
 
-void lm_cut(lm_machine *machine, double *memory)
+void lm_cut(lm_machine *p, double *memory)
 {
-    lm_machine *const p = machine;
-    double **const vectors[] = {&p->x,   &p->diag,    &p->lower,  &p->upper, &p->trial, &p->qtf,   &p->acnorm, &p->typical,
-                                &p->eta, &p->step,    &p->wa1,    &p->wa2,   &p->sizes, &p->beside, &p->lengths, &p->point};
-    lm_fit *const fit = (lm_fit *)memory;
+    double **const vectors[] = {&p->x,    &p->diag, &p->lower, &p->upper, &p->trial, &p->qtf,    &p->acnorm, &p->typical,
+                                &p->eta,  &p->step, &p->wa1,   &p->wa2,   &p->sizes, &p->values, &p->others, &p->point};
+    const lm_fit *fit = p->fit = (lm_fit *)memory;
     const size_t m = (size_t)fit->m, n = (size_t)fit->n;
     double *next = memory + RECORD;
 
-    p->fit = fit;
-    p->by_blocks = blocks_pay_(&fit->m, &fit->n);
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++, next += n) {
         *vectors[i] = next;
     }
     p->f = next;
-    p->trial_f = next += m;
-    p->spare = next += m;
-    p->box = next += fit->differences == 2 ? m : 0;
-    p->factor = next += fit->boxed ? n * (n + 9) : n;
-    p->r = p->factor;
-    p->ldr = fit->m;
-    next += p->by_blocks ? blocks_work_(&fit->n) + LINE : m * n;
-    if (has_triangle(fit)) {
-        p->r = next;
-        p->ldr = fit->n;
-        next += n * n;
-    }
-    p->ipvt = (int *)next;
+    p->trial_f = p->f + m;
+    p->box = p->trial_f + m;
+    p->factor = p->box + box_size(fit);
+    next = p->factor + factor_size(fit);
+    p->by_blocks = blocks_pay_(&fit->m, &fit->n);
+    p->r = has_triangle(fit) ? next : p->factor;
+    p->ldr = has_triangle(fit) ? fit->n : fit->m;
+    p->ipvt = (int *)(next + (has_triangle(fit) ? n * n : 0));
     p->side = p->ipvt + n;
     p->place = p->side + n;
+    if (p->by_blocks) {
+        p->factor += (LINE - ((uintptr_t)p->factor / sizeof(double)) % LINE) % LINE;
+    }
 }
 
 int lm_open(lm_machine *machine, PyObject *memory)
 {
-    if (!lm_is_plain_vector(memory) || PyArray_DIM((PyArrayObject *)memory, 0) < RECORD
-        || (size_t)PyArray_DIM((PyArrayObject *)memory, 0) != lm_size((lm_fit *)lm_data(memory))) {
+    if (!lm_is_plain_vector(memory) || PyArray_SIZE((PyArrayObject *)memory) < RECORD
+        || (size_t)PyArray_SIZE((PyArrayObject *)memory) != lm_size((lm_fit *)lm_data(memory))) {
         PyErr_SetString(PyExc_TypeError, "a fit in memory is needed, as begin() makes it");
         return 0;
     }
@@ -69,48 +73,10 @@ int lm_open(lm_machine *machine, PyObject *memory)
     return 1;
 }
 
-int lm_wants(lm_machine *p)
-{
-    int wanted;
-
-    lm_next_(p->fit, &p->fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->diag, p->x, p->lower, p->upper, &wanted,
-             p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box);
-    return wanted;
-}
-
-void lm_feed_factor(lm_machine *p)
-{
-    lm_take_factor_(p->fit, &p->fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->x, p->lower, p->upper, p->diag,
-                    p->wa1, p->wa2);
-}
-
-/* Beginning ---------------------------------------------------------------------------------------------- */
-
-static void fill(double *to, int n, PyObject *from, double otherwise)
-{
-    for (int j = 0; j < n; j++) {
-        to[j] = from == Py_None ? otherwise : lm_data(from)[j];
-    }
-}
-
-void lm_fill(lm_machine *p, const double *x, const double *f, PyObject *diag, PyObject *lower, PyObject *upper,
-             PyObject *typical, PyObject *eta)
-{
-    const int n = p->fit->n;
-
-    memcpy(p->x, x, (size_t)n * sizeof *x);
-    memcpy(p->f, f, (size_t)p->fit->m * sizeof *f);
-    fill(p->diag, n, diag, 1.0);
-    fill(p->lower, n, lower, -INFINITY);
-    fill(p->upper, n, upper, INFINITY);
-    fill(p->typical, n, typical, 0.0);
-    fill(p->eta, n, eta, 0.0);
-}
-
 int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], int count)
 {
     int fits = lm_is_plain_vector(x) && lm_is_plain_vector(f);
-    const npy_intp n = fits ? PyArray_DIM((PyArrayObject *)x, 0) : 0, m = fits ? PyArray_DIM((PyArrayObject *)f, 0) : 0;
+    const npy_intp n = fits ? PyArray_SIZE((PyArrayObject *)x) : 0, m = fits ? PyArray_SIZE((PyArrayObject *)f) : 0;
 
     for (int i = 0; i < count; i++) {
         fits = fits && (optional[i] == Py_None || lm_has_size(optional[i], n));
@@ -123,6 +89,21 @@ int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], i
     fit->m = (int)m;
     fit->mode = optional[0] == Py_None ? 1 : 2;
     return 1;
+}
+
+void lm_fill(lm_machine *p, PyObject *x, PyObject *f, PyObject *const optional[], int count)
+{
+    double *const to[] = {p->diag, p->lower, p->upper, p->typical, p->eta};
+    const double otherwise[] = {1.0, -INFINITY, INFINITY, 0.0, 0.0};
+
+    memcpy(p->x, lm_data(x), (size_t)p->fit->n * sizeof(double));
+    memcpy(p->f, lm_data(f), (size_t)p->fit->m * sizeof(double));
+    for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
+        const double *from = (int)i < count && optional[i] != Py_None ? lm_data(optional[i]) : NULL;
+        for (int j = 0; j < p->fit->n; j++) {
+            to[i][j] = from == NULL ? otherwise[i] : from[j];
+        }
+    }
 }
 
 PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
@@ -145,138 +126,82 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
     if (memory != NULL) {
         memcpy(lm_data(memory), &fit, sizeof fit);
         lm_cut(&machine, lm_data(memory));
-        lm_fill(&machine, lm_data(x), lm_data(f), optional[0], optional[1], optional[2], optional[3], optional[4]);
+        lm_fill(&machine, x, f, optional, OPTIONAL);
         lm_begin_(machine.fit, &fnorm);
     }
     return memory;
 }
 
+/* One number of a start, or NaN where it is for Python to convert or to refuse. */
+static double number_of(PyObject *item)
+{
+    int overflow = 0;
+    long number;
+
+    if (PyFloat_CheckExact(item)) {
+        return PyFloat_AS_DOUBLE(item);
+    }
+    number = PyLong_CheckExact(item) ? PyLong_AsLongAndOverflow(item, &overflow) : 0;
+    return PyLong_CheckExact(item) && !overflow ? (double)number : NAN;
+}
+
 PyObject *lm_as_start(PyObject *Py_UNUSED(self), PyObject *x0)
 {
-    PyObject *start = NULL;
+    const int is_sequence = PyList_CheckExact(x0) || PyTuple_CheckExact(x0);
 
-    if (lm_is_plain_vector(x0)) {
-        start = lm_vector(lm_data(x0), PyArray_DIM((PyArrayObject *)x0, 0));
-    } else if (PyList_CheckExact(x0) || PyTuple_CheckExact(x0)) {
-        start = lm_vector(NULL, PySequence_Fast_GET_SIZE(x0));
-        for (Py_ssize_t i = 0; start != NULL && i < PySequence_Fast_GET_SIZE(x0); i++) {
-            PyObject *item = PySequence_Fast_GET_ITEM(x0, i);
-            int overflow = 0;
-            if (PyFloat_CheckExact(item)) {
-                lm_data(start)[i] = PyFloat_AS_DOUBLE(item);
-            } else if (PyLong_CheckExact(item)) {
-                const long number = PyLong_AsLongAndOverflow(item, &overflow);
-                lm_data(start)[i] = overflow ? NAN : (double)number;
-            } else {
-                lm_data(start)[i] = NAN;
-            }
-        }
-    } else {
+    if (!is_sequence && !lm_is_plain_vector(x0)) {
         Py_RETURN_NONE;
     }
-    for (npy_intp i = 0; start != NULL && i < PyArray_DIM((PyArrayObject *)start, 0); i++) {
-        if (!isfinite(lm_data(start)[i])) {
+    const npy_intp n = is_sequence ? PySequence_Fast_GET_SIZE(x0) : PyArray_SIZE((PyArrayObject *)x0);
+    PyObject *start = lm_vector(NULL, n);
+    for (npy_intp i = 0; start != NULL && i < n; i++) {
+        const double number = is_sequence ? number_of(PySequence_Fast_GET_ITEM(x0, i)) : lm_data(x0)[i];
+        if (!isfinite(number)) {
             Py_SETREF(start, Py_NewRef(Py_None));
             break;
         }
+        lm_data(start)[i] = number;
     }
     return start;
 }
 
 /* What Python sees of a fit ------------------------------------------------------------------------------- */
 
-PyObject *lm_part(PyObject *Py_UNUSED(self), PyObject *args)
+PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)
 {
-    enum { N_BY_N = 'r', INTEGERS = 'i' };
-    static const struct {
-        const char *name;
-        size_t offset;
-        char shape; /* 'n' or 'm' numbers, or one of those above */
-    } parts[] = {
-        {"x", offsetof(lm_machine, x), 'n'},         {"f", offsetof(lm_machine, f), 'm'},
-        {"diag", offsetof(lm_machine, diag), 'n'},   {"trial", offsetof(lm_machine, trial), 'n'},
-        {"qtf", offsetof(lm_machine, qtf), 'n'},     {"acnorm", offsetof(lm_machine, acnorm), 'n'},
-        {"typical", offsetof(lm_machine, typical), 'n'}, {"eta", offsetof(lm_machine, eta), 'n'},
-        {"r", offsetof(lm_machine, r), N_BY_N},      {"ipvt", offsetof(lm_machine, ipvt), INTEGERS},
-    };
-    PyObject *memory, *view;
-    const char *name;
-    lm_machine machine;
+    lm_machine p;
 
-    if (!PyArg_ParseTuple(args, "Os:part", &memory, &name) || !lm_open(&machine, memory)) {
+    if (!lm_open(&p, memory)) {
         return NULL;
     }
-    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
-        if (strcmp(parts[i].name, name) != 0) {
-            continue;
-        }
-        npy_intp shape[2] = {machine.fit->n, machine.ldr};
-        if (parts[i].shape == 'm') {
-            shape[0] = machine.fit->m;
-        }
-        view = PyArray_SimpleNewFromData(parts[i].shape == N_BY_N ? 2 : 1, shape,
-                                         parts[i].shape == INTEGERS ? NPY_INT : NPY_DOUBLE,
-                                         *(void **)((char *)&machine + parts[i].offset));
-        if (view != NULL && PyArray_SetBaseObject((PyArrayObject *)view, Py_NewRef(memory)) < 0) {
-            Py_CLEAR(view);
-        }
-        return view;
-    }
-    return PyErr_Format(PyExc_KeyError, "a fit has no part %s", name);
+    const double *begin = lm_data(memory);
+    return Py_BuildValue("nnnnnnn", p.x - begin, p.f - begin, p.diag - begin, p.qtf - begin, p.acnorm - begin,
+                         p.r - begin, (double *)p.ipvt - begin);
 }
-
-#define FIT_REAL(name, meaning) {#name, "f8", offsetof(lm_fit, name), meaning},
-#define FIT_INT(name, meaning) {#name, "i4", offsetof(lm_fit, name), meaning},
-static const struct {
-    const char *name, *type;
-    size_t offset;
-    const char *meaning;
-} layout[] = {
-#include "fit.def"
-};
-enum { COMPONENTS = sizeof layout / sizeof *layout };
 
 PyObject *lm_layout(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
-    PyObject *list = PyList_New(COMPONENTS);
-
-    for (int i = 0; list != NULL && i < COMPONENTS; i++) {
-        PyObject *row = Py_BuildValue("ssns", layout[i].name, layout[i].type, (Py_ssize_t)layout[i].offset, layout[i].meaning);
-        if (row == NULL) {
-            Py_CLEAR(list);
-        } else {
-            PyList_SET_ITEM(list, i, row);
-        }
-    }
-    return list;
+    return Py_BuildValue("["
+#define FIT_REAL(name, meaning) "(ssns)"
+#define FIT_INT(name, meaning) "(ssns)"
+#include "fit.def"
+                         "]"
+#undef FIT_REAL
+#undef FIT_INT
+#define FIT_REAL(name, meaning) , #name, "f8", (Py_ssize_t)offsetof(lm_fit, name), meaning
+#define FIT_INT(name, meaning) , #name, "i4", (Py_ssize_t)offsetof(lm_fit, name), meaning
+#include "fit.def"
+    );
 }
 
 PyObject *lm_codes(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
-#define INFO(name, number, meaning) {"INFO_" #name, number},
-#define WANTED(name, number, meaning) {#name, number},
-#define STAGE(name, number, meaning) {#name, number},
-    static const struct {
-        const char *name;
-        int number;
-    } codes[] = {
+    return Py_BuildValue("{"
+#define CODE(name, number, meaning) "si"
 #include "codes.def"
-    };
-    PyObject *dict = PyDict_New();
-
-    for (size_t i = 0; dict != NULL && i < sizeof codes / sizeof *codes; i++) {
-        PyObject *number = PyLong_FromLong(codes[i].number);
-        if (number == NULL || PyDict_SetItemString(dict, codes[i].name, number) < 0) {
-            Py_CLEAR(dict);
-        }
-        Py_XDECREF(number);
-    }
-    return dict;
-}
-
-PyObject *lm_blocks_pay(PyObject *Py_UNUSED(self), PyObject *args)
-{
-    int m, n;
-
-    return PyArg_ParseTuple(args, "ii:blocks_pay", &m, &n) ? PyBool_FromLong(blocks_pay_(&m, &n)) : NULL;
+                         "}"
+#undef CODE
+#define CODE(name, number, meaning) , #name, number
+#include "codes.def"
+    );
 }

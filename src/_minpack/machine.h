@@ -8,15 +8,12 @@
 typedef struct {
     lm_fit *fit;
     double *x, *diag, *lower, *upper, *trial, *qtf, *acnorm; /* as lm_next has them */
-    double *typical, *eta;  /* of differences: least sizes of the parameters, and relative steps */
-    double *f, *trial_f;    /* residuals at x, and at the trial point */
-    double *r;              /* R, of leading dimension ldr: n, or m where it is factored where J was */
+    double *typical, *eta; /* of differences: least sizes of the parameters, and relative steps */
+    double *f, *trial_f;   /* residuals at x, and at the trial point */
+    double *r;             /* R, of leading dimension ldr: n, or m where J is factored where it was made */
     int *ipvt, ldr;
-    int by_blocks;          /* J is factored by blocks of rows */
-    /* Scratch: */
-    double *step, *wa1, *wa2, *sizes, *beside, *lengths, *point; /* n numbers each */
-    double *spare, *box;    /* m numbers, for central differences; for bounds and restarts */
-    double *factor;         /* for the factorization: J, column after column, or blocks_work numbers */
+    int by_blocks;         /* J is factored by blocks of rows */
+    double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
     int *side, *place;
 } lm_machine;
 
@@ -27,16 +24,12 @@ void lm_cut(lm_machine *machine, double *memory);
 /* The same for an array of Python's that lm_begin has made; 0 with an exception set where it is something else. */
 int lm_open(lm_machine *machine, PyObject *memory);
 
-/* Takes sizes and the kind of scaling from arguments; 0 with an exception set where these don't fit one another. Python has seen
- * to their values; this keeps a wrong call from touching memory that isn't its own. diag is the first of the optional ones. */
+/* Takes sizes and the kind of scaling from arguments; 0 with an exception set where these don't fit one another. Python
+ * has seen to their values; this keeps a wrong call from touching memory that isn't its own. diag is the first of the
+ * optional ones, which may be None. */
 int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], int count);
 
-/* Its start, the residuals there, and what diag, bounds, typical and eta are to be where they aren't None. */
-void lm_fill(lm_machine *machine, const double *x, const double *f, PyObject *diag, PyObject *lower, PyObject *upper,
-             PyObject *typical, PyObject *eta);
-
-/* lm_next_ and lm_take_factor_ for a machine. */
-int lm_wants(lm_machine *machine);
-void lm_feed_factor(lm_machine *machine);
+/* Fills in a start, the residuals there, and what diag, bounds, typical and eta are, where they aren't None. */
+void lm_fill(lm_machine *machine, PyObject *x, PyObject *f, PyObject *const optional[], int count);
 
 #endif

@@ -7,7 +7,6 @@
 
 PyObject *lm_as_start(PyObject *self, PyObject *x0);
 PyObject *lm_begin(PyObject *self, PyObject *args);
-PyObject *lm_blocks_pay(PyObject *self, PyObject *args);
 PyObject *lm_choose_kernel(PyObject *self, PyObject *name);
 PyObject *lm_codes(PyObject *self, PyObject *nothing);
 PyObject *lm_evaluate_compiled(PyObject *self, PyObject *args);
@@ -16,7 +15,7 @@ PyObject *lm_kernels(PyObject *self, PyObject *nothing);
 PyObject *lm_layout(PyObject *self, PyObject *nothing);
 PyObject *lm_leastsq(PyObject *self, PyObject *args);
 PyObject *lm_make_compiled(PyObject *self, PyObject *args);
-PyObject *lm_part(PyObject *self, PyObject *args);
+PyObject *lm_places(PyObject *self, PyObject *memory);
 PyObject *lm_read_capsule(PyObject *self, PyObject *capsule);
 PyObject *lm_set_converters(PyObject *self, PyObject *args);
 PyObject *lm_solve(PyObject *self, PyObject *args);

@@ -8,23 +8,21 @@
 #include <stdatomic.h>
 #include <time.h>
 
-/* How a callback went; anything else is the negative number with which a compiled function has asked to stop. */
-enum { GO_ON = 0, EXCEPTION = INT_MIN, TOO_LATE = INT_MAX };
+/* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
+enum { GO_ON = 0, EXCEPTION = INT_MIN };
 
 /* The GIL ------------------------------------------------------------------------------------------------ */
 
-/* The thread that fits with compiled functions and is between two fits, and so has the GIL, for the few microseconds
- * that Python takes there; or NULL. Another one that waited for the GIL asleep would wake up too late, when the first
- * is through with its next fit, and find it taken again: threads with short fits would go in turns. So it looks here
- * for some microseconds first (benchmarks/bench_compiled.py, two threads: 1.6 instead of 1.3 times one). The mark goes
- * only after the GIL itself has gone, and not where the next thread has already put its own in its place: a thread
- * that sees no mark finds the GIL free. */
+/* The thread that fits with compiled functions and is between two fits, and so has the GIL for the few microseconds that
+ * Python takes there; or NULL. Another one that waited for the GIL asleep would wake up when the first is through with
+ * its next fit, and find it taken again. So it looks here for some microseconds first: two threads make 1.6 times as many
+ * fits as one instead of 1.3 (benchmarks/bench_compiled.py). The mark goes after the GIL itself, and not where the next
+ * thread has put its own in its place: a thread that sees no mark finds the GIL free. */
 static _Atomic(PyThreadState *) between_fits = NULL;
 
 static PyThreadState *release_gil(void)
 {
-    PyThreadState *state = PyEval_SaveThread();
-    PyThreadState *mine = state;
+    PyThreadState *state = PyEval_SaveThread(), *mine = state;
 
     atomic_compare_exchange_strong(&between_fits, &mine, NULL);
     return state;
@@ -43,8 +41,7 @@ static void take_gil(PyThreadState *state)
     atomic_store(&between_fits, state);
 }
 
-/* Lets other threads run during work that takes longer than some 50 µs, at about 1e9 operations a second; what it
- * gives is for PyEval_RestoreThread, where that isn't NULL. */
+/* Lets other threads run during work that takes longer than some 50 µs, at about 1e9 operations a second. */
 static PyThreadState *let_others_run(const lm_run *run, double operations)
 {
     return run->released == NULL && operations > 5e4 ? PyEval_SaveThread() : NULL;
@@ -57,16 +54,14 @@ static void resume(PyThreadState *state)
     }
 }
 
-/* Seconds since some moment, to a few thousandths. */
+/* Seconds since some moment, to a few thousandths where that is cheaper. */
 static double seconds(void)
 {
     struct timespec now;
 
 #ifdef CLOCK_MONOTONIC_COARSE
     clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-#elif defined(CLOCK_MONOTONIC)
-    clock_gettime(CLOCK_MONOTONIC, &now);
-#else /* Windows */
+#else
     timespec_get(&now, TIME_UTC);
 #endif
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
@@ -84,7 +79,7 @@ static int look_for_signals(lm_run *run)
         return PyErr_CheckSignals() == 0 ? GO_ON : EXCEPTION;
     }
     const double now = seconds();
-    if (now - run->looked < interval) {
+    if (fabs(now - run->looked) < interval) {
         return GO_ON;
     }
     run->looked = now;
@@ -96,69 +91,55 @@ static int look_for_signals(lm_run *run)
 
 /* Residuals ---------------------------------------------------------------------------------------------- */
 
-static int look_at_the_time(const lm_run *run)
-{
-    if (run->is_late == NULL) {
-        return GO_ON;
-    }
-    PyObject *answer = PyObject_CallNoArgs(run->is_late);
-    const int late = answer == NULL ? -1 : PyObject_IsTrue(answer);
-    Py_XDECREF(answer);
-    return late < 0 ? EXCEPTION : late ? TOO_LATE : GO_ON;
-}
-
 static int evaluate(lm_run *run, const double *x, double *f)
 {
     lm_fit *fit = run->p.fit;
-    int status = look_at_the_time(run);
+    int status = GO_ON;
 
-    if (status != GO_ON) {
-        return status;
-    }
     fit->calls++;
     if (run->func_compiled != NULL) {
         status = lm_call_compiled(run->func_compiled, fit->m, fit->n, x, f);
     } else {
         PyObject *result = lm_call(&run->caller, run->func, x, fit->n);
-        status = lm_take_vector(run->convert.as_residuals, result, f, fit->m, x, fit->n, fit->calls) ? GO_ON : EXCEPTION;
+        if (!lm_take_vector(run->convert.as_residuals, result, f, fit->m, x, fit->n, fit->calls)) {
+            return EXCEPTION;
+        }
     }
     return status == GO_ON ? look_for_signals(run) : status;
 }
 
-/* ‖f‖, or the root of twice the robust cost. */
-static int norm_of(const lm_run *run, const double *f, double *norm)
+/* ‖f‖, or the root of twice the robust cost; NaN with an exception set. */
+static double norm_of(const lm_run *run, const double *f)
 {
     const int m = run->p.fit->m;
+    double norm;
 
     if (run->loss == NULL) {
-        *norm = enorm_(&m, f);
-        return GO_ON;
+        PyThreadState *state = let_others_run(run, m);
+        norm = enorm_(&m, f);
+        resume(state);
+        return norm;
     }
     PyObject *answer = PyObject_CallMethod(run->loss, "norm", "N", lm_vector(f, m));
-    *norm = answer == NULL ? -1.0 : PyFloat_AsDouble(answer);
+    norm = answer == NULL ? NAN : PyFloat_AsDouble(answer);
     Py_XDECREF(answer);
-    return PyErr_Occurred() ? EXCEPTION : GO_ON;
+    return norm;
 }
 
-/* Differences -------------------------------------------------------------------------------------------- */
+/* Jacobians ---------------------------------------------------------------------------------------------- */
 
 /* What func gives at all points of differences, by several workers at once: a list, or NULL with an exception set. */
-static PyObject *ask_workers(const lm_run *run, const double *values, const double *others, int count)
+static PyObject *ask_workers(const lm_run *run, int count)
 {
-    const npy_intp n = run->p.fit->n;
-    npy_intp shape[2] = {count, n};
+    const lm_machine *p = &run->p;
+    npy_intp shape[2] = {count, p->fit->n};
     PyObject *points = PyArray_SimpleNew(2, shape, NPY_DOUBLE);
 
-    if (points == NULL) {
-        return NULL;
+    for (int i = 1; points != NULL && i <= count; i++) {
+        double *point = lm_data(points) + (i - 1) * shape[1];
+        difference_point_(p->fit, &p->fit->n, p->x, p->values, p->others, &i, point);
     }
-    for (npy_intp i = 0; i < count; i++) {
-        const npy_intp j = others == NULL ? i : i / 2;
-        double *point = lm_data(points) + i * n;
-        memcpy(point, run->p.x, (size_t)n * sizeof *point);
-        point[j] = others != NULL && i % 2 ? others[j] : values[j];
-    }
-    PyObject *answers = PyObject_CallFunction(run->workers, "N", points);
+    PyObject *answers = points == NULL ? NULL : PyObject_CallFunction(run->workers, "N", points);
     if (answers != NULL && (!PyList_CheckExact(answers) || PyList_GET_SIZE(answers) != count)) {
         PyErr_SetString(PyExc_SystemError, "workers gave something else than they promise");
         Py_CLEAR(answers);
@@ -166,89 +147,46 @@ static PyObject *ask_workers(const lm_run *run, const double *values, const doub
     return answers;
 }
 
-/* J by forward or central differences, column after column. */
+/* J by differences, column after column: the loop of minpack/derivatives/differences.f90. */
 static int take_differences(lm_run *run, double *jac)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
-    const int m = fit->m, n = fit->n, central = fit->differences == 2, count = central ? 2 * n : n;
-    const double precision = fmax(fit->precision, DBL_EPSILON);
-    PyObject *answers = NULL;
-    int status = GO_ON;
+    const int m = fit->m, n = fit->n;
+    int again = 0, count, doubted, status = GO_ON;
 
-    for (int j = 0; j < n && fit->precision > 0; j++) {
-        p->eta[j] = central ? cbrt(precision) : sqrt(precision);
-    }
-    if (central) {
-        central_steps_(&n, p->x, p->typical, p->eta, p->lower, p->upper, p->beside, p->lengths);
-    } else {
-        forward_steps_(&n, p->x, p->typical, p->eta, p->lower, p->upper, p->sizes, p->beside, p->lengths);
-    }
-    if (run->workers != NULL) {
-        answers = ask_workers(run, p->beside, central ? p->lengths : NULL, count);
-        status = answers == NULL ? EXCEPTION : GO_ON;
-        fit->calls += count;
-    }
-    memcpy(p->point, p->x, (size_t)n * sizeof *p->point);
-    for (int i = 0; i < count && status == GO_ON; i++) {
-        const int j = central ? i / 2 : i, is_far = central && i % 2;
-        double *column = jac + (size_t)j * (size_t)m, *to = !central ? column : is_far ? p->spare : p->trial_f;
-        p->point[j] = is_far ? p->lengths[j] : p->beside[j];
-        if (answers == NULL) {
-            status = evaluate(run, p->point, to);
-        } else if (!lm_take_vector(run->convert.as_residuals, Py_NewRef(PyList_GET_ITEM(answers, i)), to, m, p->point, n,
-                                   fit->calls - count + i + 1)) {
-            status = EXCEPTION;
+    do {
+        PyObject *answers = NULL;
+        plan_differences_(fit, &n, p->x, p->typical, p->eta, p->lower, p->upper, p->sizes, p->values, p->others, &count);
+        if (run->workers != NULL) {
+            answers = ask_workers(run, count);
+            status = answers == NULL ? EXCEPTION : GO_ON;
         }
-        p->point[j] = p->x[j];
-        if (status != GO_ON || (central && !is_far)) {
-            continue;
-        }
-        if (central) {
-            const double to_near = p->beside[j] - p->x[j], to_far = p->lengths[j] - p->x[j];
-            central_column_(&m, p->f, p->trial_f, p->spare, &to_near, &to_far, column);
-        } else {
-            for (int k = 0; k < m; k++) {
-                column[k] = (column[k] - p->f[k]) / p->lengths[j];
+        for (int i = 1; i <= count && status == GO_ON; i++) {
+            difference_point_(fit, &n, p->x, p->values, p->others, &i, p->point);
+            if (answers == NULL) {
+                status = evaluate(run, p->point, p->trial_f);
+            } else if (!lm_take_vector(run->convert.as_residuals, Py_NewRef(PyList_GET_ITEM(answers, i - 1)), p->trial_f,
+                                       m, p->point, n, ++fit->calls)) {
+                status = EXCEPTION;
+            }
+            if (status == GO_ON) {
+                PyThreadState *state = let_others_run(run, m);
+                take_difference_(fit, &m, &n, p->x, p->f, p->values, p->others, &i, p->trial_f, jac);
+                resume(state);
             }
         }
-    }
-    Py_XDECREF(answers);
+        Py_XDECREF(answers);
+        if (status == GO_ON) {
+            doubt_differences_(fit, &m, &n, p->x, p->f, p->sizes, p->lower, p->upper, jac, p->side, p->point, &doubted);
+            again = doubted;
+        }
+        if (status == GO_ON && doubted && (status = evaluate(run, p->point, p->trial_f)) == GO_ON) {
+            settle_differences_(fit, &m, &n, p->x, p->f, jac, p->side, p->point, p->trial_f, &again);
+        }
+    } while (status == GO_ON && again);
     return status;
 }
-
-/* The same, once more with longer steps where the residuals prove coarser than they seem (derivatives/coarse.f90). */
-static int take_lasting_differences(lm_run *run, double *jac)
-{
-    lm_machine *p = &run->p;
-    const int m = p->fit->m, n = p->fit->n;
-    int is_coarse = 0, status = take_differences(run, jac);
-
-    if (status != GO_ON || p->fit->precision_known || p->fit->differences != 1) {
-        return status;
-    }
-    find_coarse_(&m, &n, p->sizes, p->f, jac, p->side);
-    for (int j = 0; j < n; j++) {
-        is_coarse |= p->side[j];
-    }
-    if (!is_coarse) {
-        return GO_ON;
-    }
-    longer_point_(&n, p->x, p->sizes, p->side, p->lower, p->upper, p->point);
-    status = evaluate(run, p->point, p->trial_f);
-    if (status != GO_ON) {
-        return status;
-    }
-    p->fit->precision_known = 1;
-    contradicts_(&m, &n, p->x, p->f, jac, p->side, p->point, p->trial_f, &is_coarse);
-    if (!is_coarse) {
-        return GO_ON;
-    }
-    p->fit->precision = FLT_EPSILON;
-    return take_differences(run, jac);
-}
-
-/* Jacobians ---------------------------------------------------------------------------------------------- */
 
 /* Where J goes that is made here, by rows or by columns; NULL with an exception set. It is made where it is to be
  * factored, unless it is to be kept, or is factored by blocks. */
@@ -267,7 +205,7 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     return run->jacobian == NULL ? NULL : PyArray_DATA(run->jacobian);
 }
 
-/* J as the user's function gives it: a large one is left where it lies, without a copy, if it has no gaps. */
+/* J as the user's function gives it, or a source of Python's: a large one is left where it lies if it has no gaps. */
 static int take_given(lm_run *run, const double **jac, int *by_rows)
 {
     lm_machine *p = &run->p;
@@ -275,13 +213,10 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
     PyObject *result = run->source == NULL
                            ? lm_call(&run->caller, run->jac, p->x, n)
                            : PyObject_CallFunction(run->source, "NN", lm_vector(p->x, n), lm_vector(p->f, m));
-    PyArrayObject *array =
-        lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned, run->source != NULL || run->caller.whole == NULL, p->x);
+    PyArrayObject *array = lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned,
+                                                run->source != NULL || run->caller.whole == NULL, p->x);
 
-    if (array == NULL) {
-        return EXCEPTION;
-    }
-    if (!p->by_blocks || run->loss != NULL) {
+    if (array != NULL && (!p->by_blocks || run->loss != NULL)) {
         double *copy = place_for_jacobian(run, 0);
         if (copy != NULL) {
             lm_copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, turned), PyArray_STRIDE(array, !turned), copy, m, n);
@@ -290,7 +225,7 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
         *jac = copy;
         return copy == NULL ? EXCEPTION : look_for_signals(run);
     }
-    if (!PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
+    if (array != NULL && !PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
         Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
     }
     Py_XSETREF(run->jacobian, array);
@@ -305,14 +240,10 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
 /* J at x, and whether its rows lie one after the other, or its columns. */
 static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
 {
-    const lm_fit *fit = run->p.fit;
-    int status = look_at_the_time(run);
+    const lm_compiled *compiled = run->jac_compiled;
 
-    *by_rows = run->jac_compiled != NULL && run->jac_compiled->convention == LM_JACOBIAN_C;
-    if (status != GO_ON) {
-        return status;
-    }
-    if (run->jac_compiled == NULL && (run->source != NULL || fit->differences == 0)) {
+    *by_rows = compiled != NULL && compiled->convention == LM_JACOBIAN_C;
+    if (compiled == NULL && run->p.fit->differences == 0) {
         return take_given(run, jac, by_rows);
     }
     double *place = place_for_jacobian(run, *by_rows);
@@ -320,14 +251,14 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
     if (place == NULL) {
         return EXCEPTION;
     }
-    if (run->jac_compiled == NULL) {
-        return take_lasting_differences(run, place);
+    if (compiled == NULL) {
+        return take_differences(run, place);
     }
-    status = lm_call_compiled(run->jac_compiled, fit->m, fit->n, run->p.x, place);
+    const int status = lm_call_compiled(compiled, run->p.fit->m, run->p.fit->n, run->p.x, place);
     return status == GO_ON ? look_for_signals(run) : status;
 }
 
-/* The residuals and the rows of J of the least squares problem that stands for the robust one; f goes to trial_f. */
+/* Makes of f, in trial_f, and of J the least squares problem that stands for the robust one. */
 static int correct(const lm_run *run, double *jac)
 {
     const lm_machine *p = &run->p;
@@ -335,48 +266,16 @@ static int correct(const lm_run *run, double *jac)
     PyObject *f, *rows, *answer = PyObject_CallMethod(run->loss, "correct", "N", lm_vector(p->f, m));
 
     if (answer == NULL || !PyArg_ParseTuple(answer, "OO", &f, &rows) || !lm_has_size(f, m) || !lm_has_size(rows, m)) {
+        PyErr_Occurred() ? (void)0 : PyErr_SetString(PyExc_SystemError, "loss gave something else than it promises");
         Py_XDECREF(answer);
-        if (!PyErr_Occurred()) {
-            PyErr_SetString(PyExc_SystemError, "loss gave something else than it promises");
-        }
         return EXCEPTION;
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
-    for (npy_intp j = 0; j < n; j++) {
-        for (npy_intp i = 0; i < m; i++) {
-            jac[i + j * m] *= lm_data(rows)[i];
-        }
+    for (npy_intp k = 0; k < m * n; k++) {
+        jac[k] *= lm_data(rows)[k % m];
     }
     Py_DECREF(answer);
     return GO_ON;
-}
-
-/* R, P, Qᵀf and the norms of J's columns. */
-static void factorize(lm_machine *p, const double *jac, int by_rows, const double *f)
-{
-    const int m = p->fit->m, n = p->fit->n, order = n + 1;
-
-    if (p->by_blocks) {
-        enum { LINE = 64 }; /* bytes of a cache line, and of the widest vector */
-        const int rows = fold_rows_(&n);
-        double *block = (double *)(((uintptr_t)p->factor + LINE - 1) & ~(uintptr_t)(LINE - 1));
-        double *t = block + (size_t)rows * (size_t)order, *scratch = t + (size_t)order * (size_t)order;
-        memset(t, 0, (size_t)order * (size_t)order * sizeof *t);
-        fold_jacobian_(&m, &n, jac, &by_rows, f, t, &order, block, &rows, scratch);
-        lm_pivot_(&n, t, &order, p->r, &n, p->ipvt, p->qtf, p->acnorm, p->step, scratch);
-        return;
-    }
-    if (jac != p->factor) {
-        const npy_intp size = sizeof *jac;
-        lm_copy_strided((const char *)jac, by_rows ? n * size : size, by_rows ? size : m * size, p->factor, m, n);
-    }
-    if (f != p->trial_f) {
-        memcpy(p->trial_f, f, (size_t)m * sizeof *f);
-    }
-    lm_factor_(&m, &n, p->factor, &m, p->ipvt, p->trial_f, p->qtf, p->acnorm, p->step, p->wa1);
-    for (npy_intp j = 0; j < n && p->r != p->factor; j++) {
-        memcpy(p->r + j * n, p->factor + j * m, (size_t)n * sizeof *p->r);
-    }
 }
 
 /* The factorization at x, unless the last one is that. */
@@ -397,57 +296,65 @@ static int bring_factor(lm_run *run)
     }
     if (status == GO_ON && run->loss != NULL) {
         status = correct(run, (double *)jac);
+    } else {
+        memcpy(p->trial_f, p->f, (size_t)fit->m * sizeof *p->f);
     }
-    if (status == GO_ON) {
-        PyThreadState *state = let_others_run(run, 2.0 * fit->m * fit->n * fit->n);
-        factorize(p, jac, by_rows, run->loss == NULL ? p->f : p->trial_f);
-        resume(state);
-        fit->njev++;
-        fit->jacobian_is_at_x = 1;
+    if (status != GO_ON) {
+        return status;
     }
-    return status;
+    PyThreadState *state = let_others_run(run, 2.0 * fit->m * fit->n * fit->n);
+    if (p->r == p->factor) {
+        if (jac != p->factor) { /* by rows */
+            const npy_intp size = sizeof *jac;
+            lm_copy_strided((const char *)jac, fit->n * size, size, p->factor, fit->m, fit->n);
+        }
+        lm_factor_(&fit->m, &fit->n, p->r, &fit->m, p->ipvt, p->trial_f, p->qtf, p->acnorm, p->step, p->wa1);
+    } else {
+        lm_factorize_(&fit->m, &fit->n, jac, &by_rows, p->trial_f, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->wa1,
+                      p->factor);
+    }
+    resume(state);
+    fit->njev++;
+    fit->jacobian_is_at_x = 1;
+    return GO_ON;
 }
 
 /* The loop ------------------------------------------------------------------------------------------------ */
 
-/* Goes on for so many accepted steps, or to the end where steps < 0. A fit whose last step ends it is brought to its
- * end as well. */
+/* Goes on for so many accepted steps, or to the end where steps < 0. A fit that the last of these steps ends is brought to
+ * its end as well. */
 static int go_on(lm_run *run, long steps)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
     const double n = fit->n;
-    double norm;
-    int status = GO_ON;
+    int wanted = 0, status = GO_ON;
 
-    while (status == GO_ON && !(steps == 0 && fit->info == LM_running)) {
+    while (status == GO_ON && wanted != LM_ended && !(steps == 0 && fit->info == LM_info_running)) {
         PyThreadState *state = let_others_run(run, 5 * n * n * n);
-        const int wanted = lm_wants(p);
+        lm_next_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->diag, p->x, p->lower, p->upper, &wanted,
+                 p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box);
         resume(state);
-        switch (wanted) {
-        case LM_want_factor:
+        if (wanted == LM_want_factor) {
             status = bring_factor(run);
             if (status == GO_ON) {
-                lm_feed_factor(p);
+                lm_take_factor_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->x, p->lower, p->upper,
+                                p->diag, p->wa1, p->wa2);
             }
-            break;
-        case LM_want_norm:
+        } else if (wanted == LM_want_norm) {
             status = evaluate(run, p->trial, p->trial_f);
-            if (status == GO_ON) {
-                status = norm_of(run, p->trial_f, &norm);
+            const double norm = status == GO_ON ? norm_of(run, p->trial_f) : NAN;
+            if (status == GO_ON && run->loss != NULL && PyErr_Occurred()) {
+                status = EXCEPTION;
             }
             if (status == GO_ON) {
                 lm_take_norm_(fit, &fit->n, p->diag, p->trial, &norm, p->x, p->wa1);
-            } else if (status != TOO_LATE) {
+            } else if (status != EXCEPTION) {
                 fit->nfev++;
             }
-            break;
-        case LM_took_step:
+        } else if (wanted == LM_took_step) {
             memcpy(p->f, p->trial_f, (size_t)fit->m * sizeof *p->f);
             steps--;
-            break;
-        default:
-            return GO_ON;
         }
     }
     return status;
@@ -469,14 +376,14 @@ static int prepare(lm_run *run, PyTupleObject *args)
     if (!lm_prepare_caller(&run->caller, args)) {
         return 0;
     }
-    if (func != NULL && (jac != NULL || run->jac == NULL) && run->source == NULL && run->workers == NULL
-        && run->loss == NULL && run->is_late == NULL) {
-        if (place_for_jacobian(run, jac != NULL && jac->convention == LM_JACOBIAN_C) == NULL) {
-            return 0;
-        }
-        run->looked = seconds();
-        run->released = release_gil();
+    if (func == NULL || (jac == NULL && run->jac != NULL) || run->source || run->workers || run->loss) {
+        return 1;
     }
+    if (place_for_jacobian(run, jac != NULL && jac->convention == LM_JACOBIAN_C) == NULL) {
+        return 0;
+    }
+    run->looked = seconds();
+    run->released = release_gil();
     return 1;
 }
 
@@ -495,15 +402,15 @@ static PyObject *or_null(PyObject *object)
 
 PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *memory, *jac, *source, *workers, *loss, *is_late, *whole, *free, *kept;
+    PyObject *memory, *jac, *source, *workers, *loss, *whole, *free, *kept;
     PyTupleObject *more;
     lm_run run = {.jac = NULL};
     long steps;
     int status = EXCEPTION;
 
-    if (!PyArg_ParseTuple(args, "O(OOO!OOOOOOOO)lO!:solve", &memory, &run.func, &jac, &PyTuple_Type, &more,
-                          &run.convert.as_residuals, &run.convert.as_jacobian, &source, &workers, &loss, &is_late, &whole,
-                          &free, &steps, &PyList_Type, &kept)
+    if (!PyArg_ParseTuple(args, "O(OOO!OOOOOOO)lO!:solve", &memory, &run.func, &jac, &PyTuple_Type, &more,
+                          &run.convert.as_residuals, &run.convert.as_jacobian, &source, &workers, &loss, &whole, &free,
+                          &steps, &PyList_Type, &kept)
         || !lm_open(&run.p, memory)) {
         return NULL;
     }
@@ -511,7 +418,6 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     run.source = or_null(source);
     run.workers = or_null(workers);
     run.loss = or_null(loss);
-    run.is_late = or_null(is_late);
     if (!run.p.fit->jacobian_is_at_x) { /* two of them may be more than fits into memory */
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
     }
@@ -524,8 +430,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     }
     finish(&run);
     if (run.jacobian != NULL) {
-        PyObject *jacobian = run.p.fit->jacobian_is_at_x ? (PyObject *)run.jacobian : Py_None;
-        PyList_SetItem(kept, 0, Py_NewRef(jacobian));
+        PyList_SetItem(kept, 0, Py_NewRef(run.p.fit->jacobian_is_at_x ? (PyObject *)run.jacobian : Py_None));
         Py_DECREF(run.jacobian);
     }
     return status == EXCEPTION ? NULL : PyLong_FromLong(status);
@@ -533,55 +438,27 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 
 /* leastsq ------------------------------------------------------------------------------------------------- */
 
-/* infodict's fjac, of shape (n, m): R in the upper triangle of its transpose. One that isn't finite is J itself, for the
- * caller to look for the culprit. */
-static PyObject *tell_factor(lm_run *run)
-{
-    const lm_machine *p = &run->p;
-    const npy_intp m = p->fit->m, n = p->fit->n;
-    npy_intp shape[2] = {n, m};
-    PyObject *fjac;
-
-    if (run->jacobian != NULL && p->by_blocks && (run->owns_jacobian || p->fit->info == LM_jacobian_not_finite)) {
-        fjac = run->col_deriv && !run->owns_jacobian ? Py_NewRef(run->jacobian)
-                                                     : PyArray_Transpose(run->jacobian, NULL);
-        if (fjac != NULL && !PyArray_IS_C_CONTIGUOUS((PyArrayObject *)fjac)) {
-            Py_SETREF(fjac, PyArray_NewCopy((PyArrayObject *)fjac, NPY_CORDER));
-        }
-    } else {
-        fjac = PyArray_ZEROS(2, shape, NPY_DOUBLE, 0);
-    }
-    if (fjac == NULL || !p->by_blocks) {
-        if (fjac != NULL) {
-            memcpy(lm_data(fjac), p->factor, (size_t)(n * m) * sizeof(double));
-        }
-        return fjac;
-    }
-    for (npy_intp j = 0; j < n && p->fit->info != LM_jacobian_not_finite; j++) {
-        memcpy(lm_data(fjac) + j * m, p->r + j * n, (size_t)(j + 1) * sizeof(double));
-    }
-    return fjac;
-}
-
-/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf) where all is wanted, or Python has something to say. */
+/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, r) where all is wanted, or Python has something to say. */
 static PyObject *tell(lm_run *run, int full_output)
 {
-    enum { LAST_TO_TRUST = LM_ftol_and_xtol }; /* gtol may be met by a Jacobian of zeros: for the caller to see */
+    enum { LAST_TO_TRUST = LM_info_ftol_and_xtol }; /* gtol may be met by a Jacobian of zeros: for Python to see */
     const lm_machine *p = &run->p;
     const lm_fit *fit = p->fit;
     PyObject *x = lm_vector(p->x, fit->n);
+    npy_intp n = fit->n, shape[2] = {n, p->ldr};
 
-    if (!full_output && LM_ftol <= fit->info && fit->info <= LAST_TO_TRUST) {
+    if (!full_output && LM_info_ftol <= fit->info && fit->info <= LAST_TO_TRUST) {
         return x == NULL ? NULL : Py_BuildValue("Ni", x, fit->info);
     }
-    npy_intp n = fit->n;
-    PyObject *ipvt = PyArray_SimpleNew(1, &n, NPY_INT);
-    if (ipvt != NULL) {
+    PyObject *ipvt = PyArray_SimpleNew(1, &n, NPY_INT), *r = PyArray_SimpleNew(2, shape, NPY_DOUBLE);
+    if (ipvt != NULL && r != NULL) {
         memcpy(PyArray_DATA((PyArrayObject *)ipvt), p->ipvt, (size_t)n * sizeof(int));
+        memcpy(lm_data(r), p->r, (size_t)(n * p->ldr) * sizeof(double));
     }
+    PyObject *jacobian = run->jacobian != NULL && p->by_blocks ? (PyObject *)run->jacobian : Py_None;
     PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(fit->njev);
-    return Py_BuildValue("NNiiNNNN", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, tell_factor(run), ipvt,
-                         lm_vector(p->qtf, n));
+    return Py_BuildValue("NNiiNNNNO", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
+                         lm_vector(p->qtf, n), jacobian);
 }
 
 PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *args)
@@ -589,39 +466,38 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *jac, *x, *f, *diag, *outcome = NULL;
     PyTupleObject *more;
     lm_run run = {.convert = lm_own_converters};
-    lm_fit fit = {.mode = 1, .nfev = 1, .calls = 1};
+    lm_fit fit = {.nfev = 1, .calls = 1};
     int full_output, status = EXCEPTION;
 
     if (!PyArg_ParseTuple(args, "OOOOO!pdddidOdp:leastsq", &run.func, &jac, &x, &f, &PyTuple_Type, &more, &run.col_deriv,
-                          &fit.ftol, &fit.xtol, &fit.gtol, &fit.maxfev, &fit.precision, &diag, &fit.factor, &full_output)) {
+                          &fit.ftol, &fit.xtol, &fit.gtol, &fit.maxfev, &fit.precision, &diag, &fit.factor, &full_output)
+        || !lm_fits(&fit, x, f, &diag, 1)) {
         return NULL;
     }
     run.jac = or_null(jac);
     fit.differences = run.jac == NULL;
-    if (!lm_fits(&fit, x, f, &diag, 1)) {
-        return NULL;
-    }
-    double *memory = PyMem_RawMalloc(lm_size(&fit) * sizeof *memory);
+    fit.precision_known = fit.precision > DBL_EPSILON;
+    fit.precision = fmax(fit.precision, DBL_EPSILON);
+    double *memory = PyMem_RawMalloc(lm_size(&fit) * sizeof *memory); /* pymalloc's pools would travel between cores */
     if (memory == NULL) {
         return PyErr_NoMemory();
     }
     memcpy(memory, &fit, sizeof fit);
     lm_cut(&run.p, memory);
-    lm_fill(&run.p, lm_data(x), lm_data(f), diag, Py_None, Py_None, Py_None, Py_None);
+    lm_fill(&run.p, x, f, &diag, 1);
     if (prepare(&run, more)) {
         status = run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
         if (status == GO_ON) {
             const double norm = enorm_(&fit.m, run.p.f);
-            run.p.fit->precision = fmax(fit.precision, DBL_EPSILON);
-            run.p.fit->precision_known = fit.precision > DBL_EPSILON || norm == 0;
+            run.p.fit->precision_known |= norm == 0;
             lm_begin_(run.p.fit, &norm);
             status = go_on(&run, -1);
         }
-        if (status != GO_ON) {
-            run.p.fit->info = status;
-        }
     }
     finish(&run);
+    if (status != GO_ON && status != EXCEPTION) {
+        run.p.fit->info = status;
+    }
     if (status != EXCEPTION) {
         outcome = tell(&run, full_output);
     }

@@ -10,19 +10,18 @@
 typedef struct {
     lm_machine p;
     lm_caller caller;
-    PyObject *func, *jac;             /* func(x, *args), jac(x, *args); or what make_compiled has made of them */
+    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or what make_compiled has made of them; jac may be NULL */
     const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
     lm_converters convert;
-    PyObject *source;   /* source(x, f) gives the Jacobian, in the place of jac and of differences here; or NULL */
-    PyObject *workers;  /* workers(points) gives a list of what func gives at each; or NULL */
-    PyObject *loss;     /* a robust loss with methods norm and correct, or NULL */
-    PyObject *is_late;  /* is_late() says whether the time for the fit is over; or NULL */
+    PyObject *source;     /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
+    PyObject *workers;    /* workers(points) gives a list of what func gives at each; or NULL */
+    PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
-    int owns_jacobian;  /* whether that array is of our own making */
-    int col_deriv;      /* jac gives (n, m) */
-    int sees_signals;   /* func is Python code, which looks for Ctrl-C itself */
+    int owns_jacobian;    /* that array is of our own making, and of shape (m, n) */
+    int col_deriv;        /* jac gives (n, m) */
+    int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
     PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
-    double looked;      /* when signals were last looked for, in seconds; with the GIL released */
+    double looked;        /* when signals were last looked for, in seconds; with the GIL released */
 } lm_run;
 
 #endif

@@ -221,10 +221,12 @@ def _watch(fit: LevenbergMarquardt, callback: Callable[[LeastSquaresState], Any]
     if verbose == 2:
         print(_HEADER)
         print(f"{0:>5} {fit.nfev:>6} {cost:>14.8g}")
-    while fit.is_running:
-        before, state = fit.nit, fit.step()
-        if fit.nit == before:
+    nit = fit.nit
+    while fit.is_running:  # no generator, in which a StopIteration of the function's own would become something else
+        state = fit.step()
+        if state.nit == nit:
             return
+        nit = state.nit
         if verbose == 2:
             print(
                 f"{state.nit:>5} {state.nfev:>6} {state.cost:>14.8g} {cost - state.cost:>10.3g} {state.damping:>9.3g} "

@@ -28,6 +28,7 @@ from ._model.arrays import (
 from ._report.info import (
     GTOL,
     GTOL_TOO_SMALL,
+    JACOBIAN_NOT_FINITE,
     NO_RESPONSE,
     SUCCESS,
     Report,
@@ -265,14 +266,12 @@ def leastsq(
         first = first.copy()
     step = precision if epsfcn is None else epsfcn
     run = _fit_by_the_original if _HAS_ORIGINAL else fit_in_core
-    fit: Any = run(
-        func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output
-    )
+    fit: Any = run(func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output)
 
     if len(fit) == 2:
         return fit
-    x, fvec, info, nfev, njev, fjac, ipvt, qtf = fit
-
+    x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian = fit
+    fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
     if info == GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
         info, message = GTOL_TOO_SMALL, NO_RESPONSE  # a Jacobian of zeros passes the test on gtol, and tells nothing
@@ -285,6 +284,17 @@ def leastsq(
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
     warn(message, RuntimeWarning, stacklevel=2)
     return x, info
+
+
+def _factor_of_tall(r: Array, jacobian: Array, info: int, is_given: bool, col_deriv: bool) -> Array:
+    """`fjac` of a fit whose Jacobian is factored by blocks; one that isn't finite comes itself, for a look at it."""
+    columns = jacobian if is_given and col_deriv and jacobian.shape[0] == len(r) else jacobian.T
+    if info == JACOBIAN_NOT_FINITE:
+        return columns
+    if is_given:  # the array may be the user's own, or have been another one
+        columns = np.zeros(columns.shape)
+    columns[:, : len(r)] = np.tril(r)
+    return columns
 
 
 def _fit_by_the_original(
@@ -306,6 +316,6 @@ def _fit_by_the_original(
     """What the core's `leastsq` gives with full output, by the drivers of an installed MINPACK."""
     diag = _OWN_SCALING if scale is None else scale
     if jac is not None:
-        return lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, diag, factor, args)
+        return *lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, diag, factor, args), None
     x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, diag, factor, args)
-    return x, fvec, info, nfev, None, *rest
+    return x, fvec, info, nfev, None, *rest, None

@@ -10,22 +10,8 @@ _Array = NDArray[np.float64]
 _Indices = NDArray[np.int32]
 
 def set_converters(as_residuals: Callable[..., _Array], as_jacobian: Callable[..., _Array]) -> None: ...
-def plain_start(x0: Any) -> _Array | None: ...
-def fit_compiled(
-    func: Any,
-    jac: Any,
-    x0: Any,
-    ftol: Any,
-    xtol: Any,
-    gtol: Any,
-    maxfev: Any,
-    epsfcn: Any,
-    diag: Any,
-    factor: Any,
-    full_output: Any,
-    /,
-) -> tuple[_Array, int] | tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array] | None: ...
-def fit_blocks(
+def as_start(x0: Any, /) -> _Array | None: ...
+def leastsq(
     func: Any,
     jac: Any,
     x0: _Array,
@@ -36,31 +22,31 @@ def fit_blocks(
     xtol: float,
     gtol: float,
     maxfev: int,
-    epsfcn: float,
-    diag: _Array,
+    precision: float,
+    diag: _Array | None,
     factor: float,
+    full_output: bool,
     /,
-) -> tuple[_Array, _Array, int, int, int | None, _Array, _Indices, _Array]: ...
-def fit_box(
-    func: Any,
-    jac: Any,
-    args: tuple[Any, ...],
-    as_residuals: Callable[..., _Array],
-    as_jacobian: Callable[..., _Array],
+) -> tuple[Any, ...]: ...
+def begin(
     x: _Array,
-    fvec: _Array,
-    control: _Array,
-    state: _Array,
-    diag: _Array,
-    lower: _Array | None,
-    upper: _Array | None,
+    f: _Array,
+    fnorm: float,
+    tolerances: tuple[float, float, float, float],
+    limit: int,
+    diag: _Array | None,
+    bounds: tuple[_Array | None, _Array | None],
     typical: _Array | None,
     eta: _Array | None,
-    source: tuple[float, bool, bool, float],
-    counts: tuple[int, int, int, int],
-    found: list[Any],
+    precision: float,
+    precision_known: bool,
+    differences: int,
     /,
-) -> None: ...
+) -> _Array: ...
+def solve(memory: _Array, problem: tuple[Any, ...], steps: int, kept: list[Any], /) -> int: ...
+def places(memory: _Array, /) -> tuple[int, int, int, int, int, int, int]: ...
+def layout() -> list[tuple[str, str, int, str]]: ...
+def codes() -> dict[str, int]: ...
 def blocks_pay(m: int, n: int, /) -> bool: ...
 def make_compiled(function: int, data: int, convention: int, m: int, n: int) -> Any: ...
 def evaluate_compiled(capsule: Any, x: _Array, result: _Array) -> int: ...
@@ -110,15 +96,21 @@ def lmstr(
     fcn_extra_args: tuple[Any, ...] = (),
     jac_extra_args: tuple[Any, ...] = (),
 ) -> tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]: ...
-def lm_begin(fnorm: float) -> _Array: ...
-def lm_start(
-    control: _Array, r: _Array, ipvt: _Indices, qtf: _Array, acnorm: _Array, x: _Array, diag: _Array, state: _Array
-) -> None: ...
-def lm_propose(
-    r: _Array, ipvt: _Indices, qtf: _Array, diag: _Array, x: _Array, state: _Array
-) -> tuple[_Array, _Array]: ...
-def lm_start_box(
-    control: _Array,
+def lm_begin(fit: _Array, fnorm: float) -> None: ...
+def lm_next(
+    fit: _Array,
+    r: _Array,
+    ipvt: _Indices,
+    qtf: _Array,
+    acnorm: _Array,
+    diag: _Array,
+    x: _Array,
+    lower: _Array,
+    upper: _Array,
+    trial: _Array,
+) -> int: ...
+def lm_take_factor(
+    fit: _Array,
     r: _Array,
     ipvt: _Indices,
     qtf: _Array,
@@ -127,11 +119,8 @@ def lm_start_box(
     lower: _Array,
     upper: _Array,
     diag: _Array,
-    state: _Array,
-) -> _Indices: ...
-def lm_propose_box(
-    r: _Array, ipvt: _Indices, qtf: _Array, diag: _Array, x: _Array, lower: _Array, upper: _Array, state: _Array
-) -> tuple[_Array, _Array]: ...
+) -> None: ...
+def lm_take_norm(fit: _Array, diag: _Array, trial: _Array, norm: float, x: _Array) -> None: ...
 def boxsolv(
     r: _Array,
     ipvt: _Indices,
@@ -144,23 +133,6 @@ def boxsolv(
     changes: int,
     side: _Indices,
 ) -> tuple[_Indices, _Array, int]: ...
-def lm_judge(
-    control: _Array, diag: _Array, trial: _Array, trial_norm: float, nfev: int, x: _Array, state: _Array
-) -> None: ...
-def lm_look_again(
-    control: _Array,
-    r: _Array,
-    ipvt: _Indices,
-    qtf: _Array,
-    acnorm: _Array,
-    x: _Array,
-    lower: _Array,
-    upper: _Array,
-    diag: _Array,
-    state: _Array,
-    renewed: float,
-) -> tuple[float, int]: ...
-def set_floors(x: _Array, diag: _Array, fnorm: float, typical: _Array) -> int: ...
 def lm_gradient(r: _Array, ipvt: _Indices, qtf: _Array) -> _Array: ...
 def forward_steps(
     x: _Array, typical: _Array, eta: _Array, lower: _Array, upper: _Array
@@ -180,5 +152,5 @@ def lm_pivot(t: _Array) -> tuple[_Array, _Indices, _Array, _Array]: ...
 def covar(r: _Array, ipvt: _Indices, tol: float) -> _Array: ...
 def column_rank(r: _Array, tol: float) -> int: ...
 def identifiable(r: _Array, ipvt: _Indices, tol: float) -> tuple[int, _Array, _Array, _Indices, float]: ...
-def find_unfelt(x: _Array, fvec: _Array, fjac: _Array) -> _Indices: ...
+def find_coarse(sizes: _Array, fvec: _Array, fjac: _Array) -> _Indices: ...
 def chkder(x: _Array, fvec: _Array, fjac: _Array, xp: _Array, fvecp: _Array, mode: int) -> tuple[_Array, _Array]: ...

@@ -6,9 +6,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .._minpack import enorm, lm_pivot
 from .._errors import InputValueError, ShapeError
 from .._iteration.machine import ENDED, RUNNING, WANT_FACTOR, WANT_NORM, Machine
+from .._minpack import enorm, lm_pivot
 from .._model.arrays import DOUBLE, Array, describe
 from .._report.blocks import BlocksResult, BlocksState
 from .._report.info import (

@@ -1,4 +1,4 @@
-"""Where Jacobians come from that the core doesn't take by itself: the user's function, complex steps; and several workers."""
+"""Jacobians that the core does not take by itself: the user's, by complex steps; and differences by several workers."""
 
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
@@ -152,9 +152,7 @@ class _ByMap:
 
     def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
         wholes = [self._model.whole(point) for point in points]
-        answers = []
-        for answer in self._workers(self._model.call, wholes):
-            answers.append(_kept(answer))
+        answers = [_kept(answer) for answer in self._workers(self._model.call, wholes)]
         if len(answers) != len(points):
             raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
         return answers

@@ -66,12 +66,12 @@ class Beside:
         return change
 
     def differences(self, order: int, typical: Array) -> Array:
-        """The Jacobian at x by forward (1) or central differences (2), by steps relative to no less than typical sizes."""
+        """The Jacobian at x by forward (1) or central differences (2); `typical` are least sizes of the parameters."""
         model, kept = self._model, [None]
         options = (0.0, 0.0, 0.0, 1.0), 1, None, self._box or (None, None), typical, None, model.precision, True, order
         memory = begin(self._x, self._f, enorm(self._f), *options)
         _, args = model.call.positional
-        problem = (self._fun, None, args, model.convert, None, None, None, None, None)
+        problem = (self._fun, None, args, model.convert, None, None, None, None)
         solve(memory, (*problem, None if model.free is None else model.template, model.free), 0, kept)
         jacobian: Any = kept[0]
         return np.asarray(jacobian)

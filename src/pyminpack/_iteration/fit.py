@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
+from operator import itemgetter
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -11,9 +12,9 @@ from .._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
 from .._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
 from .._errors import InputTypeError, InputValueError, OptionError
-from .._minpack import as_start, begin, enorm, lm_gradient, part, solve
+from .._minpack import as_start, begin, enorm, lm_gradient, solve
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, require_finite_start
-from .._model.function import Call, Model, OutOfTimeError
+from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
 from .._model.options import (
     as_arguments,
@@ -26,14 +27,19 @@ from .._model.options import (
     as_workers,
     free_of,
 )
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, Indices, message_for
+from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .machine import CODES, RUNNING, record_of
+from .machine import CODES, RECORD, RUNNING, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
+_TOO_LATE: Final = 1
 _IS_OVER: Final = CODES["is_over"]
+# What a state tells of the record.
+_TOLD: Final = itemgetter(
+    *map(list(RECORD.names or ()).index, ("nit", "nfev", "njev", "fnorm", "par", "pnorm", "gnorm"))
+)
 
 # `status` as SciPy has it, by MINPACK's info.
 _STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
@@ -162,7 +168,8 @@ class LevenbergMarquardt:
         """Residuals at the start, and the fit in memory."""
         f = self._model.first(x, self._fun_for_core())
         norm = enorm(f) if self._robust is None else self._robust.norm(f)
-        if not np.isfinite(norm):
+        if not isfinite(norm):
+            self._model.refuse_values(f, x)
             what = "norm of the residuals" if self._robust is None else "robust cost"
             raise InputValueError(
                 f"the {what} at x0 overflows; a fit needs a start nearer (x0 = {describe(self._model.whole(x))})"
@@ -175,9 +182,9 @@ class LevenbergMarquardt:
     def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
         """A fit in memory that begins at x."""
         precision = 0.0 if self._steps is not None else self._model.precision
-        is_known = self._order != 1 or precision != DOUBLE or not f.any()
+        is_known = self._order != 1 or precision != DOUBLE or norm == 0
         sizes = None if typical is None else self._part(typical)
-        self._memory = begin(
+        block = begin(
             x,
             f,
             norm,
@@ -191,7 +198,10 @@ class LevenbergMarquardt:
             is_known,
             self._order,
         )
-        self._fit = record_of(self._memory)
+        self._take(Memory(block))
+
+    def _take(self, memory: Memory) -> None:
+        self._memory, self._fit = memory, memory.record
         self._problem = self._problem_for_core()
 
     def _problem_for_core(self) -> tuple[Any, ...]:
@@ -199,21 +209,24 @@ class LevenbergMarquardt:
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
-        if type(fun) is CompiledResiduals and self._free is None:
+        is_timed = model.deadline < np.inf
+        is_direct = self._free is None and not is_timed  # machine code is called with no Python between
+        if type(fun) is CompiledResiduals and is_direct:
             fun = fun._capsule
         if isinstance(source, GivenJacobian) and not source.comes_with_residuals:
             jac, as_jacobian = source.call.positional[0], source.convert
-            if type(jac) is CompiledJacobian and self._free is None and (jac.m, jac.n) == (model.m, self._n):
+            if type(jac) is CompiledJacobian and is_direct and (jac.m, jac.n) == (model.m, self._n):
                 jac = jac._capsule
         elif source is not None:
             ask = source.at
         elif self._workers is not None:
             evaluator = as_evaluator(model, self._workers)
-        is_late = model.is_late if model.deadline < np.inf else None
+        if is_timed:
+            fun, jac = Timed(model, fun), None if jac is None else Timed(model, jac)
         template = None if self._free is None else model.template
         as_residuals = model.convert
         return (
-            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, is_late, template, self._free
+            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, template, self._free
         )  # fmt: skip
 
     def _fun_for_core(self) -> Any:
@@ -231,20 +244,20 @@ class LevenbergMarquardt:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._fit = record_of(self._memory)
-        self._problem = self._problem_for_core()
+        self._take(self._memory)
 
     # ---------------------------------------------------------------------------------------- where it stands
 
     @property
     def x(self) -> Array:
         """The best point so far."""
-        return self._model.whole(part(self._memory, "x"))
+        x = self._memory.x
+        return x if self._free is None else self._model.whole(x)
 
     @property
     def fun(self) -> Array:
         """The residuals there."""
-        return part(self._memory, "f").copy()
+        return self._memory.f
 
     @property
     def cost(self) -> float:
@@ -271,7 +284,7 @@ class LevenbergMarquardt:
     def x_scale(self) -> Array:
         """Sizes of the parameters that the length of a step is measured in."""
         whole = np.full(self._n, np.nan)
-        whole[... if self._free is None else self._free] = 1 / part(self._memory, "diag")
+        whole[... if self._free is None else self._free] = 1 / self._memory.diag
         return whole
 
     @x_scale.setter
@@ -280,31 +293,30 @@ class LevenbergMarquardt:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
         before = self._fit
-        self._place(part(self._memory, "x").copy(), self.fun, float(before["fnorm"]), typical)
+        self._place(self._memory.x, self.fun, float(before["fnorm"]), typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
             self._fit[name] = before[name]
 
     @property
     def state(self) -> LeastSquaresState:
         """Where the fit stands after the last accepted step."""
-        fit = self._fit.item()
-        named = dict(zip(self._fit.dtype.names, fit, strict=True))
+        nit, nfev, njev, norm, damping, step_norm, cosine = _TOLD(self._fit.item())
         return LeastSquaresState(
-            nit=named["nit"],
+            nit=nit,
             x=self.x,
             fun=self.fun,
-            cost=0.5 * named["fnorm"] * named["fnorm"],
-            nfev=named["nfev"],
-            njev=named["njev"],
-            damping=named["par"],
-            step_norm=named["pnorm"] if named["nit"] else 0.0,
-            grad_norm=named["gnorm"],
+            cost=0.5 * norm * norm,
+            nfev=nfev,
+            njev=njev,
+            damping=damping,
+            step_norm=step_norm if nit else 0.0,
+            grad_norm=cosine,
         )
 
     @property
     def is_running(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self._ended is None and bool(self._fit["stage"] != _IS_OVER)
+        return self._ended is None and int(self._fit["stage"]) != _IS_OVER
 
     def __repr__(self) -> str:
         how = "running" if self.is_running else self.message
@@ -313,11 +325,13 @@ class LevenbergMarquardt:
     # ---------------------------------------------------------------------------------------- the loop
 
     def __iter__(self) -> Iterator[LeastSquaresState]:
+        before = self.nit
         while self.is_running:
-            before = self.nit
             self._go_on(1)
-            if self.nit > before:
-                yield self.state
+            state = self.state
+            if state.nit > before:
+                before = state.nit
+                yield state
 
     def step(self) -> LeastSquaresState:
         """Take the next step, or find that the fit has ended: then the state is the one before, and not running."""
@@ -347,9 +361,9 @@ class LevenbergMarquardt:
     def _go_on(self, steps: int) -> None:
         """Take so many steps, or all of them."""
         try:
-            status = solve(self._memory, self._problem, steps, self._kept)
+            status = solve(self._memory.block, self._problem, steps, self._kept)
         except OutOfTimeError:
-            status = 1
+            status = _TOO_LATE
         except AskedToStopError as request:  # a compiled function within a function of Python's
             status = request.status
         if status < 0:
@@ -399,29 +413,29 @@ class LevenbergMarquardt:
         status, message = self._ended, self.message
         if status is None:
             status = STOPPED if is_running else _STATUS[int(self._fit["info"])]
-        factor = None
+        has_factor = False
         try:
             too_late = status == OUT_OF_TIME or self._take_jacobian()
             if too_late and is_running:  # a fit that has converged has done so all the same
                 status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
             if not too_late or self._kept[0] is not None:
-                factor = tuple(part(self._memory, name).copy() for name in ("r", "ipvt", "qtf", "acnorm"))
-                factor = factor if all(map(isfinite, factor[3].tolist())) else None
-            if factor is not None:
-                status, message = self._verdict(status, message, factor[3])
+                norms = self._memory.norms
+                has_factor = all(map(isfinite, norms.tolist()))
+            if has_factor:
+                status, message = self._verdict(status, message, norms)
         except AskedToStopError as request:
             status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
-        return self._result(status, message, factor)
+        return self._result(status, message, has_factor)
 
     def _take_jacobian(self) -> bool:
         """The Jacobian at x and its factorization; whether it is too late for that."""
         try:
-            status = solve(self._memory, self._problem, 0, self._kept)
+            status = solve(self._memory.block, self._problem, 0, self._kept)
         except OutOfTimeError:
             return True
         if status < 0:
             raise AskedToStopError(status, self.x)
-        return status > 0
+        return bool(status > 0)
 
     def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
@@ -443,7 +457,7 @@ class LevenbergMarquardt:
 
     def _compare(self, norms: Array) -> Disagreement | None:
         """The Jacobian at x with differences; None where there is nothing against it."""
-        x, f, scale = (part(self._memory, name) for name in ("x", "f", "diag"))
+        x, f, scale = self._memory.x, self._memory.f, self._memory.diag
         model, box = self._model, self._box
         beside = Beside(model, self._problem[0], box, x, f)
         try:
@@ -459,20 +473,22 @@ class LevenbergMarquardt:
         precision = max(float(self._fit["precision"]), self._model.precision, DOUBLE)
         return float(2 * precision ** (0.5 if self._order == 1 else 2 / 3))
 
-    def _result(
-        self, status: int, message: str, factor: tuple[Array, Indices, Array, Array] | None
-    ) -> LeastSquaresResult:
-        x, n = self.x, self._n
-        place: Any = slice(None) if self._free is None else self._free
-        fixed, free, grad = np.ones(n, bool), np.zeros(n, bool), np.full(n, np.nan)
-        fixed[place], free[place] = False, True
-        optimality = np.nan
-        if factor is not None:
-            gradient = lm_gradient(*factor[:3])
-            grad[:] = 0
-            grad[place] = gradient
-            free[place] = moves_of(part(self._memory, "x"), gradient, self._box)
-            optimality = max(map(abs, grad[free].tolist()), default=0.0)
+    def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
+        x, n, place = self.x, self._n, self._free
+        factor, optimality = None, np.nan
+        fixed = np.zeros(n, bool) if place is None else ~np.isin(np.arange(n), place)
+        grad, free = np.full(n, np.nan), ~fixed
+        if has_factor:
+            r, ipvt, qtf = self._memory.factor
+            factor = r, ipvt
+            gradient = lm_gradient(r, ipvt, qtf)
+            moves = moves_of(self._memory.x, gradient, self._box)
+            optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
+            if place is None:
+                grad, free = gradient, moves
+            else:
+                grad[:] = 0
+                grad[place], free[place] = gradient, moves
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -488,7 +504,7 @@ class LevenbergMarquardt:
             message=message,
             _fixed=fixed,
             _free=free,
-            _factor=None if factor is None else factor[:2],
+            _factor=factor,
             _noise=self._noise,
         )
 

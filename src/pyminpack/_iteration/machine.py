@@ -1,20 +1,20 @@
 """The record of a fit, and the iteration in the hands of a caller who brings norms and factorizations.
 
-The core decides (minpack/iteration/next.f90): it says what it wants next, and gets it. `solve` in C does that for all fits
-whose function can be called here; `Machine` is for a loop in Python, where it is a cluster that answers.
+The core decides: it says what it wants next, and gets it (minpack/iteration/next.f90). `solve` in C does that for all
+fits whose function can be called here. `Machine` is for a loop in Python, where a cluster answers.
 """
 
 from typing import Any, Final
 
 import numpy as np
 
-from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm
+from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm, places
 from .._model.arrays import Array
 from .._report.info import Indices
 
 _LAYOUT: Final = layout()
 CODES: Final = codes()
-RUNNING: Final = CODES["INFO_running"]
+RUNNING: Final = CODES["info_running"]
 WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES["ended"]
 
 # The components of a fit's record, as minpack/iteration/fit.def has them.
@@ -32,6 +32,57 @@ _DOUBLES: Final = RECORD.itemsize // 8
 def record_of(memory: Array) -> Any:
     """The record that a fit's memory begins with: a view, component by name."""
     return memory[:_DOUBLES].view(RECORD)[0]
+
+
+class Memory:
+    """A fit in the memory that `solve` works on: copies of its parts, and its record.
+
+    Attributes
+    ----------
+    block : ndarray
+        All of it; what pickling takes along.
+    record : structured scalar
+        The record that it begins with, component by name: a view.
+    """
+
+    def __init__(self, block: Array) -> None:
+        self.block, self.record = block, record_of(block)
+        self._n, self._m = int(self.record["n"]), int(self.record["m"])
+        self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt = places(block)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Memory, (self.block,)
+
+    def _vector(self, place: int) -> Array:
+        return self.block[place : place + self._n].copy()
+
+    @property
+    def x(self) -> Array:
+        """The best point so far."""
+        return self._vector(self._x)
+
+    @property
+    def f(self) -> Array:
+        """The residuals there."""
+        return self.block[self._f : self._f + self._m].copy()
+
+    @property
+    def diag(self) -> Array:
+        """The scale factors."""
+        return self._vector(self._diag)
+
+    @property
+    def norms(self) -> Array:
+        """Norms of the columns of the last Jacobian."""
+        return self._vector(self._norms)
+
+    @property
+    def factor(self) -> tuple[Array, Indices, Array]:
+        """Rᵀ, P, and the first n entries of Qᵀf of the last factorization."""
+        n = self._n
+        r = self.block[self._r : self._r + n * n].reshape(n, n).copy()
+        ipvt = self.block[self._ipvt : self._ipvt + (n + 1) // 2].view(np.int32)[:n].copy()
+        return r, ipvt, self._vector(self._qtf)
 
 
 class Machine:
@@ -54,8 +105,8 @@ class Machine:
     ) -> None:
         """Prepare for a fit from x; options are ftol, xtol, gtol, maxfev and factor.
 
-        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it; 0
-        where there are none, or where their steps are somebody's word.
+        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it.
+        It is 0 where there are no differences, or where the caller has chosen their steps.
         """
         n = x.size
         self.x, self.trial = x.copy(), x.copy()
@@ -74,7 +125,7 @@ class Machine:
         lm_begin(self._fit, norm)
 
     def next(self) -> int:
-        """What the iteration wants: WANT_FACTOR, WANT_NORM, or nothing after an accepted step, and at the end, ENDED."""
+        """What the iteration wants: WANT_FACTOR, WANT_NORM, at the end ENDED, and nothing after an accepted step."""
         qtf = self.qtf  # without bounds nothing is read in their places
         return lm_next(self._fit, self.r, self.ipvt, qtf, self.acnorm, self._diag, self.x, qtf, qtf, self.trial)
 

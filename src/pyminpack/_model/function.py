@@ -38,6 +38,17 @@ class Call:
         return self._function(x, *self._args)
 
 
+class Timed:
+    """A function that isn't called any more once the time is over."""
+
+    def __init__(self, model: "Model", function: Any) -> None:
+        self._model, self._function = model, function
+
+    def __call__(self, x: Array, *args: Any) -> Any:
+        self._model.require_time()
+        return self._function(x, *args)
+
+
 class Model:
     """Residuals of the free parameters.
 
@@ -106,10 +117,13 @@ class Model:
                 f"fun gave M = {f.size} residuals for N = {x.size} free parameters; a fit needs at least as many "
                 "residuals as parameters: add data, or fix some of the parameters"
             )
-        if not np.isfinite(f).all():
-            bad = np.flatnonzero(~np.isfinite(f))
+        return f
+
+    def refuse_values(self, f: Array, x: Array) -> None:
+        """Raise where residuals at the start are not finite, naming the first."""
+        bad = np.flatnonzero(~np.isfinite(f))
+        if bad.size:
             raise InputValueError(
                 f"{bad.size} of {f.size} residuals at x0 are not finite, the first is residual {bad[0]} "
                 f"({f[bad[0]]}); a fit needs a start where fun is finite (x0 = {describe(self.whole(x))})"
             )
-        return f

@@ -10,8 +10,8 @@ import numpy.typing as npt
 
 from .._covariance import Covariance, warn_of
 from .._model.arrays import Array
-from .result import shown
 from .info import Indices
+from .result import shown
 from .spread import spread_of
 
 _OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")

@@ -1,0 +1,267 @@
+!> The Jacobian by differences within bounds, one evaluation after the other, by steps that the residuals can feel.
+!>
+!> Whoever calls the user's function runs it so:
+!>
+!>     do
+!>         call plan_differences(fit, ..., count)
+!>         for each i from 1 to count, in any order (but of central differences the pair 2 j - 1, 2 j in that order):
+!>             call difference_point(fit, ..., i, point)
+!>             call take_difference(fit, ..., i, residuals at point, fjac)
+!>         call doubt_differences(fit, ..., point, doubted)
+!>         if (doubted) call settle_differences(fit, ..., point, residuals at point, again)
+!>         if (not doubted, or not again) exit
+!>     end do
+!>
+!> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
+!> fit, as long as nobody has said how precise they are.
+module minpack_differences
+    use minpack_constants, only: machine_precision
+    use minpack_enorm, only: enorm
+    use minpack_fit_types, only: lm_fit, single_precision
+    use minpack_kinds, only: ip, wp
+    use minpack_steps, only: central_steps, forward_steps, inside
+    implicit none
+    private
+    public :: find_coarse
+
+    !> Entries of a column that are looked at, evenly spread. A hundred do as well on the standard problems.
+    integer(ip), parameter :: sample = 1000_ip
+    !> A change of a residual that is a power of two may be the spacing of single precision numbers where it is no smaller than
+    !> this part of that. A false alarm costs one evaluation.
+    real(wp), parameter :: least_spacing = 0.25_wp*single_precision
+    !> A mantissa this close to that of a power of two is one, but for the rounding of a difference.
+    real(wp), parameter :: rounding = 1.0e-6_wp
+    !> A longer step contradicts the differences where it is off what they predict by this fraction of itself. Truncation makes
+    !> that some 1e-4, steps that were lost 1.
+    real(wp), parameter :: contradiction = 0.5_wp
+
+    !> Values of `differences` in the record.
+    integer(ip), parameter :: forward = 1_ip, central = 2_ip
+
+    ! What find_coarse finds of a column of differences:
+    integer(ip), parameter, public :: fine = 0_ip !! it looks right
+    integer(ip), parameter, public :: lost = 1_ip !! it is zeros
+    integer(ip), parameter, public :: coarse = 2_ip !! it is zeros and single precision rounding
+
+contains
+
+    !> Where the residuals are to be evaluated, and how often.
+    pure subroutine plan_differences(fit, n, x, typical, eta, lower, upper, sizes, values, others, count) &
+            bind(c, name="plan_differences_")
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: x(n) !! where, within the bounds
+        real(wp), intent(in) :: typical(n) !! least sizes of the parameters, >= 0
+        real(wp), intent(inout) :: eta(n) !! relative lengths of steps, not 0; set here unless fit%precision is 0
+        real(wp), intent(in) :: lower(n), upper(n) !! bounds, infinite where there are none
+        real(wp), intent(out) :: sizes(n) !! what steps are relative to; with central differences scratch
+        real(wp), intent(out) :: values(n) !! values of the parameters beside x
+        real(wp), intent(out) :: others(n) !! with central differences, values on the other side; else what to divide by
+        integer(ip), intent(out) :: count !! evaluations
+
+        real(wp) :: relative
+
+        relative = max(fit%precision, machine_precision)
+        if (fit%precision > 0) eta = merge(sqrt(relative), relative**(1.0_wp/3), fit%differences == forward)
+        if (fit%differences == central) then
+            sizes = 0
+            call central_steps(n, x, typical, eta, lower, upper, values, others)
+            count = 2*n
+        else
+            call forward_steps(n, x, typical, eta, lower, upper, sizes, values, others)
+            count = n
+        end if
+    end subroutine plan_differences
+
+    !> The point of the i-th evaluation.
+    pure subroutine difference_point(fit, n, x, values, others, i, point) bind(c, name="difference_point_")
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: x(n), values(n), others(n) !! as in plan_differences
+        integer(ip), intent(in) :: i !! which evaluation, counted from 1
+        real(wp), intent(out) :: point(n)
+
+        integer(ip) :: j
+
+        j = parameter_of(fit, i)
+        point = x
+        point(j) = values(j)
+        if (is_other(fit, i)) point(j) = others(j)
+    end subroutine difference_point
+
+    !> Takes in the residuals there.
+    pure subroutine take_difference(fit, m, n, x, f, values, others, i, moved, fjac) bind(c, name="take_difference_")
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: x(n), f(m) !! the point, and the residuals there
+        real(wp), intent(in) :: values(n), others(n) !! as in plan_differences
+        integer(ip), intent(in) :: i !! which evaluation, counted from 1
+        real(wp), intent(in) :: moved(m) !! the residuals at its point
+        real(wp), intent(inout) :: fjac(m, n) !! the Jacobian
+
+        integer(ip) :: j, k
+
+        j = parameter_of(fit, i)
+        if (fit%differences == forward) then
+            do k = 1, m
+                fjac(k, j) = (moved(k) - f(k))/others(j)
+            end do
+        else if (is_other(fit, i)) then
+            call take_parabola(m, f, moved, values(j) - x(j), others(j) - x(j), fjac(1, j))
+        else
+            fjac(:, j) = moved
+        end if
+    end subroutine take_difference
+
+    !> The derivative at x of the parabola through three values of each residual.
+    pure subroutine take_parabola(m, f, far, to_near, to_far, column)
+        integer(ip), intent(in) :: m !! residuals
+        real(wp), intent(in) :: f(m), far(m) !! the residuals at x, and farther away or on the other side
+        real(wp), intent(in) :: to_near, to_far !! from x to where the residuals were taken, to_far not 0
+        real(wp), intent(inout) :: column(m) !! the residuals nearby; on return the derivatives
+
+        integer(ip) :: k
+
+        if (to_near == 0 .or. to_near == to_far) then ! a box so narrow that it holds no third number
+            column = (far - f)/to_far
+            return
+        end if
+        do k = 1, m
+            column(k) = ((column(k) - f(k))*(to_far/to_near) - (far(k) - f(k))*(to_near/to_far))/(to_far - to_near)
+        end do
+    end subroutine take_parabola
+
+    !> Whether differences look as if residuals were coarser than they seem, and a point that tells: longer steps in those
+    !> parameters at once whose columns don't look right. Where the short steps were lost, residuals change there in another way
+    !> than the differences predict. They don't where a parameter has no effect, or affects few residuals.
+    pure subroutine doubt_differences(fit, m, n, x, f, sizes, lower, upper, fjac, verdict, point, doubted) &
+            bind(c, name="doubt_differences_")
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: x(n), f(m) !! a point, and the residuals there
+        real(wp), intent(in) :: sizes(n), lower(n), upper(n) !! as in plan_differences
+        real(wp), intent(in) :: fjac(m, n) !! the Jacobian
+        integer(ip), intent(out) :: verdict(n) !! what find_coarse says
+        real(wp), intent(out) :: point(n)
+        integer(ip), intent(out) :: doubted !! not 0 where the residuals at the point are wanted
+
+        verdict = fine
+        doubted = 0
+        point = x
+        if (fit%differences /= forward .or. fit%precision_known /= 0) return
+        call find_coarse(m, n, sizes, f, fjac, verdict)
+        if (all(verdict == fine)) return
+        doubted = 1
+        point = merge(x, inside(x + sqrt(single_precision)*sizes, x, lower, upper), verdict == fine)
+    end subroutine doubt_differences
+
+    !> Settles that doubt by the residuals at the point.
+    pure subroutine settle_differences(fit, m, n, x, f, fjac, verdict, point, moved, again) &
+            bind(c, name="settle_differences_")
+        type(lm_fit), intent(inout) :: fit !! on return the precision is known
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: x(n), f(m) !! a point, and the residuals there
+        real(wp), intent(in) :: fjac(m, n) !! the Jacobian there, by short differences
+        integer(ip), intent(in) :: verdict(n) !! what find_coarse says of it
+        real(wp), intent(in) :: point(n) !! the other point
+        real(wp), intent(inout) :: moved(m) !! the residuals there; on return scratch
+        integer(ip), intent(out) :: again !! not 0 where differences are to be taken once more, with longer steps
+
+        real(wp) :: change
+        integer(ip) :: j
+
+        moved = moved - f
+        change = enorm(m, moved)
+        do j = 1, n
+            if (verdict(j) == coarse) moved = moved - (point(j) - x(j))*fjac(:, j)
+        end do
+        again = merge(1_ip, 0_ip, enorm(m, moved) > contradiction*change)
+        fit%precision_known = 1
+        if (again /= 0) fit%precision = single_precision
+    end subroutine settle_differences
+
+    !> Which parameter the i-th evaluation is for.
+    pure integer(ip) function parameter_of(fit, i)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: i
+
+        parameter_of = i
+        if (fit%differences == central) parameter_of = (i + 1)/2
+    end function parameter_of
+
+    !> Whether it is the second one for its parameter.
+    pure logical function is_other(fit, i)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: i
+
+        is_other = fit%differences == central .and. mod(i, 2) == 0
+    end function is_other
+
+    !> Which columns of a Jacobian by differences are zero, or look as if the residuals were rounded to single precision.
+    !>
+    !> A difference of 1e-8 x is lost in such residuals: the column comes out as zeros, but for some that lay near
+    !> to a rounding boundary and changed by the spacing of single precision numbers there, a power of two. In
+    !> some rows at least that is more than the rounding of double precision explains.
+    pure subroutine find_coarse(m, n, sizes, fvec, fjac, verdict) bind(c, name="find_coarse_")
+        integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: sizes(n) !! what the steps were relative to, > 0
+        real(wp), intent(in) :: fvec(m) !! the residuals
+        real(wp), intent(in) :: fjac(m, n) !! the Jacobian, by steps of sqrt(ε) times the sizes
+        integer(ip), intent(out) :: verdict(n) !! fine, lost or coarse
+
+        real(wp) :: difference, eta, h
+        integer(ip) :: i, j, stride, zeros, spacings
+        logical :: large
+
+        eta = sqrt(machine_precision)
+        stride = max(1_ip, m/sample)
+        do j = 1, n
+            verdict(j) = lost
+            if (fjac(1, j) == 0) then
+                if (is_zero(m, fjac(1, j))) cycle
+            end if
+            h = eta*sizes(j)
+            zeros = 0
+            spacings = 0
+            large = .false.
+            do i = 1, m, stride
+                difference = abs(h*fjac(i, j))
+                if (difference == 0) then
+                    zeros = zeros + 1
+                else if (is_power_of_two(difference)) then
+                    spacings = spacings + 1
+                    large = large .or. difference >= least_spacing*abs(fvec(i))
+                else
+                    exit
+                end if
+            end do
+            verdict(j) = merge(coarse, fine, i > m .and. large .and. zeros > spacings)
+        end do
+    end subroutine find_coarse
+
+    !> Whether a vector is nothing but zeros, by a loop without a branch.
+    pure logical function is_zero(m, column)
+        integer(ip), intent(in) :: m !! components
+        real(wp), intent(in) :: column(m)
+
+        real(wp) :: highest
+        integer(ip) :: i
+
+        highest = 0
+        do i = 1, m
+            highest = max(highest, abs(column(i)))
+        end do
+        is_zero = highest <= 0
+    end function is_zero
+
+    !> Whether a number is a power of two, up to the rounding of a difference of double precision numbers.
+    pure logical function is_power_of_two(number)
+        real(wp), intent(in) :: number !! > 0
+
+        real(wp) :: mantissa
+
+        mantissa = fraction(number)
+        is_power_of_two = min(mantissa - 0.5_wp, 1 - mantissa) <= rounding
+    end function is_power_of_two
+
+end module minpack_differences
