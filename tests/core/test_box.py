@@ -386,7 +386,7 @@ def test_gradient_of_zeros_ends_the_fit_at_bounds_too() -> None:
     for bounds in ((ones, 2 * ones), (0 * ones, ones)):
         for jacobian, f in ((np.eye(3, 2) * [1, 0], np.array([0.0, 3.0, 4.0])), (np.eye(3, 2), np.zeros(3))):
             machine = begun(ones, jacobian, f, bounds, OPTIONS)
-            assert (machine.record["gnorm"], machine.record["info"]) == (0, CODES["INFO_gtol"])
+            assert (machine.record["gnorm"], machine.record["info"]) == (0, CODES["info_gtol"])
             assert machine.next() == ENDED
 
 
@@ -404,7 +404,7 @@ def test_jacobian_that_is_not_finite_ends_a_bounded_fit() -> None:
     jacobian = np.array([[1.0, np.nan], [0.0, 1.0]])
     machine = begun(np.ones(2), jacobian, np.ones(2), (np.zeros(2), np.full(2, 2.0)), OPTIONS)
     assert machine.next() == ENDED
-    assert machine.record["info"] == CODES["INFO_jacobian_not_finite"]
+    assert machine.record["info"] == CODES["info_jacobian_not_finite"]
 
 
 # --------------------------------------------------------------------------------------------- whole fits

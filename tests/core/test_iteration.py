@@ -108,9 +108,9 @@ def test_components_of_the_record_are_those_of_fit_def() -> None:
 
 def test_codes_are_those_of_codes_def() -> None:
     text = (CORE / "base" / "codes.def").read_text()
-    told = re.findall(r'^(INFO|WANTED|STAGE)\((\w+), (-?\d+), "[^"]+"\)$', text, re.MULTILINE)
-    assert {("INFO_" if kind == "INFO" else "") + name: int(number) for kind, name, number in told} == CODES
-    assert len(told) == len(CODES) == text.count("\nINFO(") + text.count("\nWANTED(") + text.count("\nSTAGE(")
+    told = re.findall(r'^CODE\((\w+), (-?\d+), "[^"]+"\)$', text, re.MULTILINE)
+    assert {name: int(number) for name, number in told} == CODES
+    assert len(told) == len(CODES) == text.count("\nCODE(")
 
 
 def test_record_that_is_too_short_is_refused() -> None:
@@ -158,7 +158,7 @@ def test_components_hold_what_their_names_say() -> None:
     np.testing.assert_allclose(machine.x, [3, 4])
     assert (record["iteration"], record["fnorm"], record["xnorm"]) == (2, 1.0, pytest.approx(5))
     assert record["delta"] == pytest.approx(2 * np.sqrt(8))
-    assert (record["accepted"], record["wall"], record["info"]) == (1, 0, CODES["INFO_running"])
+    assert (record["accepted"], record["wall"], record["info"]) == (1, 0, CODES["info_running"])
     assert (record["nfev"], record["nit"], record["jacobian_is_at_x"]) == (1, 1, 0)
 
 
@@ -181,7 +181,7 @@ def test_what_is_wanted_comes_in_order() -> None:
     machine.take_factor(*factor(np.eye(3, 2), np.array([-1e-3, 0.0, 1.0])))
     assert machine.next() == WANT_NORM
     machine.take_norm(1 - 0.5e-6)
-    assert (machine.record["info"], machine.record["accepted"]) == (CODES["INFO_ftol"], 1)
+    assert (machine.record["info"], machine.record["accepted"]) == (CODES["info_ftol"], 1)
     assert [machine.next() for _ in range(3)] == [TOOK_STEP, ENDED, ENDED]
 
 
@@ -196,7 +196,7 @@ def test_norms_that_are_not_finite_shrink_the_step(norm: float) -> None:
         assert machine.next() == WANT_NORM
         lengths.append(np.linalg.norm(machine.trial - machine.x))
         machine.take_norm(norm)
-        assert (machine.record["accepted"], machine.record["info"]) == (0, CODES["INFO_running"])
+        assert (machine.record["accepted"], machine.record["info"]) == (0, CODES["info_running"])
         assert (machine.record["nfev"], machine.record["wall"]) == (nfev, 2)
         np.testing.assert_array_equal(machine.x, [1, 2])
     shrunk = np.array(lengths[1:]) / lengths[:-1]
@@ -207,7 +207,7 @@ def test_start_that_is_not_finite_is_over_at_once() -> None:
     for norm in (np.nan, np.inf):
         machine = begun(norm=norm)
         assert machine.next() == ENDED
-        assert machine.record["info"] == CODES["INFO_residuals_not_finite"]
+        assert machine.record["info"] == CODES["info_residuals_not_finite"]
 
 
 def test_jacobian_that_is_not_finite_ends_the_fit() -> None:
@@ -215,7 +215,7 @@ def test_jacobian_that_is_not_finite_ends_the_fit() -> None:
     machine.next()
     machine.take_factor(np.eye(2), np.array([1, 2], np.int32), np.ones(2), np.array([1.0, np.inf]))
     assert machine.next() == ENDED
-    assert machine.record["info"] == CODES["INFO_jacobian_not_finite"]
+    assert machine.record["info"] == CODES["info_jacobian_not_finite"]
 
 
 # ------------------------------------------------------------------------------------------- differences that mislead
@@ -237,13 +237,13 @@ def test_differences_that_misled_are_taken_anew_for_single_precision() -> None:
     record = machine.record
     assert machine.next() == WANT_FACTOR
     assert (record["precision"], record["precision_known"], record["jacobian_is_at_x"]) == (SINGLE, 1, 0)
-    assert (record["info"], record["iteration"], record["fnorm"]) == (CODES["INFO_running"], 1, np.sqrt(21))
+    assert (record["info"], record["iteration"], record["fnorm"]) == (CODES["info_running"], 1, np.sqrt(21))
     assert (record["njev"], record["nit"]) == (1, 0)
     assert record["nfev"] > 3
     bring_factor(machine)  # once
     while machine.next() == WANT_NORM:
         machine.take_norm(9.0)
-    assert (machine.next(), record["njev"], record["info"]) == (ENDED, 2, CODES["INFO_xtol"])
+    assert (machine.next(), record["njev"], record["info"]) == (ENDED, 2, CODES["info_xtol"])
 
 
 CREDIBLE: dict[str, dict[str, Any]] = {
