@@ -418,6 +418,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     run.source = or_null(source);
     run.workers = or_null(workers);
     run.loss = or_null(loss);
+    const int before = run.p.fit->njev;
     if (!run.p.fit->jacobian_is_at_x) { /* two of them may be more than fits into memory */
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
     }
@@ -429,10 +430,12 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
         status = steps == 0 ? bring_factor(&run) : go_on(&run, steps);
     }
     finish(&run);
-    if (run.jacobian != NULL) {
-        PyList_SetItem(kept, 0, Py_NewRef(run.p.fit->jacobian_is_at_x ? (PyObject *)run.jacobian : Py_None));
-        Py_DECREF(run.jacobian);
+    if (!run.p.fit->jacobian_is_at_x) {
+        PyList_SetItem(kept, 0, Py_NewRef(Py_None));
+    } else if (run.p.fit->njev > before) { /* else the one at x is that of an earlier call */
+        PyList_SetItem(kept, 0, Py_NewRef((PyObject *)run.jacobian));
     }
+    Py_XDECREF(run.jacobian);
     return status == EXCEPTION ? NULL : PyLong_FromLong(status);
 }
 
