@@ -35,26 +35,4 @@ lm_residual_function *lm_residual_callback(const lm_frame *frame);
 lm_jacobian_function *lm_jacobian_callback(const lm_frame *frame);
 lm_row_function *lm_row_callback(const lm_frame *frame);
 
-/* In the place of f2py's create_cb_arglist, which asks a callable in six attributes how many arguments it takes, and mistakes
- * some. What is called, and with what, is settled here; f2py only needs a tuple that it can drop. */
-static inline int lm_accept_callable(PyObject *Py_UNUSED(func), PyTupleObject *Py_UNUSED(extra),
-                                     int Py_UNUSED(most), int Py_UNUSED(optional), int *count,
-                                     PyTupleObject **args, const char *Py_UNUSED(message))
-{
-    *count = 0;
-    *args = (PyTupleObject *)PyTuple_New(0);
-    return *args != NULL;
-}
-
-/* f2py forgets the arrays that it has made for a routine's results where the routine leaves an exception: a leak of
- * all of them. By f2py's names, in its wrappers of the drivers. */
-#define LM_DROP_RESULTS \
-    do { \
-        Py_CLEAR(capi_x_as_array); \
-        Py_CLEAR(capi_fvec_as_array); \
-        Py_CLEAR(capi_fjac_as_array); \
-        Py_CLEAR(capi_ipvt_as_array); \
-        Py_CLEAR(capi_qtf_as_array); \
-    } while (0)
-
 #endif

@@ -5,13 +5,18 @@
 #include <float.h>
 #include <limits.h>
 #include <math.h>
-#include <stdatomic.h>
 #include <time.h>
 
 /* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
 enum { GO_ON = 0, EXCEPTION = INT_MIN };
 
 /* The GIL ------------------------------------------------------------------------------------------------ */
+
+#ifdef __STDC_NO_ATOMICS__
+#define release_gil PyEval_SaveThread
+#define take_gil PyEval_RestoreThread
+#else
+#include <stdatomic.h>
 
 /* The thread that fits with compiled functions and is between two fits, and so has the GIL for the few microseconds that
  * Python takes there; or NULL. Another one that waited for the GIL asleep would wake up when the first is through with
@@ -40,6 +45,7 @@ static void take_gil(PyThreadState *state)
     PyEval_RestoreThread(state);
     atomic_store(&between_fits, state);
 }
+#endif
 
 /* Lets other threads run during work that takes longer than some 50 µs, at about 1e9 operations a second. */
 static PyThreadState *let_others_run(const lm_run *run, double operations)
