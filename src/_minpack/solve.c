@@ -265,7 +265,7 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
 }
 
 /* Makes of f, in trial_f, and of J the least squares problem that stands for the robust one. */
-static int correct(const lm_run *run, double *jac)
+static int correct(const lm_run *run, double *jac, int by_rows)
 {
     const lm_machine *p = &run->p;
     const npy_intp m = p->fit->m, n = p->fit->n;
@@ -278,7 +278,7 @@ static int correct(const lm_run *run, double *jac)
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
     for (npy_intp k = 0; k < m * n; k++) {
-        jac[k] *= lm_data(rows)[k % m];
+        jac[k] *= lm_data(rows)[by_rows ? k / n : k % m];
     }
     Py_DECREF(answer);
     return GO_ON;
@@ -301,7 +301,7 @@ static int bring_factor(lm_run *run)
         fit->nfev += fit->calls - before; /* as MINPACK counts */
     }
     if (status == GO_ON && run->loss != NULL) {
-        status = correct(run, (double *)jac);
+        status = correct(run, (double *)jac, by_rows);
     } else {
         memcpy(p->trial_f, p->f, (size_t)fit->m * sizeof *p->f);
     }
