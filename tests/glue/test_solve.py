@@ -95,8 +95,8 @@ def test_arguments_that_do_not_fit_one_another_are_refused(changes: dict[str, An
 
 
 WRONG_MEMORY: list[Any] = [
-    None, 1.0, np.zeros(0), np.zeros(RECORD.itemsize // 8 - 1), np.zeros(999), np.zeros((9, 99)), np.zeros(999, np.float32),
-    begin()[:-1], np.append(begin(), 0.0), begin().view(np.int64),
+    None, 1.0, np.zeros(0), np.zeros(RECORD.itemsize // 8 - 1), np.zeros(999), np.zeros((9, 99)),
+    np.zeros(999, np.float32), begin()[:-1], np.append(begin(), 0.0), begin().view(np.int64),
 ]  # fmt: skip
 
 
