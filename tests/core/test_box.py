@@ -1,25 +1,37 @@
 """Steps within bounds: the damped subproblem, the trial point, and whole fits in the hands of this file."""
 
 import itertools
-import pickle
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
+from loop import BoundedMachine, factor, fit, state_of, travelled
 from problems.mgh import Problem, runs
 from pyminpack import LeastSquaresResult, _minpack, least_squares
-from pyminpack._iteration.machine import Iteration
+from pyminpack._iteration.machine import CODES, ENDED, WANT_FACTOR, WANT_NORM
 
 EPS = np.finfo(float).eps
 PATIENCE = 3  # of minpack/step/boxsolv.f90
 OPTIONS = (1e-14, 1e-14, 0.0, 1000, 100.0)  # ftol, xtol, gtol, maxfev, factor
 
 
-def factor(jacobian: np.ndarray, f: np.ndarray) -> tuple:
-    r, *others = _minpack.lm_factor(np.ascontiguousarray(jacobian.T), f)
-    return np.ascontiguousarray(r[:, : jacobian.shape[1]]), *others
+def begun(
+    x: np.ndarray,
+    jacobian: np.ndarray,
+    f: np.ndarray,
+    bounds: tuple[np.ndarray, np.ndarray] | None,
+    options: tuple[float, float, float, int, float] = (0.0, 0.0, 0.0, 99, 1.0),
+    scale: np.ndarray | None = None,
+) -> BoundedMachine:
+    """A fit that has its first factorization."""
+    machine = BoundedMachine(x, options, scale, bounds)
+    machine.begin(float(np.linalg.norm(f)))
+    assert machine.next() == WANT_FACTOR
+    machine.take_factor(*factor(jacobian, f))
+    return machine
 
 
 @dataclass
@@ -203,9 +215,9 @@ class Step:
     problem: Subproblem  # undamped
     x: np.ndarray
     bounds: tuple[np.ndarray, np.ndarray]
-    iteration: Iteration
+    machine: BoundedMachine
     delta: float
-    trial: np.ndarray
+    p: np.ndarray  # the step, without the rounding of x + p
     cut: bool  # whether MINPACK's trial point lies outside the bounds
 
 
@@ -218,31 +230,35 @@ def propose(seed: int, largest: int = 30) -> Step:
     problem.lo, problem.hi = lower - x, upper - x  # as the core rounds them
     options = (0.0, 0.0, 0.0, 99, 10.0 ** rng.integers(-4, 3))
     scale = None if seed % 4 else rng.random(n) + 0.01
-    iteration = Iteration(x, np.linalg.norm(problem.f), options, scale, (lower, upper))
-    iteration.start(*factor(problem.jacobian, problem.f))
-    delta = iteration["delta"]
-    plain = pickle.loads(pickle.dumps(iteration))
-    plain.bounds = None
-    trial = plain.propose()
-    cut = iteration.is_running and not np.all((lower <= trial) & (trial <= upper))
-    return Step(problem, x, (lower, upper), iteration, delta, iteration.propose(), bool(cut))
+
+    def proposed(at: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None) -> BoundedMachine:
+        machine = begun(at, problem.jacobian, problem.f, bounds, options, scale)
+        machine.record["delta"] = delta
+        machine.next()
+        return machine
+
+    delta = float(begun(x, problem.jacobian, problem.f, (lower, upper), options, scale).record["delta"])
+    plain, bounded = proposed(x, None), proposed(x, (lower, upper))
+    step = proposed(np.zeros(n), (problem.lo, problem.hi)).trial
+    cut = bounded.is_running and not np.all((lower <= plain.trial) & (plain.trial <= upper))
+    return Step(problem, x, (lower, upper), bounded, delta, step, bool(cut))
 
 
 def test_trial_point_is_within_the_bounds_and_no_longer_than_allowed() -> None:
     longest = 0.0
     for seed in range(800):
         step = propose(seed)
-        lower, upper = step.bounds
-        assert np.all((lower <= step.trial) & (step.trial <= upper)), seed
-        p = step.iteration.step
+        (lower, upper), trial, record = step.bounds, step.machine.trial, step.machine.record
+        assert np.all((lower <= trial) & (trial <= upper)), seed
         if step.cut:
             for bound, way in zip(step.bounds, (step.problem.lo, step.problem.hi), strict=True):
-                np.testing.assert_array_equal(step.trial[p == way], bound[p == way])
-            assert step.iteration["delta"] == min(step.delta, step.iteration["pnorm"]), seed  # the first iteration
-        np.testing.assert_allclose(step.x + p, step.trial, rtol=4 * EPS, atol=4 * EPS * np.max(np.abs(step.x)))
-        length = np.linalg.norm(step.iteration.diag * p)
+                np.testing.assert_array_equal(trial[step.p == way], bound[step.p == way])
+            assert record["delta"] == min(step.delta, record["pnorm"]), seed  # the first iteration
+        if step.machine.is_running:
+            np.testing.assert_allclose(step.x + step.p, trial, rtol=4 * EPS, atol=4 * EPS * np.max(np.abs(step.x)))
+        length = np.linalg.norm(step.machine.diag * step.p)
         assert length <= 1.1 * step.delta * (1 + 1e-12), seed
-        assert step.iteration["pnorm"] == pytest.approx(length, rel=1e-12), seed
+        assert record["pnorm"] == pytest.approx(length, rel=1e-12), seed
         longest = max(longest, length / step.delta)
     assert longest > 0.9
 
@@ -251,14 +267,14 @@ def test_step_solves_the_damped_problem_of_the_damping_that_it_leaves() -> None:
     """And is as long as the step bound allows, or undamped. (The last seeds are such as halve the interval for λ.)"""
     for seed in (*range(800), 1097, 1287, 2191, 2745, 3341, 3963, 4009, 4023):
         step = propose(seed)
-        iteration = step.iteration
+        diag, record = step.machine.diag, step.machine.record
         if not step.cut:
             continue
-        damping = np.maximum(np.sqrt(iteration["par"]) * iteration.diag, 10 * EPS * step.problem.norms)
+        damping = np.maximum(np.sqrt(record["par"]) * diag, 10 * EPS * step.problem.norms)
         damped = Subproblem(step.problem.jacobian, step.problem.f, damping, step.problem.lo, step.problem.hi)
-        assert damped.violation(iteration.step) < 1e-13, seed
+        assert damped.violation(step.p) < 1e-13, seed
         if seed % 2:  # full rank, so that the length of the step has no jump
-            assert iteration["par"] == 0 or iteration["pnorm"] >= 0.9 * step.delta * (1 - 1e-12), seed
+            assert record["par"] == 0 or record["pnorm"] >= 0.9 * step.delta * (1 - 1e-12), seed
 
 
 def test_prediction_is_the_models() -> None:
@@ -266,45 +282,46 @@ def test_prediction_is_the_models() -> None:
         step = propose(seed)
         if not step.cut:
             continue
-        f, change = step.problem.f, step.problem.jacobian @ step.iteration.step
+        f, change, record = step.problem.f, step.problem.jacobian @ step.p, step.machine.record
         square = f @ f
-        assert step.iteration["prered"] == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
-        assert step.iteration["dirder"] == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
-        assert step.iteration["prered"] >= 0
+        assert record["prered"] == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
+        assert record["dirder"] == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
+        assert record["prered"] >= 0
 
 
 def test_step_that_rounding_decides_on_is_not_told_to_lead_uphill() -> None:
     """The residuals are those that the first parameter could fit, were it not at its bound."""
+    proposals = 0
     for seed in range(1500):
         rng = np.random.default_rng(seed)
         jacobian = rng.standard_normal((8, 3))
         f = -jacobian[:, 0]
         jacobian[:, 1:] -= np.outer(f, f @ jacobian[:, 1:]) / (f @ f)
         x = rng.standard_normal(3)
-        bounds = np.full(3, -np.inf), np.array([x[0], np.inf, np.inf])
-        iteration = Iteration(x, np.linalg.norm(f), (0.0, 0.0, 0.0, 99, 1.0), None, bounds)
-        iteration.start(*factor(jacobian, f))
-        if iteration.is_running:
-            iteration.propose()
-            assert 0 <= iteration["prered"] < 1e-28, seed
-            assert -1e-28 < iteration["dirder"] <= 0, seed
+        machine = begun(x, jacobian, f, (np.full(3, -np.inf), np.array([x[0], np.inf, np.inf])))
+        if machine.next() == WANT_NORM:
+            proposals += 1
+            assert 0 <= machine.record["prered"] < 1e-28, seed
+            assert -1e-28 < machine.record["dirder"] <= 0, seed
+    assert proposals > 100
 
 
 def test_steps_shrink_as_far_as_they_must() -> None:
     """Residuals that are finite at 0 alone: every step is within the bounds, and no longer than allowed."""
-    jacobian, f = np.eye(3, 2), np.array([-1.0, -1.0, 1.0])
     bounds = np.array([-1.0, -1.0]), np.array([1e-60, 0.0])
-    iteration = Iteration(np.zeros(2), np.linalg.norm(f), (0.0, 0.0, 0.0, 999, 1.0), None, bounds)
-    iteration.start(*factor(jacobian, f))
-    for nfev in range(2, 102):
-        delta = iteration["delta"]
-        trial = iteration.propose()
+    options = (0.0, 0.0, 0.0, 999, 1.0)
+    machine = begun(np.zeros(2), np.eye(3, 2), np.array([-1.0, -1.0, 1.0]), bounds, options)
+    record, trial = machine.record, machine.trial
+    for _ in range(100):
+        delta = float(record["delta"])
+        assert machine.next() == WANT_NORM
         assert 0 < trial[0] <= min(1.1 * delta, bounds[1][0]), delta
         assert trial[1] == 0, delta
-        assert iteration["prered"] == pytest.approx(2 * trial[0] / 3, rel=1e-12)
-        assert not iteration.judge(np.nan, nfev)
-        assert iteration["delta"] == pytest.approx(0.1 * min(delta, 10 * trial[0]))
-    assert iteration["delta"] < 1e-90
+        assert record["prered"] == pytest.approx(2 * trial[0] / 3, rel=1e-12)
+        machine.take_norm(np.nan)
+        assert record["accepted"] == 0
+        assert record["delta"] == pytest.approx(0.1 * min(delta, 10 * trial[0]))
+    assert record["delta"] < 1e-90
 
 
 def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> None:
@@ -312,128 +329,96 @@ def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> Non
         step = propose(seed)
         if not step.cut:
             continue
-        diag, problem = step.iteration.diag, step.problem
+        diag, record, problem = step.machine.diag, step.machine.record, step.problem
         undamped = Subproblem(problem.jacobian, problem.f, 0 * problem.mu, problem.lo, problem.hi)
         direction = -undamped.gradient(np.zeros(diag.size)) / diag**2
         for length in 10.0 ** np.arange(-6, 4, 0.25):
             point = np.clip(length * direction, problem.lo, problem.hi)
-            if np.linalg.norm(diag * point) <= step.iteration["pnorm"]:
+            if np.linalg.norm(diag * point) <= record["pnorm"]:
                 reduction = -undamped.model(point) / (problem.f @ problem.f)
-                assert step.iteration["prered"] >= reduction * (1 - 1e-9) - 1e-13, seed
+                assert record["prered"] >= reduction * (1 - 1e-9) - 1e-13, seed
 
 
-def test_step_that_no_bound_cuts_is_minpacks_to_the_bit() -> None:
+def test_bounds_that_do_not_come_into_play_change_no_bit() -> None:
+    """Neither of the gradient test and the scaling, nor of the step; also where the step ends on a bound."""
     for seed in range(200):
         problem = random_subproblem(seed)
         n = problem.mu.size
         x = np.random.default_rng(seed).standard_normal(n)
-        plain = Iteration(x, np.linalg.norm(problem.f), (0.0, 0.0, 0.0, 99, 10.0 ** -(seed % 3)))
-        plain.start(*factor(problem.jacobian, problem.f))
-        others = [pickle.loads(pickle.dumps(plain)) for _ in range(3)]
-        trial = plain.propose()
+        options = (0.0, 0.0, 0.1 * (seed % 2), 99, 10.0 ** -(seed % 3))
+        plain = begun(x, problem.jacobian, problem.f, None, options)
+        factored = state_of(plain)
+        told = plain.next()
         infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        just_met = np.minimum(x, trial), np.maximum(x, trial)
-        for other, bounds in zip(others, (infinite, (trial - 1, trial + 1), just_met), strict=True):
-            at = other.r, other.ipvt, other.qtf, other.diag, other.x
-            point, step = _minpack.lm_propose_box(*at, *bounds, other.state)
-            np.testing.assert_array_equal(point, trial)
-            np.testing.assert_array_equal(step, plain.step)
-            assert other.state.tobytes() == plain.state.tobytes()
-
-
-def test_start_with_infinite_bounds_is_minpacks_to_the_bit() -> None:
-    for seed in range(50):
-        problem = random_subproblem(seed)
-        n = problem.mu.size
-        x = np.random.default_rng(seed).standard_normal(n)
-        factors = factor(problem.jacobian, problem.f)
-        plain, other = (Iteration(x, np.linalg.norm(problem.f), (0.0, 0.0, 0.1, 99, 1.0)) for _ in range(2))
-        plain.start(*factors)
-        infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        held = _minpack.lm_start_box(other.control, *factors, x, *infinite, other.diag, other.state)
-        assert not held.any()
-        np.testing.assert_array_equal(other.diag, plain.diag)
-        assert other.state.tobytes() == plain.state.tobytes()
+        just_met = np.minimum(x, plain.trial), np.maximum(x, plain.trial)
+        for bounds in (infinite, (plain.trial - 1, plain.trial + 1), just_met):
+            other = begun(x, problem.jacobian, problem.f, infinite, options)
+            other.record["boxed"] = 0
+            assert state_of(other) == factored
+            other.record["boxed"] = 1
+            other.bounds = bounds
+            assert other.next() == told
+            other.record["boxed"] = 0
+            assert state_of(other) == state_of(plain)
 
 
 def test_held_parameters_do_not_count_in_the_gradient_test() -> None:
     """f = (3, -4, 1) with J of units: gradient 3 and -4."""
-    jacobian, f = np.eye(3, 2), np.array([3.0, -4.0, 1.0])
-
-    def start(lower: list[float], upper: list[float]) -> Iteration:
-        bounds = np.array(lower), np.array(upper)
-        iteration = Iteration(np.array([1.0, 2.0]), np.sqrt(26), (0.0, 0.0, 0.0, 9, 1.0), None, bounds)
-        iteration.start(*factor(jacobian, f))
-        return iteration
-
     inf = np.inf
-    for lower, upper, held, cosine in (
-        ([0.0, 0.0], [2.0, 3.0], [False, False], 4.0),
-        ([1.0, 0.0], [2.0, 3.0], [True, False], 4.0),
-        ([-inf, 0.0], [1.0, 3.0], [False, False], 4.0),  # at the upper bound, and on its way down
-        ([0.0, -inf], [2.0, 2.0], [False, True], 3.0),
-        ([0.0, 2.0], [2.0, inf], [False, False], 4.0),
-        ([0.0, 2.0], [2.0, 2.0], [False, True], 3.0),
-        ([1.0, 0.0], [1.0, 2.0], [True, True], 0.0),
+    for lower, upper, cosine in (
+        ([0.0, 0.0], [2.0, 3.0], 4.0),
+        ([1.0, 0.0], [2.0, 3.0], 4.0),
+        ([-inf, 0.0], [1.0, 3.0], 4.0),  # at the upper bound, and on its way down
+        ([0.0, -inf], [2.0, 2.0], 3.0),
+        ([0.0, 2.0], [2.0, inf], 4.0),
+        ([0.0, 2.0], [2.0, 2.0], 3.0),
+        ([1.0, 0.0], [1.0, 2.0], 0.0),
     ):
-        iteration = start(lower, upper)
-        assert iteration.held.tolist() == held, (lower, upper)
-        assert iteration["gnorm"] == pytest.approx(cosine / np.sqrt(26))
-        assert iteration.is_running == (cosine > 0)
+        bounds = np.array(lower), np.array(upper)
+        machine = begun(np.array([1.0, 2.0]), np.eye(3, 2), np.array([3.0, -4.0, 1.0]), bounds)
+        assert machine.record["gnorm"] == pytest.approx(cosine / np.sqrt(26))
+        assert machine.next() == (WANT_NORM if cosine > 0 else ENDED)
 
 
-def test_parameters_that_do_nothing_are_not_held() -> None:
-    """Nor, where the residuals vanish, any: a gradient of zero points nowhere, and its cosine is 0."""
+def test_gradient_of_zeros_ends_the_fit_at_bounds_too() -> None:
+    """Where the residuals vanish, or a column does."""
     ones = np.ones(2)
     for bounds in ((ones, 2 * ones), (0 * ones, ones)):
         for jacobian, f in ((np.eye(3, 2) * [1, 0], np.array([0.0, 3.0, 4.0])), (np.eye(3, 2), np.zeros(3))):
-            iteration = Iteration(ones, np.linalg.norm(f), OPTIONS, None, bounds)
-            iteration.start(*factor(jacobian, f))
-            assert not iteration.held.any()
-            assert iteration["gnorm"] == 0
-            assert iteration["info"] == 4
+            machine = begun(ones, jacobian, f, bounds, OPTIONS)
+            assert (machine.record["gnorm"], machine.record["info"]) == (0, CODES["info_gtol"])
+            assert machine.next() == ENDED
 
 
-def test_parameter_whose_bounds_are_equal_is_held_whatever_its_gradient() -> None:
-    iteration = Iteration(np.ones(2), 1.0, OPTIONS, None, (np.array([1.0, -np.inf]), np.array([1.0, np.inf])))
-    iteration.start(*factor(np.eye(3, 2), np.array([0.0, 0.6, 0.8])))
-    assert iteration.held.tolist() == [True, False]
-    assert iteration.propose()[0] == 1
+def test_parameter_whose_bounds_are_equal_stays_whatever_its_gradient() -> None:
+    for f in ([0.0, 0.6, 0.8], [0.6, 0.6, 0.4], [-0.6, 0.6, 0.4]):
+        bounds = np.array([1.0, -np.inf]), np.array([1.0, np.inf])
+        machine = begun(np.ones(2), np.eye(3, 2), np.array(f), bounds, OPTIONS)
+        assert machine.record["gnorm"] == pytest.approx(0.6 / np.linalg.norm(f))
+        assert machine.next() == WANT_NORM
+        np.testing.assert_allclose(machine.trial, [1, 0.4], rtol=1e-14)
+        assert machine.trial[0] == 1
 
 
 def test_jacobian_that_is_not_finite_ends_a_bounded_fit() -> None:
-    iteration = Iteration(np.ones(2), 1.0, OPTIONS, None, (np.zeros(2), np.full(2, 2.0)))
-    iteration.start(*factor(np.array([[1.0, np.nan], [0.0, 1.0]]), np.ones(2)))
-    assert iteration["info"] == 10
-    assert not iteration.held.any()
+    jacobian = np.array([[1.0, np.nan], [0.0, 1.0]])
+    machine = begun(np.ones(2), jacobian, np.ones(2), (np.zeros(2), np.full(2, 2.0)), OPTIONS)
+    assert machine.next() == ENDED
+    assert machine.record["info"] == CODES["info_jacobian_not_finite"]
 
 
 # --------------------------------------------------------------------------------------------- whole fits
 
 
-def fit(
-    problem: Problem,
-    start: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    pickles: bool = False,
-    limit: int = 1000,
-) -> tuple[Iteration, int]:
-    """The fit, and its evaluations; every trial point within the bounds."""
-    f, nfev = problem.residuals(start), 1
-    options = (*OPTIONS[:3], limit, OPTIONS[4])
-    iteration = Iteration(start, _minpack.enorm(f), options, None, bounds)
-    while iteration.is_running:
-        iteration.start(*factor(problem.jacobian(iteration.x), f))
-        accepted = False
-        while iteration.is_running and not accepted:
-            trial = iteration.propose()
-            assert np.all((bounds[0] <= trial) & (trial <= bounds[1]))
-            if pickles:
-                iteration = pickle.loads(pickle.dumps(iteration))
-            residuals, nfev = problem.residuals(trial), nfev + 1
-            accepted = iteration.judge(_minpack.enorm(residuals), nfev)
-        f = residuals if accepted else f
-    return iteration, nfev
+def fitted(problem: Problem, start: np.ndarray, bounds: tuple[np.ndarray, np.ndarray], **look: Any) -> BoundedMachine:
+    """The fit, whose every trial point is within the bounds."""
+
+    def residuals(x: np.ndarray) -> np.ndarray:
+        assert np.all((bounds[0] <= x) & (x <= bounds[1]))
+        return problem.residuals(x)
+
+    machine = BoundedMachine(start, OPTIONS, None, bounds)
+    return fit(machine, residuals, lambda machine, f: problem.jacobian(machine.x), **look)
 
 
 @dataclass(eq=False)
@@ -469,7 +454,7 @@ def cases() -> list[Case]:
     for run in runs():
         n = run.problem.n
         infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        end = fit(run.problem, run.problem.start, infinite)[0].x
+        end = fitted(run.problem, run.problem.start, infinite).x
         for how_many, count in (("one", 1), ("several", max(n // 2, 1)), ("all", n)):
             for where in ("inside", "on"):
                 rng = np.random.default_rng([run.number, count])
@@ -564,12 +549,10 @@ def test_fits_end_where_first_order_conditions_hold() -> None:
             assert steepest(case, end.x) < 2e-5 or solved, case.name
 
 
-def test_bounded_fit_that_is_pickled_between_calls_goes_on_as_it_would_have() -> None:
+def test_bounded_fit_that_is_pickled_wherever_something_is_wanted_goes_on_to_the_same_bits() -> None:
     for case in cases()[::17]:
-        plain, nfev = fit(case.problem, case.start, case.bounds)
-        travelled, evaluations = fit(case.problem, case.start, case.bounds, pickles=True)
-        np.testing.assert_array_equal(travelled.x, plain.x)
-        assert evaluations == nfev, case.name
+        arrived = fitted(case.problem, case.start, case.bounds, look=lambda machine, wanted: travelled(machine))
+        assert state_of(arrived) == state_of(fitted(case.problem, case.start, case.bounds)), case.name
 
 
 @pytest.mark.scipy

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from problems.mgh import Run, runs
-from pyminpack import _minpack
+from pyminpack import _minpack, leastsq
 
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).smallest_subnormal
@@ -514,11 +514,16 @@ def test_difference_steps() -> None:
 
 
 def test_one_longer_step_tells_single_precision_from_no_effect() -> None:
-    """Not a word from the residuals after a step of 1e-8: one call more, then either way."""
-    rounded = drive("lmdif", lambda x: (x.astype(np.float32) ** 2 - 2).astype(float), [1.0])
-    np.testing.assert_allclose(rounded["x"], np.sqrt(2), rtol=1e-6)
-    deaf = drive("lmdif", lambda x: np.ones(2), [1.0])
+    """Not a word from the residuals after a step of 1e-8: leastsq calls once more; lmdif, as MINPACK, believes it."""
+
+    def rounded(x: np.ndarray) -> np.ndarray:
+        return (x.astype(np.float32) ** 2 - 2).astype(float)
+
+    np.testing.assert_allclose(leastsq(rounded, [1.0])[0], np.sqrt(2), rtol=1e-6)
+    assert drive("lmdif", rounded, [1.0])["x"] == 1
+    deaf = leastsq(lambda x: np.ones(2), [1.0], full_output=True)[2]
     assert deaf["nfev"] == 3  # the start, the difference, the longer one
+    assert drive("lmdif", lambda x: np.ones(2), [1.0])["nfev"] == 2
 
 
 def test_lmstr_takes_a_function_of_two_arguments() -> None:

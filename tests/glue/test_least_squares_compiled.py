@@ -1,28 +1,16 @@
 """least_squares with residuals and Jacobians that are machine code."""
 
 import ctypes
-import itertools
 import threading
 from typing import Any
 
 import numpy as np
 import pytest
-from test_least_squares_driver import (
-    START,
-    Oops,
-    Raising,
-    T,
-    Y,
-    assert_same_result,
-    begin,
-    either_way,
-    fit_box,
-    jacobian,
-    residuals,
-)
+from test_resuming import START, Oops, Raising, T, Y, assert_same_result, jacobian, residuals
 
 from c_library import library
 from pyminpack import (
+    LevenbergMarquardt,
     _minpack,
     compiled_jacobian,
     compiled_residuals,
@@ -31,6 +19,10 @@ from pyminpack import (
 
 compiled = pytest.mark.skipif(library() is None, reason="no C compiler here")
 DATA = np.concatenate([T, Y])
+
+
+def begin(**options: Any) -> LevenbergMarquardt:
+    return LevenbergMarquardt(**{"x0": START, **options})
 
 
 def c_residuals() -> Any:
@@ -43,17 +35,38 @@ def c_jacobian(layout: Any) -> Any:
 
 
 @compiled
-@pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"bounds": (0, 2.2)}, {"timeout": 1e6}, {"loss": "soft_l1"}, {"workers": 2}, {"fixed": [True, False]}],
+    ids=str,
+)
 @pytest.mark.parametrize("layout", [None, "C", "F", "Python"])
-def test_compiled_functions_take_the_same_steps_in_driver_and_loop(layout: Any, bounds: Any) -> None:
+def test_functions_take_the_same_steps_wherever_they_are_called_from(layout: Any, options: Any) -> None:
+    """Machine code without a GIL, or behind functions of Python's; and to the solution of functions in Python."""
     jac = {None: "2-point", "Python": jacobian}.get(layout) or c_jacobian(layout)
-    ways = itertools.product((True, False), (c_residuals(), c_residuals().__call__))
-    results = [begin(driver, fun=fun, jac=jac, bounds=bounds).run() for driver, fun in ways]
-    for result in results[1:]:
-        assert_same_result(result, results[0])
-    python = least_squares(residuals, START, jacobian, bounds)
-    np.testing.assert_allclose(results[0].x, python.x, rtol=1e-6)
-    np.testing.assert_allclose(results[0].jac, jacobian(results[0].x), atol=1e-6)
+    fun = c_residuals()
+    direct = least_squares(fun, START, jac, **options)
+    assert_same_result(least_squares(lambda x: fun(x), START, jac, **options), direct)
+    if layout in ("C", "F"):
+        assert_same_result(least_squares(fun, START, lambda x: jac(x), **options), direct)
+    python = least_squares(residuals, START, jacobian, **options)
+    np.testing.assert_allclose(direct.x, python.x, rtol=1e-6)
+    assert direct.jac is not None
+    np.testing.assert_allclose(direct.jac, python.jac, atol=1e-6)
+
+
+@compiled
+@pytest.mark.parametrize("layout", [None, "C", "F"])
+def test_result_that_is_asked_for_again_has_the_same_jacobian(layout: Any) -> None:
+    """It used to be what happened to lie in new memory."""
+    fit = begin(fun=c_residuals(), jac="2-point" if layout is None else c_jacobian(layout))
+    while fit.is_running:
+        fit.step()
+        first = fit.result()
+        np.testing.assert_allclose(first.jac, jacobian(fit.x), atol=1e-6)
+        np.full((20, 2), np.nan)  # takes the memory that was freed last
+        assert_same_result(fit.result(), first)
+    assert_same_result(fit.run(), first)
 
 
 def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]:
@@ -62,17 +75,16 @@ def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]
 
 
 @compiled
-@either_way
 @pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
-def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any, driver: bool) -> None:
+def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any) -> None:
     fun, data = stopping_residuals(1000)
-    end = begin(driver, fun=fun, bounds=bounds).run()
+    end = begin(fun=fun, bounds=bounds).run()
     calls = int(1000 - data[0])
     assert calls == end.nfev + 2 * end.njev
     costs = []
     for call in range(2, calls + 1):
         fun, data = stopping_residuals(call - 1)
-        fit = begin(driver, fun=fun, bounds=bounds)
+        fit = begin(fun=fun, bounds=bounds)
         result = fit.run()
         assert (result.status, result.success) == (-2, False)
         assert "asked for it with 7" in result.message
@@ -85,7 +97,7 @@ def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any, driver: bool
     assert costs[-1] == end.cost
     assert len(set(costs)) == end.nit + 1
     with pytest.raises(ValueError, match="asked to stop"):
-        begin(driver, fun=stopping_residuals(0)[0])
+        begin(fun=stopping_residuals(0)[0])
 
 
 JACOBIAN = ctypes.CFUNCTYPE(
@@ -106,16 +118,15 @@ def stopping_jacobian(at: int) -> tuple[Any, list[int]]:
 
 
 @compiled
-@either_way
 @pytest.mark.parametrize("fun", [residuals, None], ids=["Python fun", "compiled fun"])
-def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any, driver: bool) -> None:
+def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any) -> None:
     fun = fun or c_residuals()
     jac, calls = stopping_jacobian(0)
-    end = begin(driver, fun=fun, jac=jac).run()
+    end = begin(fun=fun, jac=jac).run()
     assert calls[0] == end.njev > 3
     for call in range(1, end.njev + 1):
         jac, calls = stopping_jacobian(call)
-        fit = begin(driver, fun=fun, jac=jac)
+        fit = begin(fun=fun, jac=jac)
         result = fit.run()
         assert calls[0] == call + 1  # once more for the covariance, which it gives
         assert (result.status, result.nit) == (-2, min(call - 1, end.nit))
@@ -170,21 +181,31 @@ def test_fits_nest(kind: str) -> None:
 
 @compiled
 def test_compiled_functions_of_other_sizes_are_refused() -> None:
+    with pytest.raises(ValueError, match="n = 3 parameters, and x has 2"):
+        least_squares(c_residuals(), START, compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA))
     for changes in (
-        {"fun": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._capsule},
+        {"func": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._capsule},
         {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._capsule},
         {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._capsule},
     ):
-        with pytest.raises(ValueError, match="fit_box: arguments that don't fit"):
-            fit_box(**changes)
-    assert fit_box(fun=c_residuals()._capsule, jac=c_jacobian("C")._capsule)
+        with pytest.raises(ValueError, match="compiled functions of other sizes"):
+            in_core(**changes)
+    assert in_core() == 0
+
+
+def in_core(**changes: Any) -> int:
+    """A whole fit by the module's own functions."""
+    f = residuals(START)
+    choices = (1e-8, 1e-8, 1e-8, 100.0), 100, None, (None, None), None, None, 0.0, True, 0
+    memory = _minpack.begin(START, f, _minpack.enorm(f), *choices)
+    problem = {"func": c_residuals()._capsule, "jac": c_jacobian("C")._capsule, "args": ()} | changes
+    return _minpack.solve(memory, (*problem.values(), *[None] * 7), -1, [None])
 
 
 @compiled
-@either_way
-def test_compiled_function_within_a_python_function_can_stop_a_fit(driver: bool) -> None:
-    """It used to come out as an exception through the driver alone."""
+def test_compiled_function_within_a_python_function_can_stop_a_fit() -> None:
+    """It used to come out as an exception."""
     fun, _ = stopping_residuals(5)
-    result = begin(driver, fun=lambda x: fun(x)).run()
+    result = begin(fun=lambda x: fun(x)).run()
     assert (result.status, result.success) == (-2, False)
     np.testing.assert_array_equal(result.fun, stopping_residuals(1000)[0](result.x))

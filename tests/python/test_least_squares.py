@@ -18,15 +18,13 @@ T = np.linspace(0, 4, 20)
 Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
 START = np.array([1.0, 1.0])
 TOLERANCES: dict[str, Any] = {"ftol": 1.49012e-8, "xtol": 1.49012e-8}
-# Where leastsq ends and least_squares goes on, to a lower cost: differences in parameters that came near 0 were noise
-# (Watson's function), or the scaling was that of a start far away (Bard's, whose minimum is at infinity).
+# Where leastsq ends and least_squares goes on, to a lower cost: the scaling was that of a start far away (Bard's
+# function, whose minimum is at infinity).
 GOES_ON = {
     ("bard-15x3-start10", False),
     ("bard-15x3-start10", True),
     ("bard-15x3-start100", False),
     ("bard-15x3-start100", True),
-    ("watson-31x6-start1", True),
-    ("watson-31x9-start1", True),
 }
 # Where after 50 steps least_squares takes a new scaling, and leastsq creeps on with that of the start.
 RESCALED = {

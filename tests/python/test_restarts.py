@@ -6,35 +6,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from loop import BoundedMachine, factor, fit, state_of, travelled
 from problems.mgh import Problem, Run, runs
 from pyminpack import LevenbergMarquardt, _minpack, least_squares, leastsq
-from pyminpack._iteration.machine import CONTROL, STATE
-from pyminpack._report.info import JACOBIAN_NOT_FINITE, MAXFEV
+from pyminpack._iteration.machine import CODES, ENDED, WANT_FACTOR, WANT_NORM
 
 INF = np.inf
 T = np.linspace(0, 4, 20)
 Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
 TABLE: dict[str, Problem] = {run.problem.name: run.problem for run in runs()}
-FTOL, RUNNING = 1, -np.iinfo(np.int32).max
-
-
-def nothing(_: Any) -> None:
-    pass
-
-
-either_loop = pytest.mark.parametrize("callback", [None, nothing], ids=["core", "python"])
+FTOL, RUNNING = CODES["info_ftol"], CODES["info_running"]
 
 
 # ------------------------------------------------------------------------------------------------ whole fits
 
 
-@either_loop
 @pytest.mark.parametrize("start", [1, 10])
-@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
-def test_watsons_function_by_differences(jac: Any, start: int, callback: Any) -> None:
-    """From 0, where steps of differences drown in parameters that come near 0, to the minimum of the literature."""
+@pytest.mark.parametrize("jac", ["3-point", "cs"])
+def test_watsons_function_without_its_jacobian(jac: Any, start: int) -> None:
+    """To the minimum of the literature."""
     problem = TABLE[f"watson-31x6-start{start}"]
-    fit = least_squares(problem.residuals, problem.start, jac, callback=callback)
+    fit = least_squares(problem.residuals, problem.start, jac)
     assert fit.success
     assert fit.cost == pytest.approx(1.14383503e-3, rel=1e-8)
     assert fit.nfev < 20
@@ -44,12 +36,15 @@ def products(x: np.ndarray) -> np.ndarray:
     return np.array([x[0] - 3, x[1] - 5, x[0] * x[1] - 15])
 
 
-@either_loop
-@pytest.mark.parametrize("options", [{}, {"bounds": (-9, 9)}, {"bounds": (0, [9, 5])}, {"loss": "soft_l1"}])
-@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs"])
-def test_start_next_to_0(jac: Any, options: Any, callback: Any) -> None:
-    """The first step bound is that of a parameter of 1e-20, and so are steps of differences."""
-    fit = least_squares(products, [1e-20, 1.0], jac, callback=callback, **options)
+def products_jacobian(x: np.ndarray) -> np.ndarray:
+    return np.array([[1, 0], [0, 1], [x[1], x[0]]])
+
+
+@pytest.mark.parametrize("options", [{}, {"bounds": (-9, 9)}, {"bounds": (0, [9, 5])}, {"loss": "soft_l1"}], ids=str)
+@pytest.mark.parametrize("jac", [products_jacobian, "cs"])
+def test_start_next_to_0(jac: Any, options: Any) -> None:
+    """The first step bound is that of a parameter of 1e-20."""
+    fit = least_squares(products, [1e-20, 1.0], jac, **options)
     assert fit.success
     np.testing.assert_allclose(fit.x, [3, 5], rtol=1e-6)
     assert fit.nfev < 20
@@ -66,12 +61,11 @@ HIGH = np.array(
 )  # fmt: skip
 
 
-@either_loop
 @pytest.mark.parametrize("by_differences", [False, True])
-def test_fit_that_creeps_takes_new_scaling(by_differences: bool, callback: Any) -> None:
+def test_fit_that_creeps_takes_new_scaling(by_differences: bool) -> None:
     problem = TABLE["chebyquad-10x10-start1"]
     jac: Any = "2-point" if by_differences else problem.jacobian
-    fit = least_squares(problem.residuals, (LOW + HIGH) / 2, jac, (LOW, HIGH), max_nfev=3000, callback=callback)
+    fit = least_squares(problem.residuals, (LOW + HIGH) / 2, jac, (LOW, HIGH), max_nfev=3000)
     assert fit.success
     assert fit.cost < 4
     assert fit.nfev < 400
@@ -86,16 +80,15 @@ def test_creeping_without_bounds_ends_sooner_than_leastsq_does() -> None:
     assert fit.cost <= 0.5 * _minpack.enorm(info["fvec"]) ** 2 * (1 + 1e-8)
 
 
-@either_loop
 @pytest.mark.parametrize("jac", ["2-point", "3-point"])
-def test_noise_does_not_keep_fits_going(jac: Any, callback: Any) -> None:
+def test_noise_does_not_keep_fits_going(jac: Any) -> None:
     for seed in range(100):
         rng = np.random.default_rng(seed)
 
         def noisy(x: np.ndarray, rng: Any = rng) -> np.ndarray:
             return x[0] * np.exp(-x[1] * T) - Y + 1e-6 * rng.standard_normal(20)
 
-        fit = least_squares(noisy, rng.uniform(0.5, 2, 2), jac, callback=callback)
+        fit = least_squares(noisy, rng.uniform(0.5, 2, 2), jac)
         assert fit.status > 0, seed
         assert fit.nfev < 150
         if jac == "3-point":  # shorter steps see nothing but noise
@@ -127,14 +120,21 @@ def test_converged_fits_of_the_table_do_not_go_on(run: Run, jac: str) -> None:
     assert end.success or end.status == -6  # Meyer's function does not respond far off
     if jac == "2-point" and problem.name.startswith("watson-31x12"):
         return  # residuals of 1e-5 are differences of terms near 1: parameters of 1e-9 move none of their digits
-    iteration = fit._iteration
-    iteration.renewed = 0.0
-    assert not iteration.look_again(*fit._factor_here())
+    assert ends_at_another_look(fit)
     again = LevenbergMarquardt(problem.residuals, end.x, given, max_nfev=3000)
     result = again.run()
-    assert again._iteration.renewed == 0
+    assert again._fit["restart_norm"] == 0
     assert result.cost <= end.cost
     assert result.cost >= end.cost * (1 - 1e-3) or end.cost < 1e-7
+
+
+def ends_at_another_look(fit: LevenbergMarquardt) -> bool:
+    """Whether a fit that has ended does so again, without a further evaluation, where nothing was gained before."""
+    record = fit._fit
+    before = record.copy()
+    record["restart_norm"], record["stage"] = 0.0, CODES["needs_look"]
+    fit.step()
+    return bool(record["info"] == before["info"] and record["nfev"] == before["nfev"] and not fit.is_running)
 
 
 @pytest.mark.parametrize("run", runs()[::3], ids=lambda run: run.problem.name)
@@ -144,9 +144,7 @@ def test_converged_fits_within_bounds_do_not_go_on(run: Run) -> None:
     box = problem.start - reach, problem.start + 3 * reach
     fit = LevenbergMarquardt(problem.residuals, problem.start, problem.jacobian, box, max_nfev=3000)
     end = fit.run()
-    if end.success:
-        fit._iteration.renewed = 0.0
-        assert not fit._iteration.look_again(*fit._factor_here())
+    assert not end.success or ends_at_another_look(fit)
 
 
 # ------------------------------------------------------------------------------------------------ the look itself
@@ -159,71 +157,70 @@ def look(
     diag: Any = (1e6, 1e6),
     low: float = -INF,
     high: float = INF,
-    renewed: float = 0.0,
-    mode: int = 1,
-    **state: Any,
-) -> tuple[bool, float, np.ndarray, np.void]:
-    """What comes of a look at a fit that ftol has ended with a scaling that is far too large."""
-    control = np.array([(1e-8, 1e-8, 1e-8, 100.0, 100, mode)], CONTROL).view(np.float64)
+    scaled: bool = False,
+    **record: Any,
+) -> tuple[int, BoundedMachine]:
+    """What is wanted after a look at a fit that ftol has ended with a scaling that is far too large."""
     jacobian, f = np.array(slopes, float), np.array(f, float)
     x, diag = np.array(x, float), np.array(diag, float)
-    values = _minpack.lm_begin(_minpack.enorm(f))
-    record = values.view(STATE)
-    for name, value in {"info": FTOL, "iteration": 8, "xnorm": 1e6, "delta": 1e-3, "par": 7.0, **state}.items():
-        record[name] = value
-    box = np.full(x.size, low), np.full(x.size, high)
-    factor = _minpack.lm_factor(np.ascontiguousarray(jacobian.T), f)
-    renewed, goes_on = _minpack.lm_look_again(control, *factor, x, *box, diag, values, renewed)
-    return bool(goes_on), renewed, diag, record[0]
+    box = None if (low, high) == (-INF, INF) else (np.full(x.size, low), np.full(x.size, high))
+    machine = BoundedMachine(x, (1e-8, 1e-8, 1e-8, 100, 100.0), diag, box, restarts=True)
+    machine.record["mode"] = 2 if scaled else 1
+    machine.begin(_minpack.enorm(f))
+    machine.r, machine.ipvt, machine.qtf, machine.acnorm = factor(jacobian, f)
+    ended = {"info": FTOL, "iteration": 8, "xnorm": 1e6, "delta": 1e-3, "par": 7.0, "stage": CODES["needs_look"]}
+    for name, value in (ended | record).items():
+        machine.record[name] = value
+    return machine.next(), machine
 
 
 def test_fit_that_its_scaling_has_ended_begins_anew() -> None:
-    goes_on, renewed, diag, state = look()
-    assert goes_on
-    assert renewed == 5
-    np.testing.assert_allclose(diag, [1, 1])
-    assert state["info"] == RUNNING
-    assert state["iteration"] == 2  # else the next start would choose scaling and step bound
-    assert state["par"] == 0
-    assert state["fnorm"] == 5
-    assert state["xnorm"] == pytest.approx(np.sqrt(2))
-    assert state["delta"] == pytest.approx(5, rel=0.2)  # that of the Gauss-Newton step
+    wanted, machine = look()
+    assert wanted == WANT_NORM
+    np.testing.assert_allclose(machine.trial, [-2, -3])
+    np.testing.assert_allclose(machine.diag, [1, 1])
+    record = machine.record
+    assert record["info"] == RUNNING
+    assert record["iteration"] == 2  # else the next start would choose scaling and step bound
+    assert record["par"] == 0
+    assert record["fnorm"] == record["restart_norm"] == 5
+    assert record["xnorm"] == pytest.approx(np.sqrt(2))
+    assert record["delta"] == pytest.approx(5, rel=0.2)  # that of the Gauss-Newton step
 
 
 def test_the_callers_scaling_stays() -> None:
-    goes_on, _, diag, state = look(mode=2, diag=(2.0, 3.0))
-    assert goes_on
-    np.testing.assert_array_equal(diag, [2, 3])
-    assert state["delta"] == pytest.approx(np.hypot(2 * 3, 3 * 4), rel=0.2)
+    wanted, machine = look(scaled=True, diag=(2.0, 3.0))
+    assert wanted == WANT_NORM
+    np.testing.assert_array_equal(machine.diag, [2, 3])
+    assert machine.record["delta"] == pytest.approx(np.hypot(2 * 3, 3 * 4), rel=0.2)
 
 
 NO_REASON: dict[str, dict[str, Any]] = {
-    "limit of evaluations": {"info": MAXFEV},
-    "Jacobian not finite": {"info": JACOBIAN_NOT_FINITE},
     "orthogonal residuals": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (1e-4, 1e-4, 1.0)},
     "a step that promises little": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (3e-3, 3e-3, 1.0)},
     "residuals that are nothing but rounding": {"f": (1e-9, -1e-9)},
-    "little gained since it last began anew": {"renewed": 5.0 * 1.05},
-    "nothing gained since it last began anew": {"renewed": 5.0},
+    "little gained since it last began anew": {"restart_norm": 5.0 * 1.05},
+    "nothing gained since it last began anew": {"restart_norm": 5.0},
     "held by bounds": {"low": 1.0, "high": INF},
-    "runs, and is not due": {"info": RUNNING, "iteration": 50, "diag": (1e6, 1.0)},
-    "runs, and has just begun": {"info": RUNNING, "iteration": 1, "diag": (1e6, 1.0)},
     "runs with fresh scaling": {"info": RUNNING, "iteration": 51},
     "runs with scaling that is nearly fresh": {"info": RUNNING, "iteration": 51, "diag": (99.0, 1.0)},
 }
 
 
 @pytest.mark.parametrize("case", NO_REASON.values(), ids=NO_REASON)
-def test_nothing_changes_where_there_is_no_reason_to_begin_anew(case: dict[str, Any]) -> None:
-    goes_on, renewed, diag, state = look(**case)
-    assert not goes_on
-    assert renewed == case.get("renewed", 0.0)
-    np.testing.assert_array_equal(diag, case.get("diag", (1e6, 1e6)))
-    assert (state["info"], state["iteration"], state["par"]) == (case.get("info", FTOL), case.get("iteration", 8), 7)
+def test_a_fit_goes_on_or_ends_as_it_would_where_there_is_no_reason_to_begin_anew(case: dict[str, Any]) -> None:
+    wanted, machine = look(**case)
+    runs_on = case.get("info", FTOL) == RUNNING
+    assert wanted == (WANT_NORM if runs_on else ENDED)
+    record = machine.record
+    assert record["restart_norm"] == case.get("restart_norm", 0.0)
+    np.testing.assert_array_equal(machine.diag, case.get("diag", (1e6, 1e6)))
+    assert (record["info"], record["iteration"]) == (case.get("info", FTOL), case.get("iteration", 8))
+    assert runs_on or record["par"] == 7
 
 
 REASONS: dict[str, dict[str, Any]] = {
-    "much gained since it last began anew": {"renewed": 5.0 * 1.06},
+    "much gained since it last began anew": {"restart_norm": 5.0 * 1.06},
     "free to move from its bounds": {"low": -INF, "high": 1.0},
     "one of two held": {"f": (3.0, -4.0), "low": 1.0},
     "small slope beside the residuals": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (0.03, 0.03, 1.0)},
@@ -234,10 +231,59 @@ REASONS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("case", REASONS.values(), ids=REASONS)
 def test_fits_begin_anew_where_that_promises_much(case: dict[str, Any]) -> None:
-    goes_on, renewed, _, state = look(**case)
-    assert goes_on
-    assert renewed == state["fnorm"] == pytest.approx(np.linalg.norm(case.get("f", (3.0, 4.0))))
-    assert (state["info"], state["iteration"], state["par"]) == (RUNNING, 2, 0)
+    wanted, machine = look(**case)
+    record = machine.record
+    assert wanted == WANT_NORM
+    assert record["restart_norm"] == record["fnorm"] == pytest.approx(np.linalg.norm(case.get("f", (3.0, 4.0))))
+    assert (record["info"], record["iteration"], record["par"]) == (RUNNING, 2, 0)
+
+
+@pytest.mark.parametrize(
+    ("info", "iteration", "stage"),
+    [
+        ("info_ftol", 8, "needs_look"),
+        ("info_xtol_too_small", 8, "needs_look"),
+        ("info_maxfev", 8, "is_over"),
+        ("info_running", 8, "needs_trial"),
+        ("info_running", 51, "needs_look"),
+        ("info_running", 52, "needs_trial"),
+        ("info_running", 101, "needs_look"),
+        ("info_running", 1, "needs_trial"),
+    ],
+)
+@pytest.mark.parametrize("restarts", [True, False])
+def test_looks_are_taken_at_ends_and_every_50_steps(info: str, iteration: int, stage: str, restarts: bool) -> None:
+    """Once the factorization at x is there; without restarts never."""
+    machine = BoundedMachine(np.ones(2), (1e-8, 1e-8, 1e-8, 100, 100.0), None, None, restarts)
+    machine.begin(5.0)
+    machine.record["iteration"], machine.record["info"] = iteration, CODES[info]
+    assert machine.next() == WANT_FACTOR
+    machine.take_factor(*factor(np.eye(2), np.array([3.0, 4.0])))
+    if not restarts and stage == "needs_look":
+        stage = "needs_trial" if info == "info_running" else "is_over"
+    assert machine.record["stage"] == CODES[stage]
+
+
+def test_jacobian_that_is_not_finite_is_not_looked_at() -> None:
+    machine = BoundedMachine(np.ones(2), (1e-8, 1e-8, 1e-8, 100, 100.0), None, None, restarts=True)
+    machine.begin(5.0)
+    machine.next()
+    machine.take_factor(np.eye(2), np.array([1, 2], np.int32), np.ones(2), np.array([1.0, np.nan]))
+    assert machine.next() == ENDED
+
+
+@pytest.mark.parametrize("name", ["bard-15x3-start10", "kowalik-osborne-11x4-start100"])
+def test_fits_with_restarts_travel_wherever_something_is_wanted(name: str) -> None:
+    """Also where they have ended and are to be looked at; and come to less than without."""
+    problem, ends = TABLE[name], []
+    for restarts, look in ((True, lambda machine, wanted: machine), (True, lambda machine, wanted: travelled(machine)),
+                           (False, lambda machine, wanted: machine)):  # fmt: skip
+        machine = BoundedMachine(problem.start, (1e-8, 1e-8, 1e-8, 3000, 100.0), restarts=restarts)
+        ends.append(fit(machine, problem.residuals, lambda machine, f: problem.jacobian(machine.x), look))
+    whole, arrived, plain = ends
+    assert whole.record["restart_norm"] > 0
+    assert state_of(arrived) == state_of(whole)
+    assert whole.record["fnorm"] < plain.record["fnorm"] or whole.record["nfev"] < plain.record["nfev"]
 
 
 @pytest.mark.parametrize("fun", [products, lambda x: np.append(np.tanh(x), 1.0)])
@@ -245,15 +291,4 @@ def test_every_look_is_followed_by_a_lower_cost(fun: Callable) -> None:
     for size in (1e-20, 1e-8, 1e-3):
         fit = LevenbergMarquardt(fun, [size, 1.0])
         end = fit.run()
-        assert fit._iteration.renewed == 0 or end.cost < 0.5 * fit._iteration.renewed**2
-
-
-@pytest.mark.parametrize("jac", ["2-point", "3-point"])
-@pytest.mark.parametrize("size", [1e-9, 1e-12, 1e-15])
-def test_fit_of_a_single_parameter_starts_next_to_0(size: float, jac: Any) -> None:
-    """There is nothing else that it could be small beside."""
-    t = np.linspace(0, 4, 6)
-    y = np.array([0.03, 0.74, 1.11, 0.5, -0.48, -0.88])
-    fit = least_squares(lambda x: np.sin(x[0] * t) - y, [size], jac)
-    assert fit.success
-    np.testing.assert_allclose(fit.x, [-0.04134827], rtol=1e-3)
+        assert fit._fit["restart_norm"] == 0 or end.cost < 0.5 * fit._fit["restart_norm"] ** 2

@@ -8,7 +8,7 @@ import pytest
 
 from problems.mgh import Run, runs
 from pyminpack import LevenbergMarquardt, least_squares
-from pyminpack._derivatives.verdict import Disagreement, find_disagreement, moves_of
+from pyminpack._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
 from pyminpack._model.function import Call, Model
 from pyminpack._model.losses import Robust, as_loss
 
@@ -33,15 +33,16 @@ def judged(
 ) -> Disagreement | None:
     """What find_disagreement says of a Jacobian at x."""
     x = np.array(x, float)
-    model = Model(Call(fun, (), {}), x, None, False)
-    f = model.first(x)
+    model = Model(Call(fun, (), {}), x, None)
+    f = model.first(x, fun)
     kind = as_loss(loss)
     robust = None if kind is None else Robust(kind, 0.3)
     given = jac(x)
     if robust is not None:
         given = given * robust.correct(f)[1][:, np.newaxis]
     sizes = np.maximum(np.abs(x), 1e-3) if sizes is None else np.asarray(sizes, float)
-    return find_disagreement(model, box, robust, x, f, given, np.linalg.norm(given, axis=0), 1 / sizes)
+    beside, norms = Beside(model, fun, box, x, f), np.linalg.norm(given, axis=0)
+    return find_disagreement(beside, model.precision, box, robust, x, f, given, norms, 1 / sizes)
 
 
 # ------------------------------------------------------------------------------------------------ wrong ones are found

