@@ -3,7 +3,6 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
 
 import mpmath
 import numpy as np
@@ -19,14 +18,6 @@ UNTOUCHED = 7.25
 
 SIZES = [0, 1, 2, 3, 7, 255, 256, 257]
 COLUMNS = [*range(1, 41), 130]
-
-
-@pytest.fixture(params=_minpack.kernels())
-def kernel(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _minpack.kernel()
-    _minpack.choose_kernel(request.param)
-    yield request.param
-    _minpack.choose_kernel(before)
 
 
 def empty(k: int) -> np.ndarray:

@@ -1,7 +1,5 @@
 """Wide problems: qrsolv and qrfac above the orders from which they work in blocks, and whole fits that do."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -16,14 +14,6 @@ EPS = np.finfo(float).eps
 BLOCKED_FROM = 64  # qrsolv
 DELAYED_FROM = 160  # qrfac
 LONGEST_ROW = 2112  # of qrsolv's blocks
-
-
-@pytest.fixture(params=_minpack.kernels())
-def kernel(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _minpack.kernel()
-    _minpack.choose_kernel(request.param)
-    yield request.param
-    _minpack.choose_kernel(before)
 
 
 # ------------------------------------------------------------------------------------------- qrsolv

@@ -18,64 +18,11 @@ from unittest import mock
 import numpy as np
 import pytest
 
+from checks import SUCCESS, assert_same_fit, fit
+from models import ANSWER, EXACT_T, EXACT_Y, START, Oops, Recorder, decay, decay_jacobian, decay_of, decay_of_jacobian
 from problems.mgh import Run, runs
 from problems.strd import load
 from pyminpack import _minpack, leastsq
-
-SUCCESS = (1, 2, 3, 4)
-
-T = np.linspace(0, 4, 9)
-ANSWER = np.array([2.5, 1.3])
-Y = ANSWER[0] * np.exp(-ANSWER[1] * T)
-START = (1.0, 1.0)
-
-
-def decay(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def decay_jacobian(x: np.ndarray) -> np.ndarray:
-    damping = np.exp(-x[1] * T)
-    return np.column_stack([damping, -x[0] * T * damping])
-
-
-def decay_of(x: np.ndarray, times: np.ndarray, data: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * times) - data
-
-
-def decay_of_jacobian(x: np.ndarray, times: np.ndarray, data: np.ndarray) -> np.ndarray:
-    damping = np.exp(-x[1] * times)
-    return np.column_stack([damping, -x[0] * times * damping])
-
-
-def assert_same_fit(these: tuple, those: tuple) -> None:
-    """Compare two full outputs bit for bit."""
-    (x, cov_x, infodict, message, ier), (x_, cov_x_, infodict_, message_, ier_) = these, those
-    assert (message, ier, infodict.keys()) == (message_, ier_, infodict_.keys())
-    np.testing.assert_array_equal(x, x_)
-    np.testing.assert_array_equal(cov_x, cov_x_)
-    for name, value in infodict.items():
-        np.testing.assert_array_equal(value, infodict_[name], err_msg=name)
-
-
-def fit(func: Callable, x0: Any = START, **options: Any) -> tuple:
-    """Fit, insist on success, and give everything."""
-    result = leastsq(func, x0, full_output=True, **options)
-    assert result[-1] in SUCCESS, result[-2]
-    return result
-
-
-class Counted:
-    """A function that remembers where it was called."""
-
-    def __init__(self, func: Callable) -> None:
-        self.func = func
-        self.at: list[np.ndarray] = []
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        self.at.append(x.copy())
-        return self.func(x)
-
 
 BY_DIFFERENCES = fit(decay)
 BY_JACOBIAN = fit(decay, Dfun=decay_jacobian)
@@ -139,8 +86,8 @@ def decorated(func: Callable) -> Callable:
 
 
 def with_defaults(func: Callable) -> Callable:
-    def given(x: np.ndarray, times: np.ndarray = T, *, unit: float = 1.0, **rest: Any) -> np.ndarray:
-        assert times is T
+    def given(x: np.ndarray, times: np.ndarray = EXACT_T, *, unit: float = 1.0, **rest: Any) -> np.ndarray:
+        assert times is EXACT_T
         assert (unit, rest) == (1.0, {})
         return func(x)
 
@@ -226,15 +173,15 @@ Data = namedtuple("Data", "times data")
 @pytest.mark.parametrize(
     ("func", "args"),
     [
-        pytest.param(decay_of, (T, Y), id="tuple"),
-        pytest.param(decay_of, Data(T, Y), id="named tuple"),
-        pytest.param(lambda x, *args: decay_of(x, *args), (T, Y), id="tuple for *args"),
-        pytest.param(lambda x, given: decay_of(x, *given), [T, Y], id="list"),
-        pytest.param(lambda x, given: decay_of(x, *given), ((T, Y),), id="tuple in a tuple"),
-        pytest.param(lambda x, data: decay_of(x, T, data), Y, id="array"),
-        pytest.param(lambda x, unit: decay_of(x, T, unit * Y), 1.0, id="number"),
+        pytest.param(decay_of, (EXACT_T, EXACT_Y), id="tuple"),
+        pytest.param(decay_of, Data(EXACT_T, EXACT_Y), id="named tuple"),
+        pytest.param(lambda x, *args: decay_of(x, *args), (EXACT_T, EXACT_Y), id="tuple for *args"),
+        pytest.param(lambda x, given: decay_of(x, *given), [EXACT_T, EXACT_Y], id="list"),
+        pytest.param(lambda x, given: decay_of(x, *given), ((EXACT_T, EXACT_Y),), id="tuple in a tuple"),
+        pytest.param(lambda x, data: decay_of(x, EXACT_T, data), EXACT_Y, id="array"),
+        pytest.param(lambda x, unit: decay_of(x, EXACT_T, unit * EXACT_Y), 1.0, id="number"),
         pytest.param(lambda x, nothing: decay(x) if nothing is None else None, None, id="None"),
-        pytest.param(lambda x, given: decay_of(x, **given), {"times": T, "data": Y}, id="dictionary"),
+        pytest.param(lambda x, given: decay_of(x, **given), {"times": EXACT_T, "data": EXACT_Y}, id="dictionary"),
         pytest.param(decay, (), id="empty"),
         pytest.param(lambda x, *args: decay(x) if args == tuple(range(40)) else None, tuple(range(40)), id="many"),
     ],
@@ -269,11 +216,11 @@ class ModelWithData:
     ],
 )
 def test_further_arguments_go_to_dfun_too(jacobian: Callable) -> None:
-    assert_same_fit(fit(ModelWithData().residuals, args=(T, Y), Dfun=jacobian), BY_JACOBIAN)
+    assert_same_fit(fit(ModelWithData().residuals, args=(EXACT_T, EXACT_Y), Dfun=jacobian), BY_JACOBIAN)
 
 
 def test_further_arguments_are_passed_as_they_are() -> None:
-    given = (object(), [1, 2], T)
+    given = (object(), [1, 2], EXACT_T)
 
     def residuals(x: np.ndarray, *args: Any) -> np.ndarray:
         assert all(a is b for a, b in zip(args, given, strict=True))
@@ -474,7 +421,7 @@ def test_weak_references_to_arguments_end_with_the_call() -> None:
 
 
 def test_func_may_give_the_same_array_every_time() -> None:
-    buffer = np.empty(T.size)
+    buffer = np.empty(EXACT_T.size)
 
     def residuals(x: np.ndarray) -> np.ndarray:
         buffer[:] = decay(x)
@@ -489,7 +436,7 @@ def test_func_may_give_the_same_array_every_time() -> None:
 @pytest.mark.parametrize("col_deriv", [False, True])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_dfun_may_give_the_same_array_every_time(order: str, col_deriv: bool) -> None:
-    buffer = np.empty((2, T.size) if col_deriv else (T.size, 2), order=order)
+    buffer = np.empty((2, EXACT_T.size) if col_deriv else (EXACT_T.size, 2), order=order)
 
     def jacobian(x: np.ndarray) -> np.ndarray:
         buffer[:] = decay_jacobian(x).T if col_deriv else decay_jacobian(x)
@@ -621,7 +568,7 @@ def test_jacobians_with_more_rows_than_are_copied_at_once(m: int, layout: Callab
     design = np.column_stack([np.cos(rows), np.cos(rows**2), np.sqrt(rows)])
     data = np.sin(7 * rows)
     given = layout(design.T.copy() if col_deriv else design)
-    func = Counted(lambda x: design @ x - data)
+    func = Recorder(lambda x: design @ x - data)
     fit(func, np.zeros(3), Dfun=lambda x: given, col_deriv=col_deriv)
     np.testing.assert_allclose(func.at[1], np.linalg.lstsq(design, data, rcond=None)[0], rtol=1e-9)
 
@@ -639,7 +586,7 @@ RUNS = pytest.mark.parametrize("run", runs(), ids=lambda run: run.problem.name)
 
 @RUNS
 def test_nfev_is_the_number_of_calls(run: Run) -> None:
-    func = Counted(run.problem.residuals)
+    func = Recorder(run.problem.residuals)
     infodict = leastsq(func, run.problem.start, full_output=True)[2]
     assert infodict["nfev"] == len(func.at)
     assert "njev" not in infodict
@@ -647,21 +594,21 @@ def test_nfev_is_the_number_of_calls(run: Run) -> None:
 
 @RUNS
 def test_nfev_and_njev_are_the_numbers_of_calls(run: Run) -> None:
-    func, jacobian = Counted(run.problem.residuals), Counted(run.problem.jacobian)
+    func, jacobian = Recorder(run.problem.residuals), Recorder(run.problem.jacobian)
     infodict = leastsq(func, run.problem.start, Dfun=jacobian, full_output=True)[2]
     assert (infodict["nfev"], infodict["njev"]) == (len(func.at), len(jacobian.at))
 
 
 def test_nfev_counts_calls_whose_residuals_were_not_finite() -> None:
     mgh17 = load("MGH17")
-    func = Counted(mgh17.residuals)
+    func = Recorder(mgh17.residuals)
     infodict = leastsq(func, mgh17.starts[0], full_output=True)[2]
     assert not all(np.isfinite(mgh17.residuals(x)).all() for x in func.at)
     assert infodict["nfev"] == len(func.at)
 
 
 def test_first_calls_are_x0_and_the_differences() -> None:
-    func = Counted(decay)
+    func = Recorder(decay)
     fit(func)
     np.testing.assert_array_equal(func.at[0], START)
     step = np.sqrt(np.finfo(float).eps)
@@ -670,7 +617,7 @@ def test_first_calls_are_x0_and_the_differences() -> None:
 
 
 def test_no_point_is_evaluated_twice() -> None:
-    func, jacobian = Counted(decay), Counted(decay_jacobian)
+    func, jacobian = Recorder(decay), Recorder(decay_jacobian)
     fit(func, Dfun=jacobian)
     for calls in (func.at, jacobian.at):
         assert len({x.tobytes() for x in calls}) == len(calls)
@@ -696,7 +643,7 @@ def test_func_may_change_the_array_that_was_x0(shape: tuple[int, ...]) -> None:
         start[:] += 1
         return decay(x)
 
-    func = Counted(residuals)
+    func = Recorder(residuals)
     result = fit(func, start)
     np.testing.assert_array_equal(func.at[1:3], [[1 + 2.0**-26, 1], [1, 1 + 2.0**-26]])
     assert_same_fit(result, BY_DIFFERENCES)
@@ -707,8 +654,8 @@ def test_func_may_change_the_array_that_was_x0(shape: tuple[int, ...]) -> None:
 
 def amplitude(rate: float, **options: Any) -> float:
     """Fit the amplitude alone, for a given rate: 9 residuals and 1 parameter."""
-    shape = np.exp(-rate * T)
-    return fit(lambda a: a[0] * shape - Y, [1.0], **options)[0][0]
+    shape = np.exp(-rate * EXACT_T)
+    return fit(lambda a: a[0] * shape - EXACT_Y, [1.0], **options)[0][0]
 
 
 def test_fit_inside_of_func() -> None:
@@ -763,10 +710,6 @@ def test_fit_of_a_function_inside_of_a_fit_of_the_same_function() -> None:
     assert_same_fit(fit(residuals), BY_DIFFERENCES)
 
 
-class Oops(Exception):  # noqa: N818 - anything may be raised
-    pass
-
-
 def failing(x: np.ndarray, call: int = 3) -> Callable:
     calls = itertools.count(1)
 
@@ -789,7 +732,7 @@ def test_fit_inside_that_fails_can_be_caught(call: int) -> None:
 
 
 def test_fit_inside_that_fails_stops_the_outer_one() -> None:
-    calls = Counted(lambda x: decay(x) if len(calls.at) < 4 else leastsq(failing(x), np.zeros(4)))
+    calls = Recorder(lambda x: decay(x) if len(calls.at) < 4 else leastsq(failing(x), np.zeros(4)))
     with pytest.raises(Oops) as caught:
         leastsq(calls, START)
     assert caught.value.args == (calls.at[3][0],)
@@ -884,7 +827,7 @@ def arrays_of(result: tuple) -> dict[str, np.ndarray]:
 
 @pytest.mark.parametrize("options", [{}, {"Dfun": decay_jacobian}], ids=["differences", "Dfun"])
 def test_returned_arrays_are_the_callers_own(options: dict) -> None:
-    start, buffer = np.array(START), np.empty(T.size)
+    start, buffer = np.array(START), np.empty(EXACT_T.size)
 
     def residuals(x: np.ndarray) -> np.ndarray:
         buffer[:] = decay(x)

@@ -7,14 +7,13 @@ import numpy as np
 import pytest
 
 from c_library import library
+from models import START, T
 from pyminpack import InputTypeError, InputValueError, OptionError, compiled_jacobian, compiled_residuals, leastsq
 from pyminpack._minpack import fit_compiled, plain_start
 
 pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")
 
-T = np.linspace(0, 4, 20)
 DATA = np.concatenate([T, 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)])
-START = np.array([1.0, 1.0])
 TOLERANCE = 1.49012e-8
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, same_fit
+from models import computed_in_single_precision, in_double_precision, predicted_in_single_precision
 from problems.mgh import Run, runs
 from pyminpack import BlocksProgress, BlocksResult, BlocksState, leastsq, leastsq_blocks
 from pyminpack._blocks.tasks import fold_rows
@@ -337,24 +338,6 @@ def test_float32_residuals_are_fitted(blocks: list[range]) -> None:
     expected = leastsq_blocks(decay, START, blocks, jac=decay_jac)
     fit = leastsq_blocks(lambda x, block: decay(x, block).astype(np.float32), START, blocks)
     np.testing.assert_allclose(fit.x, expected.x, rtol=1e-4)
-
-
-TIMES = np.linspace(0, 4, 50)
-COUNTS = 2.5 * np.exp(-1.3 * TIMES) + 0.01 * np.cos(37 * np.arange(50.0))
-
-
-def in_double_precision(x: np.ndarray, rows: slice) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * TIMES[rows]) - COUNTS[rows]
-
-
-def computed_in_single_precision(x: np.ndarray, rows: slice) -> np.ndarray:
-    amplitude, rate = x.astype(np.float32)
-    predictions = amplitude * np.exp(-rate * TIMES[rows].astype(np.float32))
-    return (predictions - COUNTS[rows].astype(np.float32)).astype(np.float64)
-
-
-def predicted_in_single_precision(x: np.ndarray, rows: slice) -> np.ndarray:
-    return (x[0] * np.exp(-x[1] * TIMES[rows])).astype(np.float32) - COUNTS[rows]
 
 
 @pytest.mark.parametrize("size", [1, 7, 50])

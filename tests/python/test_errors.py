@@ -2,7 +2,6 @@
 
 import ctypes
 import itertools
-import re
 import signal
 import subprocess
 import sys
@@ -17,77 +16,27 @@ from typing import Any
 import numpy as np
 import pytest
 
+from checks import SUCCESS, label, refusal, solution
+from models import (
+    ANSWER,
+    EXACT_T,
+    START,
+    FailsOnCall,
+    Oops,
+    Recorder,
+    computed_in_single_precision,
+    decay,
+    decay_jacobian,
+    in_double_precision,
+    predicted_in_single_precision,
+)
 from problems.strd import correct_digits, load
 from pyminpack import InputTypeError, InputValueError, PyminpackError, ShapeError, leastsq
-
-SUCCESS = (1, 2, 3, 4)
-
-T = np.linspace(0, 4, 9)
-ANSWER = np.array([2.5, 1.3])
-Y = ANSWER[0] * np.exp(-ANSWER[1] * T)
-START = (1.0, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    yield
-    assert capfd.readouterr().err == ""
-
-
-def decay(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def decay_jacobian(x: np.ndarray) -> np.ndarray:
-    damping = np.exp(-x[1] * T)
-    return np.column_stack([damping, -x[0] * T * damping])
-
-
-def refusal(kind: type[PyminpackError], *words: str) -> Any:
-    """Expect an exception of this kind whose message has all these words, in any order."""
-    return pytest.raises(kind, match="(?s)" + "".join(f"(?=.*{re.escape(word)})" for word in words))
-
-
-def solution(func: Callable, x0: Any = START, **options: Any) -> np.ndarray:
-    """Fit, and insist on success."""
-    x, _, _, message, ier = leastsq(func, x0, full_output=True, **options)
-    assert ier in SUCCESS, message
-    return x
 
 
 def with_result(change: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
     """Turn the residuals into something else before they are given back."""
     return lambda x: change(decay(x))
-
-
-class Recorder:
-    """A function that remembers where it was called and what it gave."""
-
-    def __init__(self, func: Callable[[np.ndarray], Any]) -> None:
-        self.func = func
-        self.at: list[np.ndarray] = []
-        self.gave: list[Any] = []
-
-    def __call__(self, x: np.ndarray) -> Any:
-        self.at.append(x.copy())
-        result = self.func(x)
-        self.gave.append(result)
-        return result
-
-    @property
-    def finite(self) -> list[bool]:
-        return [bool(np.isfinite(result).all()) for result in self.gave]
-
-
-class FailsOnCall:
-    """A function that does something else on one of its calls."""
-
-    def __init__(self, call: int, failure: Callable[[], Any], func: Callable[[np.ndarray], Any] = decay) -> None:
-        self.call, self.failure, self.func, self.calls = call, failure, func, 0
-
-    def __call__(self, x: np.ndarray) -> Any:
-        self.calls += 1
-        return self.failure() if self.calls == self.call else self.func(x)
 
 
 # ------------------------------------------------------------------------------ the exceptions
@@ -142,12 +91,12 @@ def test_norm_of_residuals_that_overflows_at_x0() -> None:
 def beyond_zero_logarithm(x: np.ndarray) -> np.ndarray:
     """From x0[0] = 5 the first step leads to where the logarithm isn't defined."""
     with np.errstate(invalid="ignore"):
-        return np.log(x[0]) - np.log(0.05) + (x[1] - 1) * T
+        return np.log(x[0]) - np.log(0.05) + (x[1] - 1) * EXACT_T
 
 
 def beyond_a_pole(x: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return x[1] * np.sqrt(x[0] - T) - 2 * np.sqrt(4.0001 - T)
+        return x[1] * np.sqrt(x[0] - EXACT_T) - 2 * np.sqrt(4.0001 - EXACT_T)
 
 
 EDGED = [
@@ -293,11 +242,11 @@ def test_jacobian_from_dfun_not_finite(hole: float, col_deriv: bool) -> None:
 
 def test_jacobian_that_overflows() -> None:
     with refusal(InputValueError, "from Dfun", "too large", "x[0]"):
-        leastsq(decay, START, Dfun=lambda x: np.full((T.size, 2), 1e308))
+        leastsq(decay, START, Dfun=lambda x: np.full((EXACT_T.size, 2), 1e308))
 
 
 def test_jacobian_not_finite_after_some_steps() -> None:
-    jacobian = FailsOnCall(3, lambda: np.full((T.size, 2), np.nan), decay_jacobian)
+    jacobian = FailsOnCall(3, lambda: np.full((EXACT_T.size, 2), np.nan), decay_jacobian)
     with refusal(InputValueError, "from Dfun", "18 values", "x[0]", "residual 0"):
         leastsq(decay, START, Dfun=jacobian)
 
@@ -317,11 +266,11 @@ def test_fewer_residuals_than_parameters_in_any_shape(residuals: Any) -> None:
         leastsq(lambda x: residuals, START)
 
 
-@pytest.mark.parametrize("size", [0, 1, T.size - 1, T.size + 1])
+@pytest.mark.parametrize("size", [0, 1, EXACT_T.size - 1, EXACT_T.size + 1])
 @pytest.mark.parametrize("call", [2, 3, 4, 8])
 def test_number_of_residuals_that_changes(size: int, call: int) -> None:
     func = Recorder(FailsOnCall(call, lambda: np.zeros(size)))
-    with refusal(ShapeError, f"{size} residuals", f"{T.size} on the first", f"call {call}") as caught:
+    with refusal(ShapeError, f"{size} residuals", f"{EXACT_T.size} on the first", f"call {call}") as caught:
         leastsq(func, START)
     assert np.array2string(func.at[-1], separator=", ") in str(caught.value)
     assert len(func.at) == call
@@ -484,27 +433,6 @@ def test_difference_steps_suit_the_precision_of_the_residuals(dtype: type) -> No
         assert step[1 - j] == 0
 
 
-TIMES = np.linspace(0, 4, 50)
-COUNTS = ANSWER[0] * np.exp(-ANSWER[1] * TIMES) + 0.01 * np.cos(37 * np.arange(50.0))
-
-
-def in_double_precision(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * TIMES) - COUNTS
-
-
-def computed_in_single_precision(x: np.ndarray) -> np.ndarray:
-    """Parameters and all; only the result is double."""
-    amplitude, rate = x.astype(np.float32)
-    predictions = amplitude * np.exp(-rate * TIMES.astype(np.float32))
-    assert predictions.dtype == np.float32
-    return (predictions - COUNTS.astype(np.float32)).astype(np.float64)
-
-
-def predicted_in_single_precision(x: np.ndarray) -> np.ndarray:
-    """Predictions are rounded to single precision, and then compared with double precision data."""
-    return (x[0] * np.exp(-x[1] * TIMES)).astype(np.float32) - COUNTS
-
-
 @pytest.mark.parametrize(
     "start",
     # From the last three, many predictions are tiny: their differences are neither zeros nor single spacings.
@@ -547,8 +475,8 @@ def test_calls_that_find_out_the_precision_are_counted() -> None:
 NO_RESPONSE: dict[str, tuple[Callable, dict[str, Any]]] = {
     "constant residuals": (lambda x: np.ones(3), {}),
     "parameters rounded": (lambda x: np.rint([x[0] - 3, x[1], x[0]]), {}),
-    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((T.size, 2))}),
-    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((T.size, 2)), "gtol": 0.1}),
+    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2))}),
+    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2)), "gtol": 0.1}),
 }
 
 
@@ -568,7 +496,7 @@ def test_jacobian_of_zeros_warns(func: Callable, options: dict) -> None:
 
 
 def test_jacobian_of_zeros_after_some_steps_is_no_success() -> None:
-    jacobian = FailsOnCall(3, lambda: np.zeros((T.size, 2)), decay_jacobian)
+    jacobian = FailsOnCall(3, lambda: np.zeros((EXACT_T.size, 2)), decay_jacobian)
     _, cov_x, _, message, ier = leastsq(decay, START, Dfun=jacobian, full_output=True)
     assert ier == 8
     assert "the Jacobian is zero" in message
@@ -649,7 +577,7 @@ def test_jacobians_of_other_containers(convert: Callable, col_deriv: bool) -> No
 
 @pytest.mark.parametrize("col_deriv", [False, True])
 def test_jacobian_of_one_parameter_may_be_a_vector(col_deriv: bool) -> None:
-    x = solution(lambda x: x[0] * T - 3 * T, [1.0], Dfun=lambda x: T, col_deriv=col_deriv)
+    x = solution(lambda x: x[0] * EXACT_T - 3 * EXACT_T, [1.0], Dfun=lambda x: EXACT_T, col_deriv=col_deriv)
     np.testing.assert_allclose(x, 3)
 
 
@@ -785,7 +713,7 @@ def test_x0_too_large_for_a_float() -> None:
         range(1, 3),
         Table([1.0, 2.0]),
     ],
-    ids=repr,
+    ids=label,
 )
 def test_x0_of_any_real_numbers(x0: Any) -> None:
     func = Recorder(decay)
@@ -884,10 +812,6 @@ def test_options_at_the_ends_of_their_ranges_are_accepted(options: dict) -> None
 
 
 # ------------------------------------------------------------------- exceptions in callbacks
-
-
-class Oops(Exception):  # noqa: N818 - anything may be raised
-    pass
 
 
 INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, MemoryError, Oops)

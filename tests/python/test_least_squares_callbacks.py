@@ -6,17 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import START, residuals
 from pyminpack import InputTypeError, LeastSquaresState, OptionError, least_squares
 from pyminpack._model.options import as_callback, as_timeout
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
 
 FIT = least_squares(residuals, START, callback=lambda state: None)
 

@@ -8,6 +8,7 @@ import mpmath
 import numpy as np
 import pytest
 
+from models import decay_of, decay_of_jacobian
 from problems import mgh, strd
 from problems._problem import Problem
 from pyminpack import InputTypeError, InputValueError, LevenbergMarquardt, OptionError, ShapeError, least_squares
@@ -52,20 +53,19 @@ def humped(z: np.ndarray) -> np.ndarray:
 
 CALLABLES = [welsch, geman_mcclure, tukey, convex, lifted, humped]
 CONCAVE = [*NAMES, welsch, geman_mcclure, tukey]
-T = np.linspace(0, 4, 40)
+FORTY = np.linspace(0, 4, 40)
 OUTLIERS = np.zeros(40)
 OUTLIERS[[3, 17, 30]] = 2.0, -1.5, 1.0
-NOISE = 0.02 * np.cos(13 * T**2)
-Y = 2.5 * np.exp(-1.3 * T) + NOISE + OUTLIERS
+NOISE = 0.02 * np.cos(13 * FORTY**2)
+SPOILT = 2.5 * np.exp(-1.3 * FORTY) + NOISE + OUTLIERS
 
 
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
+def spoilt(x: np.ndarray) -> np.ndarray:
+    return decay_of(x, FORTY, SPOILT)
 
 
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
+def spoilt_jacobian(x: np.ndarray) -> np.ndarray:
+    return decay_of_jacobian(x, FORTY, SPOILT)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -142,17 +142,19 @@ def test_corrected_problem_has_the_curvature_of_the_cost_where_that_is_positive(
 @pytest.mark.scipy
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.parametrize("scale", [0.05, 0.5])
-@pytest.mark.parametrize("jac", ["2-point", jacobian], ids=["differences", "jacobian"])
+@pytest.mark.parametrize("jac", ["2-point", spoilt_jacobian], ids=["differences", "jacobian"])
 def test_minimum_is_scipys(name: str, scale: float, jac: Any) -> None:
     import scipy.optimize
 
     options: dict[str, Any] = {"loss": name, "f_scale": scale}
-    ours = least_squares(residuals, [1, 1], jac, **options)
-    theirs = scipy.optimize.least_squares(residuals, [1, 1], jac, **options, ftol=1e-14, xtol=1e-14, gtol=1e-14)
+    ours = least_squares(spoilt, [1, 1], jac, **options)
+    theirs = scipy.optimize.least_squares(spoilt, [1, 1], jac, **options, ftol=1e-14, xtol=1e-14, gtol=1e-14)
     assert ours.success
     assert ours.cost == pytest.approx(theirs.cost, rel=1e-7)
     np.testing.assert_allclose(ours.x, theirs.x, rtol=2e-4)
-    np.testing.assert_allclose(ours.grad, jacobian(ours.x).T @ (_rho(name, ours.fun / scale)[1] * ours.fun), atol=1e-5)
+    np.testing.assert_allclose(
+        ours.grad, spoilt_jacobian(ours.x).T @ (_rho(name, ours.fun / scale)[1] * ours.fun), atol=1e-5
+    )
 
 
 def _rho(name: str, f: np.ndarray) -> Any:
@@ -168,23 +170,23 @@ def test_what_is_told_of_a_point_is_what_scipy_tells(loss: Any, x: list[float]) 
     import scipy.optimize
 
     options: dict[str, Any] = {"loss": loss, "f_scale": 0.2}
-    ours = LevenbergMarquardt(residuals, x, jacobian, **options).result()
-    theirs = scipy.optimize.least_squares(residuals, x, jacobian, **options, max_nfev=1)
+    ours = LevenbergMarquardt(spoilt, x, spoilt_jacobian, **options).result()
+    theirs = scipy.optimize.least_squares(spoilt, x, spoilt_jacobian, **options, max_nfev=1)
     np.testing.assert_array_equal(ours.x, theirs.x)
     np.testing.assert_array_equal(ours.fun, theirs.fun)
-    np.testing.assert_array_equal(ours.fun, residuals(np.array(x)))  # without weights
+    np.testing.assert_array_equal(ours.fun, spoilt(np.array(x)))  # without weights
     for name in ("cost", "grad", "optimality"):
         np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-11, atol=1e-12)
     _, first, second = as_loss(loss)((ours.fun / 0.2) ** 2)
     curved = first + 2 * (ours.fun / 0.2) ** 2 * second > 0.1 * first
     assert 0 < curved.sum() < curved.size
     np.testing.assert_allclose(ours.jac[curved], theirs.jac[curved], rtol=1e-11)
-    plain = np.sqrt(first)[:, np.newaxis] * jacobian(np.array(x))
+    plain = np.sqrt(first)[:, np.newaxis] * spoilt_jacobian(np.array(x))
     np.testing.assert_allclose(ours.jac[~curved], plain[~curved], rtol=1e-11)
 
 
 def test_covariance_is_that_of_the_problem_that_stands_for_this_one() -> None:
-    fit = least_squares(residuals, [1, 1], jacobian, loss="cauchy", f_scale=0.1)
+    fit = least_squares(spoilt, [1, 1], spoilt_jacobian, loss="cauchy", f_scale=0.1)
     assert fit.reduced_chi2 == 2 * fit.cost / 38
     np.testing.assert_allclose(fit.cov, np.linalg.inv(fit.jac.T @ fit.jac) * fit.reduced_chi2, rtol=1e-9)
 
@@ -193,9 +195,11 @@ def test_covariance_is_that_of_the_problem_that_stands_for_this_one() -> None:
 def test_standard_errors_are_about_the_spread_of_fits(name: str) -> None:
     rng = np.random.default_rng(5)
     noise = np.where(rng.random((200, 40)) < 0.05, 8, 1) * rng.normal(0, 0.02, (200, 40))
-    clean = 2.5 * np.exp(-1.3 * T)
+    clean = 2.5 * np.exp(-1.3 * FORTY)
     fits = [
-        least_squares(lambda x, e=e: x[0] * np.exp(-x[1] * T) - clean - e, [2, 1], jacobian, loss=name, f_scale=0.04)
+        least_squares(
+            lambda x, e=e: x[0] * np.exp(-x[1] * FORTY) - clean - e, [2, 1], spoilt_jacobian, loss=name, f_scale=0.04
+        )
         for e in noise
     ]
     low, high = np.quantile([fit.x for fit in fits], [0.16, 0.84], axis=0)
@@ -270,23 +274,23 @@ def test_no_minimum_of_the_table_with_outliers_is_above_scipys(problem: Problem,
 def test_few_steps_are_rejected_where_every_residual_is_an_outlier() -> None:
     """With a small part of the curvature kept it takes some 30 evaluations and more."""
     for name in NAMES:
-        fit = least_squares(residuals, [1, 1], jacobian, loss=name, f_scale=0.01)
+        fit = least_squares(spoilt, [1, 1], spoilt_jacobian, loss=name, f_scale=0.01)
         assert fit.success
         assert fit.nfev - fit.nit <= 4
 
 
 def test_cost_is_half_the_sum_of_losses() -> None:
-    fit = least_squares(residuals, [1, 1], loss="cauchy", f_scale=0.1)
+    fit = least_squares(spoilt, [1, 1], loss="cauchy", f_scale=0.1)
     assert fit.cost == pytest.approx(0.5 * 0.01 * np.log1p((fit.fun / 0.1) ** 2).sum())
 
 
 def test_large_scale_is_the_linear_loss() -> None:
-    plain, robust = least_squares(residuals, [1, 1]), least_squares(residuals, [1, 1], loss="soft_l1", f_scale=1e6)
+    plain, robust = least_squares(spoilt, [1, 1]), least_squares(spoilt, [1, 1], loss="soft_l1", f_scale=1e6)
     np.testing.assert_allclose(robust.x, plain.x, rtol=1e-6)
 
 
 def test_outliers_hardly_matter() -> None:
-    robust, plain = least_squares(residuals, [1, 1], loss="cauchy", f_scale=0.02), least_squares(residuals, [1, 1])
+    robust, plain = least_squares(spoilt, [1, 1], loss="cauchy", f_scale=0.02), least_squares(spoilt, [1, 1])
     assert np.abs(robust.x - [2.5, 1.3]).max() < 0.05 < np.abs(plain.x - [2.5, 1.3]).max()
 
 
@@ -294,7 +298,7 @@ def test_callable_loss_is_taken_as_scipy_takes_it() -> None:
     def cauchy(z: np.ndarray) -> np.ndarray:
         return np.array([np.log1p(z), 1 / (1 + z), -1 / (1 + z) ** 2])
 
-    named, given = (least_squares(residuals, [1, 1], loss=loss, f_scale=0.1) for loss in ("cauchy", cauchy))
+    named, given = (least_squares(spoilt, [1, 1], loss=loss, f_scale=0.1) for loss in ("cauchy", cauchy))
     np.testing.assert_array_equal(given.x, named.x)
 
 
@@ -316,20 +320,20 @@ def test_infinite_residuals_are_no_bargain_for_a_loss_that_levels_off() -> None:
 @pytest.mark.parametrize("loss", ["square", None, 3, ""])
 def test_unknown_loss_is_refused(loss: Any) -> None:
     with pytest.raises(OptionError, match="soft_l1"):
-        least_squares(residuals, [1, 1], loss=loss)
+        least_squares(spoilt, [1, 1], loss=loss)
 
 
 @pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf, "x", None])
 def test_scale_that_is_not_positive_is_refused(scale: Any) -> None:
     with pytest.raises(OptionError, match="f_scale"):
-        least_squares(residuals, [1, 1], loss="huber", f_scale=scale)
+        least_squares(spoilt, [1, 1], loss="huber", f_scale=scale)
 
 
 def test_scale_for_each_residual_is_refused() -> None:
     """As SciPy has it, which compares costs of as many elements."""
     for scale in (np.full(40, 0.1), [0.1], np.array([0.1])):
         with pytest.raises(OptionError, match="f_scale"):
-            least_squares(residuals, [1, 1], loss="huber", f_scale=scale)  # type: ignore[arg-type]
+            least_squares(spoilt, [1, 1], loss="huber", f_scale=scale)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -348,7 +352,7 @@ def test_scale_for_each_residual_is_refused() -> None:
 )
 def test_loss_that_is_none_is_refused_with_the_reason(loss: Any, error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
-        least_squares(residuals, [1, 1], loss=loss)
+        least_squares(spoilt, [1, 1], loss=loss)
 
 
 def test_derivative_that_is_not_finite_is_refused_with_the_place() -> None:
@@ -369,12 +373,12 @@ def test_second_derivative_that_is_not_finite_leaves_the_first_order(second: flo
 
     f = np.array([0.1, -2.0])
     np.testing.assert_allclose(Robust(without_second, 1.0).correct(f)[1] ** 2, 1 / (1 + f**2))
-    fit, known = (least_squares(residuals, [1, 1], loss=loss, f_scale=0.1) for loss in (without_second, "cauchy"))
+    fit, known = (least_squares(spoilt, [1, 1], loss=loss, f_scale=0.1) for loss in (without_second, "cauchy"))
     np.testing.assert_allclose(fit.x, known.x, rtol=1e-4)
 
 
 def test_loss_that_is_not_zero_at_zero_has_the_same_minimum() -> None:
-    fit, known = (least_squares(residuals, [1, 1], loss=loss, f_scale=0.1) for loss in (lifted, "cauchy"))
+    fit, known = (least_squares(spoilt, [1, 1], loss=loss, f_scale=0.1) for loss in (lifted, "cauchy"))
     assert fit.success
     assert fit.cost == pytest.approx(known.cost + 0.5 * 3 * 40 * 0.1**2)
     np.testing.assert_allclose(fit.x, known.x, rtol=1e-4)
