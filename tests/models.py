@@ -118,6 +118,16 @@ def nothing(_: Any) -> None:
     """A callback."""
 
 
+class Table:
+    """What NumPy can make an array of, but isn't one: as a pandas object is."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = np.asarray(values)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return self.values if dtype is None else self.values.astype(dtype)
+
+
 class Recorder:
     """A function that remembers where it was called and what it gave."""
 

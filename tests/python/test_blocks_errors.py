@@ -11,6 +11,8 @@ from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
 from pyminpack._blocks import fit as _block_fit
 
+pytestmark = pytest.mark.usefixtures("nothing_on_stderr")
+
 WITH_AND_WITHOUT_JAC = pytest.mark.parametrize("jac", [None, decay_jac], ids=["differences", "jac"])
 
 

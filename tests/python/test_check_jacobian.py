@@ -13,13 +13,7 @@ from c_library import c_jacobian, c_residuals, needs_compiler
 from models import raised_decay_of, raised_decay_of_jacobian
 from problems.mgh import runs
 from problems.strd import load, names
-from pyminpack import (
-    InputTypeError,
-    InputValueError,
-    OptionError,
-    ShapeError,
-    check_jacobian,
-)
+from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, check_jacobian
 
 TWELVE = np.linspace(0.5, 4, 12)
 X = np.array([2.5, 1.3, 0.4])

@@ -8,14 +8,7 @@ import numpy as np
 import pytest
 
 from models import START, T, Y, jacobian, nothing, residuals
-from pyminpack import (
-    InputTypeError,
-    InputValueError,
-    LevenbergMarquardt,
-    PyminpackError,
-    ShapeError,
-    least_squares,
-)
+from pyminpack import InputTypeError, InputValueError, LevenbergMarquardt, PyminpackError, ShapeError, least_squares
 
 MINIMUM = least_squares(residuals, START, jacobian).x
 
