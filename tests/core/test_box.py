@@ -1,20 +1,22 @@
-"""Steps within bounds: the damped subproblem, the trial point, and whole fits in the hands of this file."""
+"""Steps within bounds: the damped subproblem, the trial point, the test of the gradient, and whole fits."""
 
 import itertools
 import pickle
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
 
 from problems.mgh import Problem, runs
-from pyminpack import LeastSquaresResult, _minpack, least_squares
-from pyminpack._iteration.machine import Iteration
+from pyminpack import LeastSquaresResult, LevenbergMarquardt, _minpack, least_squares
+from pyminpack._iteration.machine import RECORD, record_of
 
 EPS = np.finfo(float).eps
 PATIENCE = 3  # of minpack/step/boxsolv.f90
-OPTIONS = (1e-14, 1e-14, 0.0, 1000, 100.0)  # ftol, xtol, gtol, maxfev, factor
+TIGHT = {"ftol": 1e-14, "xtol": 1e-14, "gtol": 0.0}
+CODES = _minpack.codes()
 
 
 def factor(jacobian: np.ndarray, f: np.ndarray) -> tuple:
@@ -196,6 +198,47 @@ def test_descent_that_is_cut_short_is_no_worse_than_the_projected_gradient() -> 
 # ------------------------------------------------------------------------------------------ the trial point
 
 
+class Fit:
+    """An iteration within bounds, or without any, in the hands of this file: it brings the factors and the norms."""
+
+    def __init__(self, x: np.ndarray, norm: float, bounds: Any = None, diag: Any = None, **options: float) -> None:
+        self.x, self.trial = x.copy(), x.copy()
+        self.bounds = (x, x) if bounds is None else bounds  # not read where there are none
+        self.diag = np.ones(x.size) if diag is None else diag.copy()
+        self.memory = np.zeros(RECORD.itemsize // 8)
+        named = {"n": x.size, "mode": 1 if diag is None else 2, "boxed": int(bounds is not None)}
+        for name, value in (
+            {"ftol": 0.0, "xtol": 0.0, "gtol": 0.0, "factor": 1.0, "maxfev": 9999} | named | options
+        ).items():
+            record_of(self.memory)[name] = value
+        _minpack.lm_begin(self.memory, norm)
+
+    def __getitem__(self, name: str) -> Any:
+        return record_of(self.memory)[name]
+
+    @property
+    def is_running(self) -> bool:
+        return self["stage"] != CODES["is_over"]
+
+    @property
+    def step(self) -> np.ndarray:
+        return self.trial - self.x
+
+    def take_factor(self, jacobian: np.ndarray, f: np.ndarray) -> None:
+        self.factor = factor(jacobian, f)
+        _minpack.lm_take_factor(self.memory, *self.factor, self.x, *self.bounds, self.diag)
+
+    def propose(self) -> np.ndarray:
+        wanted = _minpack.lm_next(self.memory, *self.factor, self.diag, self.x, *self.bounds, self.trial)
+        assert wanted == CODES["want_norm"]
+        return self.trial.copy()
+
+    def take_norm(self, norm: float) -> bool:
+        """Whether the trial point was accepted."""
+        _minpack.lm_take_norm(self.memory, self.diag, self.trial, norm, self.x)
+        return bool(self["accepted"])
+
+
 @dataclass
 class Step:
     """What the core proposes at a random point, and the problem that it had."""
@@ -203,7 +246,7 @@ class Step:
     problem: Subproblem  # undamped
     x: np.ndarray
     bounds: tuple[np.ndarray, np.ndarray]
-    iteration: Iteration
+    fit: Fit
     delta: float
     trial: np.ndarray
     cut: bool  # whether MINPACK's trial point lies outside the bounds
@@ -216,16 +259,17 @@ def propose(seed: int, largest: int = 30) -> Step:
     x = rng.standard_normal(n) / np.where(problem.norms > 0, problem.norms, 1)
     lower, upper = x + problem.lo, x + problem.hi
     problem.lo, problem.hi = lower - x, upper - x  # as the core rounds them
-    options = (0.0, 0.0, 0.0, 99, 10.0 ** rng.integers(-4, 3))
-    scale = None if seed % 4 else rng.random(n) + 0.01
-    iteration = Iteration(x, np.linalg.norm(problem.f), options, scale, (lower, upper))
-    iteration.start(*factor(problem.jacobian, problem.f))
-    delta = iteration["delta"]
-    plain = pickle.loads(pickle.dumps(iteration))
-    plain.bounds = None
-    trial = plain.propose()
-    cut = iteration.is_running and not np.all((lower <= trial) & (trial <= upper))
-    return Step(problem, x, (lower, upper), iteration, delta, iteration.propose(), bool(cut))
+    options = {"factor": 10.0 ** rng.integers(-4, 3)}
+    diag = None if seed % 4 else rng.random(n) + 0.01
+    fits = [Fit(x, np.linalg.norm(problem.f), bounds, diag, **options) for bounds in (None, (lower, upper))]
+    for fit in fits:
+        fit.take_factor(problem.jacobian, problem.f)
+    plain, fit = fits
+    delta, cut = fit["delta"], False
+    if fit.is_running:
+        fit.propose()
+        cut = not np.all((lower <= plain.propose()) & (plain.trial <= upper))
+    return Step(problem, x, (lower, upper), fit, delta, fit.trial, bool(cut))
 
 
 def test_trial_point_is_within_the_bounds_and_no_longer_than_allowed() -> None:
@@ -234,15 +278,11 @@ def test_trial_point_is_within_the_bounds_and_no_longer_than_allowed() -> None:
         step = propose(seed)
         lower, upper = step.bounds
         assert np.all((lower <= step.trial) & (step.trial <= upper)), seed
-        p = step.iteration.step
         if step.cut:
-            for bound, way in zip(step.bounds, (step.problem.lo, step.problem.hi), strict=True):
-                np.testing.assert_array_equal(step.trial[p == way], bound[p == way])
-            assert step.iteration["delta"] == min(step.delta, step.iteration["pnorm"]), seed  # the first iteration
-        np.testing.assert_allclose(step.x + p, step.trial, rtol=4 * EPS, atol=4 * EPS * np.max(np.abs(step.x)))
-        length = np.linalg.norm(step.iteration.diag * p)
+            assert step.fit["delta"] == min(step.delta, step.fit["pnorm"]), seed  # the first iteration
+        length = np.linalg.norm(step.fit.diag * step.fit.step)
         assert length <= 1.1 * step.delta * (1 + 1e-12), seed
-        assert step.iteration["pnorm"] == pytest.approx(length, rel=1e-12), seed
+        assert step.fit["pnorm"] == pytest.approx(length, rel=1e-12), seed
         longest = max(longest, length / step.delta)
     assert longest > 0.9
 
@@ -251,14 +291,14 @@ def test_step_solves_the_damped_problem_of_the_damping_that_it_leaves() -> None:
     """And is as long as the step bound allows, or undamped. (The last seeds are such as halve the interval for λ.)"""
     for seed in (*range(800), 1097, 1287, 2191, 2745, 3341, 3963, 4009, 4023):
         step = propose(seed)
-        iteration = step.iteration
+        fit = step.fit
         if not step.cut:
             continue
-        damping = np.maximum(np.sqrt(iteration["par"]) * iteration.diag, 10 * EPS * step.problem.norms)
+        damping = np.maximum(np.sqrt(fit["par"]) * fit.diag, 10 * EPS * step.problem.norms)
         damped = Subproblem(step.problem.jacobian, step.problem.f, damping, step.problem.lo, step.problem.hi)
-        assert damped.violation(iteration.step) < 1e-13, seed
+        assert damped.violation(fit.step) < 1e-13, seed
         if seed % 2:  # full rank, so that the length of the step has no jump
-            assert iteration["par"] == 0 or iteration["pnorm"] >= 0.9 * step.delta * (1 - 1e-12), seed
+            assert fit["par"] == 0 or fit["pnorm"] >= 0.9 * step.delta * (1 - 1e-12), seed
 
 
 def test_prediction_is_the_models() -> None:
@@ -266,11 +306,11 @@ def test_prediction_is_the_models() -> None:
         step = propose(seed)
         if not step.cut:
             continue
-        f, change = step.problem.f, step.problem.jacobian @ step.iteration.step
+        f, change = step.problem.f, step.problem.jacobian @ step.fit.step
         square = f @ f
-        assert step.iteration["prered"] == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
-        assert step.iteration["dirder"] == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
-        assert step.iteration["prered"] >= 0
+        assert step.fit["prered"] == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
+        assert step.fit["dirder"] == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
+        assert step.fit["prered"] >= 0
 
 
 def test_step_that_rounding_decides_on_is_not_told_to_lead_uphill() -> None:
@@ -281,30 +321,29 @@ def test_step_that_rounding_decides_on_is_not_told_to_lead_uphill() -> None:
         f = -jacobian[:, 0]
         jacobian[:, 1:] -= np.outer(f, f @ jacobian[:, 1:]) / (f @ f)
         x = rng.standard_normal(3)
-        bounds = np.full(3, -np.inf), np.array([x[0], np.inf, np.inf])
-        iteration = Iteration(x, np.linalg.norm(f), (0.0, 0.0, 0.0, 99, 1.0), None, bounds)
-        iteration.start(*factor(jacobian, f))
-        if iteration.is_running:
-            iteration.propose()
-            assert 0 <= iteration["prered"] < 1e-28, seed
-            assert -1e-28 < iteration["dirder"] <= 0, seed
+        fit = Fit(x, np.linalg.norm(f), (np.full(3, -np.inf), np.array([x[0], np.inf, np.inf])))
+        fit.take_factor(jacobian, f)
+        if fit.is_running:
+            fit.propose()
+            assert 0 <= fit["prered"] < 1e-28, seed
+            assert -1e-28 < fit["dirder"] <= 0, seed
 
 
 def test_steps_shrink_as_far_as_they_must() -> None:
     """Residuals that are finite at 0 alone: every step is within the bounds, and no longer than allowed."""
     jacobian, f = np.eye(3, 2), np.array([-1.0, -1.0, 1.0])
     bounds = np.array([-1.0, -1.0]), np.array([1e-60, 0.0])
-    iteration = Iteration(np.zeros(2), np.linalg.norm(f), (0.0, 0.0, 0.0, 999, 1.0), None, bounds)
-    iteration.start(*factor(jacobian, f))
-    for nfev in range(2, 102):
-        delta = iteration["delta"]
-        trial = iteration.propose()
+    fit = Fit(np.zeros(2), np.linalg.norm(f), bounds)
+    fit.take_factor(jacobian, f)
+    for _ in range(100):
+        delta = fit["delta"]
+        trial = fit.propose()
         assert 0 < trial[0] <= min(1.1 * delta, bounds[1][0]), delta
         assert trial[1] == 0, delta
-        assert iteration["prered"] == pytest.approx(2 * trial[0] / 3, rel=1e-12)
-        assert not iteration.judge(np.nan, nfev)
-        assert iteration["delta"] == pytest.approx(0.1 * min(delta, 10 * trial[0]))
-    assert iteration["delta"] < 1e-90
+        assert fit["prered"] == pytest.approx(2 * trial[0] / 3, rel=1e-12)
+        assert not fit.take_norm(np.nan)
+        assert fit["delta"] == pytest.approx(0.1 * min(delta, 10 * trial[0]))
+    assert fit["delta"] < 1e-90
 
 
 def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> None:
@@ -312,128 +351,90 @@ def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> Non
         step = propose(seed)
         if not step.cut:
             continue
-        diag, problem = step.iteration.diag, step.problem
+        diag, problem = step.fit.diag, step.problem
         undamped = Subproblem(problem.jacobian, problem.f, 0 * problem.mu, problem.lo, problem.hi)
         direction = -undamped.gradient(np.zeros(diag.size)) / diag**2
         for length in 10.0 ** np.arange(-6, 4, 0.25):
             point = np.clip(length * direction, problem.lo, problem.hi)
-            if np.linalg.norm(diag * point) <= step.iteration["pnorm"]:
+            if np.linalg.norm(diag * point) <= step.fit["pnorm"]:
                 reduction = -undamped.model(point) / (problem.f @ problem.f)
-                assert step.iteration["prered"] >= reduction * (1 - 1e-9) - 1e-13, seed
+                assert step.fit["prered"] >= reduction * (1 - 1e-9) - 1e-13, seed
 
 
 def test_step_that_no_bound_cuts_is_minpacks_to_the_bit() -> None:
     for seed in range(200):
         problem = random_subproblem(seed)
-        n = problem.mu.size
-        x = np.random.default_rng(seed).standard_normal(n)
-        plain = Iteration(x, np.linalg.norm(problem.f), (0.0, 0.0, 0.0, 99, 10.0 ** -(seed % 3)))
-        plain.start(*factor(problem.jacobian, problem.f))
-        others = [pickle.loads(pickle.dumps(plain)) for _ in range(3)]
-        trial = plain.propose()
-        infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        just_met = np.minimum(x, trial), np.maximum(x, trial)
-        for other, bounds in zip(others, (infinite, (trial - 1, trial + 1), just_met), strict=True):
-            at = other.r, other.ipvt, other.qtf, other.diag, other.x
-            point, step = _minpack.lm_propose_box(*at, *bounds, other.state)
-            np.testing.assert_array_equal(point, trial)
-            np.testing.assert_array_equal(step, plain.step)
-            assert other.state.tobytes() == plain.state.tobytes()
+        x = np.random.default_rng(seed).standard_normal(problem.mu.size)
+
+        def proposed(bounds: Any, problem: Subproblem = problem, x: np.ndarray = x, seed: int = seed) -> Fit:
+            fit = Fit(x, np.linalg.norm(problem.f), bounds, factor=10.0 ** -(seed % 3))
+            fit.take_factor(problem.jacobian, problem.f)
+            if fit.is_running:
+                fit.propose()
+            return fit
+
+        plain = proposed(None)
+        infinite = np.full(x.size, -np.inf), np.full(x.size, np.inf)
+        just_met = np.minimum(x, plain.trial), np.maximum(x, plain.trial)
+        for bounds in (infinite, (np.minimum(x, plain.trial) - 1, np.maximum(x, plain.trial) + 1), just_met):
+            fit = proposed(bounds)
+            np.testing.assert_array_equal(fit.trial, plain.trial)
+            np.testing.assert_array_equal(fit.diag, plain.diag)
+            for name in ("delta", "par", "pnorm", "prered", "dirder"):
+                assert fit[name] == plain[name], (seed, name)
+            assert fit["gnorm"] == plain["gnorm"] or bounds is just_met
 
 
-def test_start_with_infinite_bounds_is_minpacks_to_the_bit() -> None:
-    for seed in range(50):
-        problem = random_subproblem(seed)
-        n = problem.mu.size
-        x = np.random.default_rng(seed).standard_normal(n)
-        factors = factor(problem.jacobian, problem.f)
-        plain, other = (Iteration(x, np.linalg.norm(problem.f), (0.0, 0.0, 0.1, 99, 1.0)) for _ in range(2))
-        plain.start(*factors)
-        infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        held = _minpack.lm_start_box(other.control, *factors, x, *infinite, other.diag, other.state)
-        assert not held.any()
-        np.testing.assert_array_equal(other.diag, plain.diag)
-        assert other.state.tobytes() == plain.state.tobytes()
+# ------------------------------------------------------------------------------------------ the test of the gradient
+
+
+def after_factor(x: Any, bounds: Any, jacobian: np.ndarray, f: np.ndarray) -> Fit:
+    fit = Fit(np.array(x), np.linalg.norm(f), tuple(map(np.array, bounds)))
+    fit.take_factor(jacobian, f)
+    return fit
 
 
 def test_held_parameters_do_not_count_in_the_gradient_test() -> None:
     """f = (3, -4, 1) with J of units: gradient 3 and -4."""
-    jacobian, f = np.eye(3, 2), np.array([3.0, -4.0, 1.0])
-
-    def start(lower: list[float], upper: list[float]) -> Iteration:
-        bounds = np.array(lower), np.array(upper)
-        iteration = Iteration(np.array([1.0, 2.0]), np.sqrt(26), (0.0, 0.0, 0.0, 9, 1.0), None, bounds)
-        iteration.start(*factor(jacobian, f))
-        return iteration
-
-    inf = np.inf
-    for lower, upper, held, cosine in (
-        ([0.0, 0.0], [2.0, 3.0], [False, False], 4.0),
-        ([1.0, 0.0], [2.0, 3.0], [True, False], 4.0),
-        ([-inf, 0.0], [1.0, 3.0], [False, False], 4.0),  # at the upper bound, and on its way down
-        ([0.0, -inf], [2.0, 2.0], [False, True], 3.0),
-        ([0.0, 2.0], [2.0, inf], [False, False], 4.0),
-        ([0.0, 2.0], [2.0, 2.0], [False, True], 3.0),
-        ([1.0, 0.0], [1.0, 2.0], [True, True], 0.0),
+    jacobian, f, inf = np.eye(3, 2), np.array([3.0, -4.0, 1.0]), np.inf
+    for lower, upper, steepest_free in (
+        ([0.0, 0.0], [2.0, 3.0], 4.0),
+        ([1.0, 0.0], [2.0, 3.0], 4.0),  # the first is held
+        ([-inf, 0.0], [1.0, 3.0], 4.0),  # at the upper bound, and on its way down
+        ([0.0, -inf], [2.0, 2.0], 3.0),  # the second is held
+        ([0.0, 2.0], [2.0, inf], 4.0),
+        ([0.0, 2.0], [2.0, 2.0], 3.0),
+        ([1.0, 0.0], [1.0, 2.0], 0.0),  # both
     ):
-        iteration = start(lower, upper)
-        assert iteration.held.tolist() == held, (lower, upper)
-        assert iteration["gnorm"] == pytest.approx(cosine / np.sqrt(26))
-        assert iteration.is_running == (cosine > 0)
+        fit = after_factor([1.0, 2.0], (lower, upper), jacobian, f)
+        assert fit["gnorm"] == pytest.approx(steepest_free / np.sqrt(26))
+        assert fit.is_running == (steepest_free > 0)
 
 
-def test_parameters_that_do_nothing_are_not_held() -> None:
-    """Nor, where the residuals vanish, any: a gradient of zero points nowhere, and its cosine is 0."""
+def test_parameters_without_effect_end_a_fit_as_without_bounds() -> None:
+    """A gradient of zero points nowhere, and its cosine is 0; so it is where the residuals vanish."""
     ones = np.ones(2)
     for bounds in ((ones, 2 * ones), (0 * ones, ones)):
         for jacobian, f in ((np.eye(3, 2) * [1, 0], np.array([0.0, 3.0, 4.0])), (np.eye(3, 2), np.zeros(3))):
-            iteration = Iteration(ones, np.linalg.norm(f), OPTIONS, None, bounds)
-            iteration.start(*factor(jacobian, f))
-            assert not iteration.held.any()
-            assert iteration["gnorm"] == 0
-            assert iteration["info"] == 4
+            fit = after_factor(ones, bounds, jacobian, f)
+            assert fit["gnorm"] == 0
+            assert fit["info"] == CODES["info_gtol"]
 
 
 def test_parameter_whose_bounds_are_equal_is_held_whatever_its_gradient() -> None:
-    iteration = Iteration(np.ones(2), 1.0, OPTIONS, None, (np.array([1.0, -np.inf]), np.array([1.0, np.inf])))
-    iteration.start(*factor(np.eye(3, 2), np.array([0.0, 0.6, 0.8])))
-    assert iteration.held.tolist() == [True, False]
-    assert iteration.propose()[0] == 1
+    bounds = [1.0, -np.inf], [1.0, np.inf]
+    for gradient in (-0.7, 0.0, 0.7):
+        fit = after_factor([1.0, 1.0], bounds, np.eye(3, 2), np.array([gradient, 0.6, 0.8]))
+        assert fit["gnorm"] == pytest.approx(0.6 / np.sqrt(1 + gradient**2))
+        assert fit.propose()[0] == 1
 
 
 def test_jacobian_that_is_not_finite_ends_a_bounded_fit() -> None:
-    iteration = Iteration(np.ones(2), 1.0, OPTIONS, None, (np.zeros(2), np.full(2, 2.0)))
-    iteration.start(*factor(np.array([[1.0, np.nan], [0.0, 1.0]]), np.ones(2)))
-    assert iteration["info"] == 10
-    assert not iteration.held.any()
+    fit = after_factor([1.0, 1.0], ([0.0, 0.0], [2.0, 2.0]), np.array([[1.0, np.nan], [0.0, 1.0]]), np.ones(2))
+    assert fit["info"] == CODES["info_jacobian_not_finite"]
 
 
 # --------------------------------------------------------------------------------------------- whole fits
-
-
-def fit(
-    problem: Problem,
-    start: np.ndarray,
-    bounds: tuple[np.ndarray, np.ndarray],
-    pickles: bool = False,
-    limit: int = 1000,
-) -> tuple[Iteration, int]:
-    """The fit, and its evaluations; every trial point within the bounds."""
-    f, nfev = problem.residuals(start), 1
-    options = (*OPTIONS[:3], limit, OPTIONS[4])
-    iteration = Iteration(start, _minpack.enorm(f), options, None, bounds)
-    while iteration.is_running:
-        iteration.start(*factor(problem.jacobian(iteration.x), f))
-        accepted = False
-        while iteration.is_running and not accepted:
-            trial = iteration.propose()
-            assert np.all((bounds[0] <= trial) & (trial <= bounds[1]))
-            if pickles:
-                iteration = pickle.loads(pickle.dumps(iteration))
-            residuals, nfev = problem.residuals(trial), nfev + 1
-            accepted = iteration.judge(_minpack.enorm(residuals), nfev)
-        f = residuals if accepted else f
-    return iteration, nfev
 
 
 @dataclass(eq=False)
@@ -469,7 +470,7 @@ def cases() -> list[Case]:
     for run in runs():
         n = run.problem.n
         infinite = np.full(n, -np.inf), np.full(n, np.inf)
-        end = fit(run.problem, run.problem.start, infinite)[0].x
+        end = least_squares(run.problem.residuals, run.problem.start, run.problem.jacobian, max_nfev=1000, **TIGHT).x
         for how_many, count in (("one", 1), ("several", max(n // 2, 1)), ("all", n)):
             for where in ("inside", "on"):
                 rng = np.random.default_rng([run.number, count])
@@ -530,11 +531,8 @@ def ended(case: Case) -> LeastSquaresResult:
         assert np.all((case.bounds[0] <= x) & (x <= case.bounds[1]))
         return case.problem.residuals(x)
 
-    ftol, xtol, gtol = OPTIONS[:3]
-    return least_squares(
-        residuals, case.start, case.problem.jacobian, case.bounds, ftol=ftol, xtol=xtol, gtol=gtol,
-        max_nfev=2 * SLOW.get(case.name, 500),
-    )  # fmt: skip
+    limit = 2 * SLOW.get(case.name, 500)
+    return least_squares(residuals, case.start, case.problem.jacobian, case.bounds, max_nfev=limit, **TIGHT)
 
 
 def steepest(case: Case, x: np.ndarray) -> float:
@@ -564,12 +562,24 @@ def test_fits_end_where_first_order_conditions_hold() -> None:
             assert steepest(case, end.x) < 2e-5 or solved, case.name
 
 
-def test_bounded_fit_that_is_pickled_between_calls_goes_on_as_it_would_have() -> None:
-    for case in cases()[::17]:
-        plain, nfev = fit(case.problem, case.start, case.bounds)
-        travelled, evaluations = fit(case.problem, case.start, case.bounds, pickles=True)
-        np.testing.assert_array_equal(travelled.x, plain.x)
-        assert evaluations == nfev, case.name
+def residuals_of(x: np.ndarray, place: int) -> np.ndarray:
+    return cases()[place].problem.residuals(x)
+
+
+def jacobian_of(x: np.ndarray, place: int) -> np.ndarray:
+    return cases()[place].problem.jacobian(x)
+
+
+def test_bounded_fit_that_is_pickled_between_steps_goes_on_as_it_would_have() -> None:
+    for place, case in list(enumerate(cases()))[::17]:
+        given = residuals_of, case.start, jacobian_of, case.bounds
+        fit = LevenbergMarquardt(*given, max_nfev=1000, args=(place,), **TIGHT)
+        while fit.is_running:
+            fit.step()
+            fit = pickle.loads(pickle.dumps(fit))
+        whole = least_squares(*given, max_nfev=1000, args=(place,), **TIGHT)
+        np.testing.assert_array_equal(fit.x, whole.x)
+        assert fit.nfev == whole.nfev, case.name
 
 
 @pytest.mark.scipy
