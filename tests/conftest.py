@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from measures import Clock
 from original import LIBRARY
 
 
@@ -38,3 +39,8 @@ def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Insist that a test has nothing printed, neither by Python nor by C or Fortran."""
     yield
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)

@@ -1,4 +1,4 @@
-"""Compiled fits take their arguments straight in C where these are plain, and by Python where they are not: alike."""
+"""Arguments of compiled fits mean what they mean for residuals in Python, and are refused in the same words."""
 
 import ctypes
 from typing import Any
@@ -6,40 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from c_library import library
-from models import START, T
+from c_library import c_function, c_jacobian, c_residuals, needs_compiler
+from models import START
 from pyminpack import InputTypeError, InputValueError, OptionError, compiled_jacobian, compiled_residuals, leastsq
-from pyminpack._minpack import fit_compiled, plain_start
 
-pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")
-
-DATA = np.concatenate([T, 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)])
-TOLERANCE = 1.49012e-8
-
-
-def decay() -> Any:
-    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
-
-
-def decay_jacobian() -> Any:
-    return compiled_jacobian(library().jacobian_rows, 20, 2, data=DATA)
+pytestmark = needs_compiler
 
 
 def counted(calls: np.ndarray) -> Any:
-    return compiled_residuals(library().counted, 5, data=calls, signature="residuals")
+    return compiled_residuals(c_function("counted"), 5, data=calls, signature="residuals")
 
 
-def python_decay(x: np.ndarray) -> np.ndarray:
-    return decay()(x)
-
-
-def plainly(jac: Any = None, **options: Any) -> Any:
-    """What C makes of a fit of the decay; None where it leaves the arguments to Python."""
-    arguments = {
-        "x0": START, "ftol": TOLERANCE, "xtol": TOLERANCE, "gtol": 0.0, "maxfev": 0, "epsfcn": None, "diag": None,
-        "factor": 100, "full_output": False,
-    } | options  # fmt: skip
-    return fit_compiled(decay()._capsule, jac, *arguments.values())
+def in_python(x: np.ndarray) -> np.ndarray:
+    return c_residuals()(x)
 
 
 PLAIN = {
@@ -80,37 +59,14 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
     return [pytest.param(name, value, id=f"{name}={value!r}") for name, values in table.items() for value in values]
 
 
-@pytest.mark.parametrize("name", PLAIN)
-def test_plain_arguments_go_straight_to_c(name):
-    assert plainly(**{name: PLAIN[name]}) is not None
-
-
-@pytest.mark.parametrize(("name", "value"), cases(UNUSUAL) + cases(WRONG))
-def test_c_leaves_every_other_argument_to_python(name, value):
-    assert plainly(**{name: value}) is None
-
-
-def test_c_leaves_functions_that_do_not_fit_to_python():
-    other = compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)
-    assert plainly(decay_jacobian()._capsule) is not None
-    assert plainly(other._capsule) is None
-    assert plainly(x0=np.empty(0)) is None
-    assert plainly(x0=np.ones(21)) is None
-
-
-def test_c_wants_all_its_arguments():
-    with pytest.raises(TypeError, match="11 arguments"):
-        fit_compiled(decay()._capsule, None)  # type: ignore[call-arg]
-
-
 @pytest.mark.parametrize("jacobian", [False, True], ids=["differences", "Jacobian"])
 @pytest.mark.parametrize(("name", "value"), [*PLAIN.items(), *cases(UNUSUAL)])
 def test_every_argument_means_what_it_means_for_python_residuals(name, value, jacobian):
     options = {"x0": np.array([9.0, 0.1]), "factor": 0.1, "full_output": True} | {name: value}
     if jacobian:
-        options["Dfun"] = decay_jacobian()
-    x, cov_x, info, message, ier = leastsq(decay(), **options)
-    expected = leastsq(python_decay, **options)
+        options["Dfun"] = c_jacobian()
+    x, cov_x, info, message, ier = leastsq(c_residuals(), **options)
+    expected = leastsq(in_python, **options)
     np.testing.assert_array_equal(x, expected[0])
     np.testing.assert_array_equal(cov_x, expected[1])
     assert info.keys() == expected[2].keys()
@@ -157,20 +113,20 @@ def test_default_of_maxfev(with_jacobian, most):
 def test_a_fit_that_fails_keeps_its_arrays(convert):
     """Without full_output they are in scratch, until there is something to say of them."""
     with pytest.warns(RuntimeWarning, match="maxfev = 3"):
-        ier = leastsq(decay(), convert([9.0, 0.1]), maxfev=3)[1]
+        ier = leastsq(c_residuals(), convert([9.0, 0.1]), maxfev=3)[1]
     assert ier == 5
     with pytest.raises(InputValueError, match=r"19 of 20 .* residual 1 \(inf\)"):
-        leastsq(decay(), convert([1e308, -1e308]))
+        leastsq(c_residuals(), convert([1e308, -1e308]))
 
 
 def test_a_jacobian_of_zeros_is_no_success_without_full_output_either():
     with pytest.warns(RuntimeWarning, match="the Jacobian is zero"):
-        assert leastsq(compiled_residuals(library().flat, 5, signature="residuals"), START)[1] == 8
+        assert leastsq(compiled_residuals(c_function("flat"), 5, signature="residuals"), START)[1] == 8
 
 
 def test_no_parameters():
     """There is nothing to fit, and the residuals are reported as they are."""
-    flat = compiled_residuals(library().flat, 3, signature="residuals")
+    flat = compiled_residuals(c_function("flat"), 3, signature="residuals")
     with pytest.raises(InputTypeError, match="x0 is empty"):
         leastsq(flat, [])
     x, _, info, _, ier = leastsq(flat, [], full_output=True)
@@ -180,12 +136,6 @@ def test_no_parameters():
 
 def test_start_stays_as_it_was():
     start = START.copy()
-    x = leastsq(decay(), start)[0]
+    x = leastsq(c_residuals(), start)[0]
     np.testing.assert_array_equal(start, START)
     assert not np.shares_memory(x, start)
-
-
-@pytest.mark.parametrize("value", [[1.0], np.array([1]), np.array([np.nan]), np.ones((1, 1)), np.ones(4)[::2], None])
-def test_only_plain_starts_are_copied_in_c(value):
-    assert plain_start(value) is None
-    np.testing.assert_array_equal(plain_start(np.arange(3.0)), np.arange(3.0))

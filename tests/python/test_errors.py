@@ -11,6 +11,7 @@ from models import (
     ANSWER,
     EXACT_T,
     START,
+    STARTS_FOR_COUNTS,
     FailsOnCall,
     Recorder,
     Table,
@@ -415,24 +416,9 @@ def test_difference_steps_suit_the_precision_of_the_residuals(dtype: type) -> No
         assert step[1 - j] == 0
 
 
-@pytest.mark.parametrize(
-    "start",
-    # From the last three, many predictions are tiny: their differences are neither zeros nor single spacings.
-    [
-        [1.0, 1.0],
-        [2.0, 0.5],
-        [0.7, 2.3],
-        [4.0, 3.0],
-        [0.1, 0.1],
-        [3.3, 0.9],
-        [3.5, 2.6],
-        [3.3, 2.7],
-        [3.7, 3.7],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("start", STARTS_FOR_COUNTS, ids=str)
 @pytest.mark.parametrize("func", [computed_in_single_precision, predicted_in_single_precision])
-def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: list[float]) -> None:
+def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: Any) -> None:
     np.testing.assert_allclose(solution(func, start), solution(in_double_precision, start), rtol=1e-4)
 
 

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from checks import quietly
+from measures import Clock
 from models import START, T, Y, jacobian, residuals
 from problems.strd import load
 from pyminpack import (
@@ -106,28 +107,12 @@ def test_statistics_where_a_callback_stops(steps: int) -> None:
         is_covariance_at(fit, record.best(fit.nfev))
 
 
-class Clock:
-    """Time that goes on by one second with every evaluation."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        for module in ("_model.function", "_least_squares"):
-            monkeypatch.setattr(f"pyminpack.{module}.monotonic", lambda: self.now)
-
-    def timed(self, function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        def call(x: np.ndarray) -> np.ndarray:
-            self.now += 1
-            return function(x)
-
-        return call
-
-
 @pytest.mark.parametrize("given", [True, False], ids=["jacobian", "differences"])
-def test_statistics_at_a_timeout(given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_at_a_timeout(given: bool, clock: Clock) -> None:
     """Either those of the Jacobian at x, or none at all."""
     known = unknown = 0
     for seconds in range(1, 25):
-        clock, record = Clock(monkeypatch), Visited()
+        record = Visited()
         fit = least_squares(
             clock.timed(record if given else residuals), FAR, clock.timed(jacobian) if given else "2-point",
             timeout=seconds + 0.5,
