@@ -1,4 +1,4 @@
-/* What tests/test_compiled.py and the benchmarks fit: y = a exp(-b t), t and y one after the other in `data`. */
+/* What the tests and the benchmarks fit: y = a exp(-b t), t and y one after the other in `data`. */
 #include <math.h>
 #include <unistd.h>
 

@@ -1,10 +1,12 @@
-"""What the test modules share: which reference libraries are here."""
+"""What the test modules share: fixtures, and which reference libraries are here."""
 
 import importlib.util
 import sys
+from collections.abc import Iterator
 
 import pytest
 
+from measures import Clock
 from original import LIBRARY
 
 
@@ -30,3 +32,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for marker, reason in absent.items():
             if item.get_closest_marker(marker):
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture
+def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
+    """Insist that a test has nothing printed, neither by Python nor by C or Fortran."""
+    yield
+    assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)

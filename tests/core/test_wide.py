@@ -1,7 +1,5 @@
 """Wide problems: qrsolv and qrfac above the orders from which they work in blocks, and whole fits that do."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 
@@ -17,14 +15,6 @@ BLOCKED_FROM = 64  # qrsolv
 DELAYED_FROM = 160  # qrfac
 LONGEST_ROW = 1984  # of qrsolv's blocks of four rows; from 960 on there is room for eight
 WIDEST_DELAYED = 2048  # columns behind qrfac's reflections that wait
-
-
-@pytest.fixture(params=_minpack.kernels())
-def kernel(request: pytest.FixtureRequest) -> Iterator[str]:
-    before = _minpack.kernel()
-    _minpack.choose_kernel(request.param)
-    yield request.param
-    _minpack.choose_kernel(before)
 
 
 # ------------------------------------------------------------------------------------------- qrsolv

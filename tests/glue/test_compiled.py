@@ -4,6 +4,7 @@ import ctypes
 import importlib.util
 import os
 import signal
+import subprocess
 import sys
 import threading
 from typing import Any
@@ -11,15 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from c_library import library
+from c_library import DATA, c_function, c_jacobian, c_residuals, library, needs_compiler
+from measures import BYTES_ALLOWED, memory, needs_proc
+from models import START, T, jacobian, residuals
 from pyminpack import InputTypeError, InputValueError, ShapeError, compiled_jacobian, compiled_residuals, leastsq
 
-pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-DATA = np.concatenate([T, Y])
-START = np.array([1.0, 1.0])
+pytestmark = needs_compiler
 
 DOUBLE_P = ctypes.POINTER(ctypes.c_double)
 INT_P = ctypes.POINTER(ctypes.c_int)
@@ -27,50 +25,29 @@ RESIDUALS = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, DOUBLE_P,
 FCN = ctypes.CFUNCTYPE(None, INT_P, INT_P, DOUBLE_P, DOUBLE_P, INT_P)
 
 
-def python_residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def python_jacobian(x: np.ndarray) -> np.ndarray:
-    return np.column_stack([np.exp(-x[1] * T), -x[0] * T * np.exp(-x[1] * T)])
-
-
-def c_function(name: str) -> Any:
-    return getattr(library(), name)
-
-
-def c_residuals(data: Any = DATA) -> Any:
-    return compiled_residuals(c_function("residuals"), 20, data=data, signature="residuals")
-
-
-def c_jacobian(layout: str = "C") -> Any:
-    name = {"C": "jacobian_rows", "F": "jacobian_columns"}[layout]
-    return compiled_jacobian(c_function(name), 20, 2, data=DATA, layout=layout)
-
-
-EXPECTED = leastsq(python_residuals, START, Dfun=python_jacobian, full_output=True)
+EXPECTED = leastsq(residuals, START, Dfun=jacobian, full_output=True)
 
 
 # ------------------------------------------------------------------------------------- right answers
 
 
 def test_residuals_can_be_called_from_python():
-    np.testing.assert_allclose(c_residuals()([1.5, 0.5]), python_residuals(np.array([1.5, 0.5])), rtol=1e-15)
+    np.testing.assert_allclose(c_residuals()([1.5, 0.5]), residuals(np.array([1.5, 0.5])), rtol=1e-15)
 
 
 @pytest.mark.parametrize("layout", ["C", "F"])
 def test_jacobian_can_be_called_from_python(layout):
-    jacobian = c_jacobian(layout)([1.5, 0.5])
-    assert jacobian.shape == (20, 2)
-    np.testing.assert_allclose(jacobian, python_jacobian(np.array([1.5, 0.5])), rtol=1e-15)
+    given = c_jacobian(layout)([1.5, 0.5])
+    assert given.shape == (20, 2)
+    np.testing.assert_allclose(given, jacobian(np.array([1.5, 0.5])), rtol=1e-15)
 
 
 @pytest.mark.parametrize("layout", [None, "C", "F"])
 @pytest.mark.parametrize("compiled", [True, False], ids=["compiled func", "Python func"])
 def test_mixtures_fit_alike(compiled, layout):
-    jacobian = python_jacobian if layout is None else c_jacobian(layout)
-    func = c_residuals() if compiled else python_residuals
-    x, cov_x, info, _, ier = leastsq(func, START, Dfun=jacobian, full_output=True)
+    jac = jacobian if layout is None else c_jacobian(layout)
+    func = c_residuals() if compiled else residuals
+    x, cov_x, info, _, ier = leastsq(func, START, Dfun=jac, full_output=True)
     np.testing.assert_allclose(x, EXPECTED[0], rtol=1e-9)
     np.testing.assert_allclose(cov_x, EXPECTED[1], rtol=1e-6)
     assert (info["nfev"], info["njev"], ier) == (EXPECTED[2]["nfev"], EXPECTED[2]["njev"], EXPECTED[4])
@@ -78,7 +55,7 @@ def test_mixtures_fit_alike(compiled, layout):
 
 def test_differences_of_compiled_residuals():
     x, _, info, _, ier = leastsq(c_residuals(), START, full_output=True)
-    expected = leastsq(python_residuals, START, full_output=True)
+    expected = leastsq(residuals, START, full_output=True)
     np.testing.assert_allclose(x, expected[0], rtol=1e-8)
     assert (info["nfev"], ier) == (expected[2]["nfev"], expected[4])
 
@@ -116,16 +93,16 @@ def frames_of(call: Any) -> list[str]:
     return names
 
 
-@pytest.mark.parametrize("jacobian", [None, "C", "F"])
-def test_no_python_frame_during_a_fit(jacobian):
+@pytest.mark.parametrize("layout", [None, "C", "F"])
+def test_no_python_frame_during_a_fit(layout):
     """However many evaluations there are, Python is entered by the call of leastsq alone."""
     func = c_residuals()
-    options = {} if jacobian is None else {"Dfun": c_jacobian(jacobian)}
+    options = {} if layout is None else {"Dfun": c_jacobian(layout)}
     short = frames_of(lambda: leastsq(func, EXPECTED[0], **options))
     long = frames_of(lambda: leastsq(func, np.array([9.0, 0.1]), **options))
     assert short == long
     assert "leastsq" in short
-    assert "python_residuals" in frames_of(lambda: leastsq(python_residuals, START))
+    assert "residuals" in frames_of(lambda: leastsq(residuals, START))
 
 
 def test_other_threads_run_during_a_fit():
@@ -288,8 +265,6 @@ def test_function_and_data_are_kept_alive():
 
 
 def test_import_brings_none_of_the_packages_whose_objects_it_takes():
-    import subprocess
-
     code = (
         "import sys, numpy; before = set(sys.modules); import pyminpack;"
         "print({'numba', 'cffi', 'scipy', 'ctypes'} & set(sys.modules) - before)"
@@ -307,7 +282,7 @@ def test_import_brings_none_of_the_packages_whose_objects_it_takes():
         (0, {"signature": "residuals"}, InputValueError, "null pointer"),
         (RESIDUALS(0), {}, InputValueError, "null pointer"),
         (12345, {}, InputTypeError, "signature='residuals'"),
-        (python_residuals, {}, InputTypeError, "no compiled function"),
+        (residuals, {}, InputTypeError, "no compiled function"),
         (None, {}, InputTypeError, "no compiled function"),
         (True, {}, InputTypeError, "no compiled function"),
         (FCN(lambda *_: None), {"signature": "residuals"}, InputTypeError, "is of type void"),
@@ -342,9 +317,9 @@ def test_fewer_residuals_than_parameters():
 
 @pytest.mark.parametrize(("m", "n"), [(19, 2), (20, 3)])
 def test_jacobian_of_another_size(m, n):
-    jacobian = compiled_jacobian(c_function("jacobian_rows"), m, n, data=DATA)
+    other = compiled_jacobian(c_function("jacobian_rows"), m, n, data=DATA)
     with pytest.raises(ShapeError, match=f"m = {m}, n = {n}"):
-        leastsq(c_residuals(), START, Dfun=jacobian)
+        leastsq(c_residuals(), START, Dfun=other)
 
 
 def test_args_are_refused():
@@ -386,21 +361,14 @@ def test_cffi_function_of_another_type():
 
 
 @pytest.mark.slow
+@needs_proc
 def test_ten_million_calls_leave_nothing_behind():
-    statm = "/proc/self/statm"
-    if not os.path.exists(statm):  # noqa: PTH110
-        pytest.skip("/proc tells how much memory a process takes, and isn't here")
-
-    def resident() -> int:
-        with open(statm) as file:  # noqa: PTH123
-            return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
     calls = np.zeros(1)
     func = compiled_residuals(c_function("counted"), 5, data=calls, signature="residuals")
     start = np.zeros(2)
     for _ in range(1000):
         leastsq(func, start)
-    before = resident()
+    before = memory()
     while calls[0] < 10_000_000:
         leastsq(func, start)
-    assert resident() - before < 1 << 20  # an array of 5 numbers for each fit would be 50 MB
+    assert memory()[1] - before[1] < BYTES_ALLOWED  # an array of 5 numbers for each fit would be 50 MB

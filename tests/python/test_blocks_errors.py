@@ -1,6 +1,5 @@
 """What `leastsq_blocks` answers where something is wrong: the error table of the design, and what blocks add to it."""
 
-import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -8,21 +7,12 @@ import numpy as np
 import pytest
 
 from block_models import ROWS, START, cut, decay, decay_jac, raises_in_block_3
+from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
-from pyminpack._blocks import fit as _block_fit
+
+pytestmark = pytest.mark.usefixtures("nothing_on_stderr")
 
 WITH_AND_WITHOUT_JAC = pytest.mark.parametrize("jac", [None, decay_jac], ids=["differences", "jac"])
-
-
-@pytest.fixture(autouse=True)
-def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    yield
-    assert capfd.readouterr().err == ""
-
-
-def refusal(kind: type[Exception], *words: str) -> Any:
-    """Expect an exception of this kind whose message has all these words, in any order."""
-    return pytest.raises(kind, match="(?s)" + "".join(f"(?=.*{re.escape(word)})" for word in words))
 
 
 def in_block(index: int, change: Callable[[Any], Any], function: Callable = decay) -> Callable:
@@ -443,7 +433,3 @@ def test_start_and_blocks_and_scale_stay_as_they_are() -> None:
     np.testing.assert_array_equal(x0, START)
     np.testing.assert_array_equal(diag, 1)
     assert all(np.array_equal(block, rows) for block, rows in zip(blocks, cut(), strict=True))
-
-
-def test_status_of_a_stopped_fit_is_no_other() -> None:
-    assert _block_fit.STOPPED not in range(11)

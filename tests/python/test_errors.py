@@ -1,93 +1,35 @@
 """What `leastsq` answers where something is wrong: the error table of the design, row by row."""
 
-import ctypes
-import itertools
-import re
-import signal
-import subprocess
-import sys
-import textwrap
-import types
-from collections.abc import Callable, Iterator
-from decimal import Decimal
-from fractions import Fraction
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 
+from checks import SUCCESS, refusal, solution
+from models import (
+    ANSWER,
+    EXACT_T,
+    START,
+    STARTS_FOR_COUNTS,
+    FailsOnCall,
+    Recorder,
+    Table,
+    computed_in_single_precision,
+    decay,
+    decay_jacobian,
+    in_double_precision,
+    predicted_in_single_precision,
+)
 from problems.strd import correct_digits, load
 from pyminpack import InputTypeError, InputValueError, PyminpackError, ShapeError, leastsq
 
-SUCCESS = (1, 2, 3, 4)
-
-T = np.linspace(0, 4, 9)
-ANSWER = np.array([2.5, 1.3])
-Y = ANSWER[0] * np.exp(-ANSWER[1] * T)
-START = (1.0, 1.0)
-
-
-@pytest.fixture(autouse=True)
-def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
-    yield
-    assert capfd.readouterr().err == ""
-
-
-def decay(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def decay_jacobian(x: np.ndarray) -> np.ndarray:
-    damping = np.exp(-x[1] * T)
-    return np.column_stack([damping, -x[0] * T * damping])
-
-
-def refusal(kind: type[PyminpackError], *words: str) -> Any:
-    """Expect an exception of this kind whose message has all these words, in any order."""
-    return pytest.raises(kind, match="(?s)" + "".join(f"(?=.*{re.escape(word)})" for word in words))
-
-
-def solution(func: Callable, x0: Any = START, **options: Any) -> np.ndarray:
-    """Fit, and insist on success."""
-    x, _, _, message, ier = leastsq(func, x0, full_output=True, **options)
-    assert ier in SUCCESS, message
-    return x
+pytestmark = pytest.mark.usefixtures("nothing_on_stderr")
 
 
 def with_result(change: Callable[[np.ndarray], Any]) -> Callable[[np.ndarray], Any]:
     """Turn the residuals into something else before they are given back."""
     return lambda x: change(decay(x))
-
-
-class Recorder:
-    """A function that remembers where it was called and what it gave."""
-
-    def __init__(self, func: Callable[[np.ndarray], Any]) -> None:
-        self.func = func
-        self.at: list[np.ndarray] = []
-        self.gave: list[Any] = []
-
-    def __call__(self, x: np.ndarray) -> Any:
-        self.at.append(x.copy())
-        result = self.func(x)
-        self.gave.append(result)
-        return result
-
-    @property
-    def finite(self) -> list[bool]:
-        return [bool(np.isfinite(result).all()) for result in self.gave]
-
-
-class FailsOnCall:
-    """A function that does something else on one of its calls."""
-
-    def __init__(self, call: int, failure: Callable[[], Any], func: Callable[[np.ndarray], Any] = decay) -> None:
-        self.call, self.failure, self.func, self.calls = call, failure, func, 0
-
-    def __call__(self, x: np.ndarray) -> Any:
-        self.calls += 1
-        return self.failure() if self.calls == self.call else self.func(x)
 
 
 # ------------------------------------------------------------------------------ the exceptions
@@ -142,12 +84,12 @@ def test_norm_of_residuals_that_overflows_at_x0() -> None:
 def beyond_zero_logarithm(x: np.ndarray) -> np.ndarray:
     """From x0[0] = 5 the first step leads to where the logarithm isn't defined."""
     with np.errstate(invalid="ignore"):
-        return np.log(x[0]) - np.log(0.05) + (x[1] - 1) * T
+        return np.log(x[0]) - np.log(0.05) + (x[1] - 1) * EXACT_T
 
 
 def beyond_a_pole(x: np.ndarray) -> np.ndarray:
     with np.errstate(invalid="ignore"):
-        return x[1] * np.sqrt(x[0] - T) - 2 * np.sqrt(4.0001 - T)
+        return x[1] * np.sqrt(x[0] - EXACT_T) - 2 * np.sqrt(4.0001 - EXACT_T)
 
 
 EDGED = [
@@ -293,11 +235,11 @@ def test_jacobian_from_dfun_not_finite(hole: float, col_deriv: bool) -> None:
 
 def test_jacobian_that_overflows() -> None:
     with refusal(InputValueError, "from Dfun", "too large", "x[0]"):
-        leastsq(decay, START, Dfun=lambda x: np.full((T.size, 2), 1e308))
+        leastsq(decay, START, Dfun=lambda x: np.full((EXACT_T.size, 2), 1e308))
 
 
 def test_jacobian_not_finite_after_some_steps() -> None:
-    jacobian = FailsOnCall(3, lambda: np.full((T.size, 2), np.nan), decay_jacobian)
+    jacobian = FailsOnCall(3, lambda: np.full((EXACT_T.size, 2), np.nan), decay_jacobian)
     with refusal(InputValueError, "from Dfun", "18 values", "x[0]", "residual 0"):
         leastsq(decay, START, Dfun=jacobian)
 
@@ -317,11 +259,11 @@ def test_fewer_residuals_than_parameters_in_any_shape(residuals: Any) -> None:
         leastsq(lambda x: residuals, START)
 
 
-@pytest.mark.parametrize("size", [0, 1, T.size - 1, T.size + 1])
+@pytest.mark.parametrize("size", [0, 1, EXACT_T.size - 1, EXACT_T.size + 1])
 @pytest.mark.parametrize("call", [2, 3, 4, 8])
 def test_number_of_residuals_that_changes(size: int, call: int) -> None:
     func = Recorder(FailsOnCall(call, lambda: np.zeros(size)))
-    with refusal(ShapeError, f"{size} residuals", f"{T.size} on the first", f"call {call}") as caught:
+    with refusal(ShapeError, f"{size} residuals", f"{EXACT_T.size} on the first", f"call {call}") as caught:
         leastsq(func, START)
     assert np.array2string(func.at[-1], separator=", ") in str(caught.value)
     assert len(func.at) == call
@@ -348,16 +290,6 @@ def test_message_shows_x_as_func_was_given_it() -> None:
 
 
 # ---------------------------------------------------------------- residuals of other kinds
-
-
-class Table:
-    """What NumPy can make an array of, but isn't one: as a pandas object is."""
-
-    def __init__(self, values: Any) -> None:
-        self.values = np.asarray(values)
-
-    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-        return self.values if dtype is None else self.values.astype(dtype)
 
 
 CONVERSIONS = {
@@ -484,45 +416,9 @@ def test_difference_steps_suit_the_precision_of_the_residuals(dtype: type) -> No
         assert step[1 - j] == 0
 
 
-TIMES = np.linspace(0, 4, 50)
-COUNTS = ANSWER[0] * np.exp(-ANSWER[1] * TIMES) + 0.01 * np.cos(37 * np.arange(50.0))
-
-
-def in_double_precision(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * TIMES) - COUNTS
-
-
-def computed_in_single_precision(x: np.ndarray) -> np.ndarray:
-    """Parameters and all; only the result is double."""
-    amplitude, rate = x.astype(np.float32)
-    predictions = amplitude * np.exp(-rate * TIMES.astype(np.float32))
-    assert predictions.dtype == np.float32
-    return (predictions - COUNTS.astype(np.float32)).astype(np.float64)
-
-
-def predicted_in_single_precision(x: np.ndarray) -> np.ndarray:
-    """Predictions are rounded to single precision, and then compared with double precision data."""
-    return (x[0] * np.exp(-x[1] * TIMES)).astype(np.float32) - COUNTS
-
-
-@pytest.mark.parametrize(
-    "start",
-    # From the last three, many predictions are tiny: their differences are neither zeros nor single spacings.
-    [
-        [1.0, 1.0],
-        [2.0, 0.5],
-        [0.7, 2.3],
-        [4.0, 3.0],
-        [0.1, 0.1],
-        [3.3, 0.9],
-        [3.5, 2.6],
-        [3.3, 2.7],
-        [3.7, 3.7],
-    ],
-    ids=str,
-)
+@pytest.mark.parametrize("start", STARTS_FOR_COUNTS, ids=str)
 @pytest.mark.parametrize("func", [computed_in_single_precision, predicted_in_single_precision])
-def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: list[float]) -> None:
+def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Callable, start: Any) -> None:
     np.testing.assert_allclose(solution(func, start), solution(in_double_precision, start), rtol=1e-4)
 
 
@@ -547,8 +443,8 @@ def test_calls_that_find_out_the_precision_are_counted() -> None:
 NO_RESPONSE: dict[str, tuple[Callable, dict[str, Any]]] = {
     "constant residuals": (lambda x: np.ones(3), {}),
     "parameters rounded": (lambda x: np.rint([x[0] - 3, x[1], x[0]]), {}),
-    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((T.size, 2))}),
-    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((T.size, 2)), "gtol": 0.1}),
+    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2))}),
+    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2)), "gtol": 0.1}),
 }
 
 
@@ -568,7 +464,7 @@ def test_jacobian_of_zeros_warns(func: Callable, options: dict) -> None:
 
 
 def test_jacobian_of_zeros_after_some_steps_is_no_success() -> None:
-    jacobian = FailsOnCall(3, lambda: np.zeros((T.size, 2)), decay_jacobian)
+    jacobian = FailsOnCall(3, lambda: np.zeros((EXACT_T.size, 2)), decay_jacobian)
     _, cov_x, _, message, ier = leastsq(decay, START, Dfun=jacobian, full_output=True)
     assert ier == 8
     assert "the Jacobian is zero" in message
@@ -649,7 +545,7 @@ def test_jacobians_of_other_containers(convert: Callable, col_deriv: bool) -> No
 
 @pytest.mark.parametrize("col_deriv", [False, True])
 def test_jacobian_of_one_parameter_may_be_a_vector(col_deriv: bool) -> None:
-    x = solution(lambda x: x[0] * T - 3 * T, [1.0], Dfun=lambda x: T, col_deriv=col_deriv)
+    x = solution(lambda x: x[0] * EXACT_T - 3 * EXACT_T, [1.0], Dfun=lambda x: EXACT_T, col_deriv=col_deriv)
     np.testing.assert_allclose(x, 3)
 
 
@@ -684,379 +580,3 @@ def test_masked_jacobian() -> None:
     jacobian = np.ma.masked_equal(np.eye(9, 2), 1)
     with refusal(InputValueError, "Dfun gave 2 masked values"):
         leastsq(decay, START, Dfun=lambda x: jacobian)
-
-
-# ---------------------------------------------------------------------------------- x0
-
-
-@pytest.mark.parametrize("options", [{}, {"Dfun": lambda x: np.empty((3, 0))}], ids=["differences", "Dfun"])
-def test_empty_x0_with_full_output_reports_the_residuals_alone(options: dict) -> None:
-    func = Recorder(lambda x: np.array([1.0, 2.0, 3.0]))
-    x, cov_x, infodict, message, ier = leastsq(func, [], full_output=True, **options)
-    assert ier == 0
-    assert x.shape == (0,)
-    assert cov_x is None
-    assert "no parameters" in message
-    assert {name: np.shape(value) for name, value in infodict.items()} == {
-        "fvec": (3,),
-        "nfev": (),
-        "fjac": (0, 3),
-        "ipvt": (0,),
-        "qtf": (0,),
-    }
-    assert infodict["nfev"] == len(func.at) == 1
-    np.testing.assert_array_equal(infodict["fvec"], [1, 2, 3])
-
-
-def test_empty_x0_without_full_output() -> None:
-    with refusal(InputTypeError, "x0 is empty"):
-        leastsq(lambda x: np.ones(3), [])
-
-
-@pytest.mark.parametrize(
-    ("x0", "words"),
-    [
-        ([1.0, np.nan], ["x0[1] is nan", "x0 = [ 1., nan]"]),
-        ([np.inf, 1.0], ["x0[0] is inf"]),
-        ([1.0, -np.inf, np.nan], ["x0[1] is -inf"]),
-        ([np.inf, -np.inf], ["x0[0] is inf"]),
-        (np.nan, ["x0[0] is nan"]),
-        ([[1.0, 2.0], [3.0, np.nan]], ["x0[3] is nan"]),
-        ([Fraction(1, 2), Decimal("NaN")], ["x0[1] is nan"]),
-        (np.array([1, 2], np.longdouble) * np.longdouble("1e400"), ["x0[0] is inf"]),
-        (np.ma.array([1.0, 2.0], mask=[False, True]), ["x0 has masked elements"]),
-    ],
-    ids=str,
-)
-@pytest.mark.filterwarnings("ignore:overflow encountered in cast:RuntimeWarning")
-def test_x0_without_usable_values(x0: Any, words: list[str]) -> None:
-    func = Recorder(decay)
-    with refusal(InputValueError, *words):
-        leastsq(func, x0)
-    assert func.at == []
-
-
-@pytest.mark.parametrize(
-    ("x0", "words"),
-    [
-        ([1.0, 2j], ["complex128", "real and imaginary parts"]),
-        (np.array([1.0, 2.0], complex), ["complex128"]),
-        (np.array([Fraction(1, 2), 2j], object), ["x0"]),
-        (["1", "2"], ["real numbers", "<U1"]),
-        ("12", ["real numbers"]),
-        ([b"1", b"2"], ["real numbers"]),
-        ([Fraction(1, 2), "2"], ["text"]),
-        (None, ["None"]),
-        ([1.0, None], ["None"]),
-        ({"a": 1}, ["real numbers"]),
-        (np.array(["2001-01-01"], "M8[D]"), ["datetime64"]),
-        ([[1.0], [1.0, 2.0]], ["x0"]),
-    ],
-    ids=str,
-)
-def test_x0_that_is_not_of_real_numbers(x0: Any, words: list[str]) -> None:
-    func = Recorder(decay)
-    with refusal(InputTypeError, *words):
-        leastsq(func, x0)
-    assert func.at == []
-
-
-def test_x0_too_large_for_a_float() -> None:
-    with refusal(InputValueError, "x0[0]"):
-        leastsq(decay, [10**400, 1])
-
-
-@pytest.mark.parametrize(
-    "x0",
-    [
-        [1, 2],
-        [Fraction(1), Fraction(2)],
-        [Decimal(1), 2.0],
-        np.array([1, 2], np.uint8),
-        np.array([1, 2], np.float32),
-        np.array([1, 2], ">f8"),
-        np.array([1, 2], np.longdouble),
-        np.array([1, 2], object),
-        np.ma.array([1.0, 2.0]),
-        np.ma.array([1.0, 2.0], mask=[False, False]),
-        np.array([[1.0], [2.0]]),
-        np.array([1.0, 9.0, 2.0])[::2],
-        (1, 2),
-        range(1, 3),
-        Table([1.0, 2.0]),
-    ],
-    ids=repr,
-)
-def test_x0_of_any_real_numbers(x0: Any) -> None:
-    func = Recorder(decay)
-    assert leastsq(func, x0)[1] in SUCCESS
-    assert type(func.at[0]) is np.ndarray
-    assert func.at[0].dtype == np.float64
-    np.testing.assert_array_equal(func.at[0], [1, 2])
-
-
-# -------------------------------------------------------------------------------- options
-
-
-@pytest.mark.parametrize("diag", [[1.0], [1.0, 2, 3], 1.0, [[1.0, 2.0]], []], ids=str)
-def test_diag_of_the_wrong_length(diag: Any) -> None:
-    with refusal(ShapeError, f"diag has shape {np.shape(diag)}", "2 parameters", "shape (2,)"):
-        leastsq(decay, START, diag=diag)
-
-
-@pytest.mark.parametrize(
-    ("diag", "words"),
-    [
-        ([1.0, 0.0], "diag[1] is 0.0"),
-        ([-1.0, 1.0], "diag[0] is -1.0"),
-        ([1.0, np.nan], "diag[1] is nan"),
-        ([np.inf, -1.0], "diag[0] is inf"),
-    ],
-    ids=str,
-)
-def test_diag_that_is_not_positive_and_finite(diag: Any, words: str) -> None:
-    with refusal(InputValueError, words, "positive and finite"):
-        leastsq(decay, START, diag=diag)
-
-
-@pytest.mark.parametrize(
-    "diag",
-    ["ab", ["a", "b"], [1j, 1.0], [object(), 1.0], [[1.0], [1.0, 2.0]], np.ma.array([1.0, 2.0], mask=[False, True])],
-    ids=["text", "texts", "complex", "object", "ragged", "masked"],
-)
-def test_diag_that_is_not_of_real_numbers(diag: Any) -> None:
-    with pytest.raises(PyminpackError, match="diag"):
-        leastsq(decay, START, diag=diag)
-
-
-@pytest.mark.parametrize("name", ["ftol", "xtol", "gtol"])
-@pytest.mark.parametrize("value", [-1e-8, -1, np.nan, -np.inf])
-def test_tolerance_that_is_negative(name: str, value: float) -> None:
-    with refusal(InputValueError, f"{name} is {value}", "tolerance"):
-        leastsq(decay, START, **{name: value})
-
-
-@pytest.mark.parametrize("value", [0, 0.0, -1, np.nan, np.inf])
-def test_factor_that_is_not_positive_and_finite(value: float) -> None:
-    with refusal(InputValueError, f"factor is {value}", "positive and finite"):
-        leastsq(decay, START, factor=value)
-
-
-@pytest.mark.parametrize("value", [-1, -(10**12), -np.inf])
-def test_maxfev_that_is_negative_stands_for_the_default(value: float) -> None:
-    """As it does with SciPy."""
-    assert leastsq(decay, START, maxfev=value)[1] in SUCCESS
-
-
-@pytest.mark.parametrize("value", [np.nan, "many", None])
-def test_maxfev_that_is_no_number(value: Any) -> None:
-    with refusal(InputValueError, f"maxfev is {value!r}"):
-        leastsq(decay, START, maxfev=value)
-
-
-@pytest.mark.parametrize("value", [0.5, np.inf, 10**12, 2**31], ids=str)
-def test_maxfev_that_is_no_plain_count_is_understood_or_refused_by_name(value: float) -> None:
-    def outcome() -> int | str:
-        try:
-            return leastsq(decay, START, maxfev=value)[1]
-        except PyminpackError as error:
-            return str(error)
-
-    answer = outcome()
-    assert answer in SUCCESS or "maxfev" in str(answer)
-
-
-@pytest.mark.parametrize(
-    "options",
-    [{"ftol": -1}, {"factor": 0}, {"maxfev": 0.5}, {"diag": [1.0]}, {"diag": [1.0, -1.0]}],
-    ids=str,
-)
-def test_options_are_checked_before_func_is_called(options: dict) -> None:
-    func = Recorder(decay)
-    with pytest.raises(PyminpackError):
-        leastsq(func, START, **options)
-    assert func.at == []
-
-
-@pytest.mark.parametrize("options", [{"ftol": 0}, {"xtol": 0}, {"ftol": 1}, {"gtol": 1}, {"factor": 1e-3}], ids=str)
-def test_options_at_the_ends_of_their_ranges_are_accepted(options: dict) -> None:
-    assert leastsq(decay, START, full_output=True, **options)[-1] in range(1, 9)
-
-
-# ------------------------------------------------------------------- exceptions in callbacks
-
-
-class Oops(Exception):  # noqa: N818 - anything may be raised
-    pass
-
-
-INTERRUPTIONS = (KeyboardInterrupt, SystemExit, GeneratorExit, StopIteration, MemoryError, Oops)
-
-
-@pytest.mark.parametrize("kind", INTERRUPTIONS)
-@pytest.mark.parametrize("call", [1, 2, 3, 4, 9])
-def test_exception_in_func_arrives_as_it_is(kind: type[BaseException], call: int) -> None:
-    error = kind("from func")
-
-    def fail() -> None:
-        raise error
-
-    func = FailsOnCall(call, fail)
-    with pytest.raises(kind) as caught:
-        leastsq(func, START)
-    assert caught.value is error
-    assert [entry.name for entry in caught.traceback][-2:] == ["__call__", "fail"]
-    assert error.__context__ is None
-    assert func.calls == call
-
-
-@pytest.mark.parametrize("kind", INTERRUPTIONS)
-@pytest.mark.parametrize("call", [1, 2, 4])
-@pytest.mark.parametrize("col_deriv", [False, True])
-def test_exception_in_dfun_arrives_as_it_is(kind: type[BaseException], call: int, col_deriv: bool) -> None:
-    error = kind("from Dfun")
-
-    def fail() -> None:
-        raise error
-
-    jacobian = FailsOnCall(call, fail, lambda x: decay_jacobian(x).T if col_deriv else decay_jacobian(x))
-    with pytest.raises(kind) as caught:
-        leastsq(decay, START, Dfun=jacobian, col_deriv=col_deriv)
-    assert caught.value is error
-    assert [entry.name for entry in caught.traceback][-2:] == ["__call__", "fail"]
-    assert jacobian.calls == call
-
-
-def test_exception_while_a_result_is_converted_arrives_as_it_is() -> None:
-    class Unconvertible:
-        def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
-            raise Oops
-
-    with pytest.raises(Oops):
-        leastsq(FailsOnCall(3, Unconvertible), START)
-
-
-def test_cause_of_an_exception_is_kept() -> None:
-    cause = Oops("cause")
-
-    def fail() -> None:
-        raise RuntimeError from cause
-
-    with pytest.raises(RuntimeError) as caught:
-        leastsq(FailsOnCall(3, fail), START)
-    assert caught.value.__cause__ is cause
-
-
-def test_warning_made_an_error_in_func_arrives_as_it_is() -> None:
-    with pytest.raises(RuntimeWarning, match="divide by zero"):
-        leastsq(FailsOnCall(3, lambda: 1 / np.zeros(9)), START)
-
-
-@pytest.mark.parametrize("x0", [START, [1.0, 1.0, 1.0]], ids=len)
-def test_fit_after_one_that_failed_is_like_any_other(x0: Any) -> None:
-    def fail() -> None:
-        raise Oops
-
-    expected = solution(decay)
-    for call in (2, 3, 5):
-        with pytest.raises(Oops):
-            leastsq(FailsOnCall(call, fail, lambda x: x), x0, ftol=0, xtol=0)
-        np.testing.assert_array_equal(solution(decay), expected)
-
-
-@pytest.mark.parametrize("func", [None, 3, "decay", decay(np.ones(2))], ids=["None", "number", "text", "array"])
-def test_func_that_cannot_be_called(func: Any) -> None:
-    with pytest.raises(TypeError, match="not callable"):
-        leastsq(func, START)
-
-
-@pytest.mark.parametrize("jacobian", [3, "decay", np.ones((9, 2))], ids=["number", "text", "array"])
-def test_dfun_that_cannot_be_called(jacobian: Any) -> None:
-    with pytest.raises(TypeError, match="callable"):
-        leastsq(decay, START, Dfun=jacobian)
-
-
-def test_wrong_number_of_arguments_is_pythons_own_error() -> None:
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'b'"):
-        leastsq(lambda x, a, b: x, START, args=(1,))
-
-
-def test_wrong_number_of_arguments_of_dfun_is_pythons_own_error() -> None:
-    with pytest.raises(TypeError, match="missing 1 required positional argument: 'b'"):
-        leastsq(lambda x, a: decay(x), START, args=(1,), Dfun=lambda x, a, b: decay_jacobian(x))
-
-
-# --------------------------------------------------------------------------------- Ctrl-C
-
-
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, even where the tests were started with it ignored."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
-@pytest.mark.usefixtures("interruptible")
-@pytest.mark.parametrize("call", [1, 2, 4])
-def test_ctrl_c_in_func(call: int) -> None:
-    func = FailsOnCall(call, lambda: signal.raise_signal(signal.SIGINT))
-    with pytest.raises(KeyboardInterrupt):
-        leastsq(func, START)
-    assert func.calls == call
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_in_dfun() -> None:
-    jacobian = FailsOnCall(2, lambda: signal.raise_signal(signal.SIGINT), decay_jacobian)
-    with pytest.raises(KeyboardInterrupt):
-        leastsq(decay, START, Dfun=jacobian)
-    assert jacobian.calls == 2
-
-
-def callable_without_python_code(signals: Iterator[int], results: Iterator[np.ndarray]) -> Any:
-    """C's raise() as a function of x: it sends itself the next of `signals`, and gives the next of `results`.
-
-    Both iterators are stepped by `next` alone, so that no Python code runs in which the interpreter could
-    look for signals by itself.
-    """
-    function = ctypes.CDLL(None)["raise"]
-    function.argtypes = [types.SimpleNamespace(from_param=partial(next, signals))]
-    function.restype = partial(next, results)
-    return function
-
-
-@pytest.mark.usefixtures("interruptible")
-def test_ctrl_c_while_no_python_code_runs_stops_at_once() -> None:
-    results = iter([decay(np.ones(2))] * 50)
-    func = callable_without_python_code(itertools.chain([0], itertools.repeat(signal.SIGINT)), results)
-    with pytest.raises(KeyboardInterrupt):
-        leastsq(func, START)
-    assert 50 - results.__length_hint__() == 2  # type: ignore[attr-defined]
-
-
-def test_callable_without_python_code_can_be_fitted() -> None:
-    """The one of the test before, undisturbed: it's the signal that stops it."""
-    func = callable_without_python_code(itertools.repeat(0), itertools.repeat(np.ones(3)))
-    assert leastsq(func, START, full_output=True)[-1] == 8
-
-
-def test_attributes_of_a_callable_are_nobodys_business() -> None:
-    """A proxy may answer to every name; in a process of its own, because that once ended the process."""
-    code = """
-        import numpy as np
-        from pyminpack import leastsq
-
-        class Proxy:
-            def __getattr__(self, name):
-                return Proxy()
-
-            def __call__(self, x):
-                return np.array([x[0] - 3, x[1] - 4])
-
-        print(leastsq(Proxy(), [1.0, 1.0])[0].round(6).tolist())
-    """
-    done = subprocess.run(
-        [sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False, timeout=60
-    )
-    assert (done.returncode, done.stdout.strip(), done.stderr) == (0, "[3.0, 4.0]", "")

@@ -10,14 +10,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from checks import label
+from measures import Clock
+from models import START, T, Y, both, jacobian, nothing, residuals
 from problems.mgh import Run, runs
-from pyminpack import LeastSquaresResult, LeastSquaresState, LevenbergMarquardt, least_squares, leastsq
-from pyminpack._minpack import enorm
+from pyminpack import LeastSquaresResult, LeastSquaresState, least_squares, leastsq
 
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
-TOLERANCES: dict[str, Any] = {"ftol": 1.49012e-8, "xtol": 1.49012e-8}
+LEASTSQS_TOLERANCES: dict[str, Any] = {"ftol": 1.49012e-8, "xtol": 1.49012e-8}
 # Where leastsq ends and least_squares goes on, to a lower cost: the scaling was that of a start far away (Bard's
 # function, whose minimum is at infinity).
 GOES_ON = {
@@ -35,24 +34,7 @@ RESCALED = {
 STATUS = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5}
 
 
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
-
-
-def both(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return residuals(x), jacobian(x)
-
-
 # ------------------------------------------------------------------------------------------------ leastsq's iterates
-
-
-def nothing(_: LeastSquaresState) -> None:
-    pass
 
 
 # Powell's singular function. Two of its rows have gradients of the size of x, which goes to 0. The errors of
@@ -67,7 +49,9 @@ REACH_THE_LIMIT = {13, 14, 15}
 def test_iterates_are_those_of_leastsq(run: Run, by_differences: bool, callback: Any) -> None:
     problem, limit = run.problem, 2000
     jac: Any = "2-point" if by_differences else problem.jacobian
-    fit = least_squares(problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, **TOLERANCES)
+    fit = least_squares(
+        problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, **LEASTSQS_TOLERANCES
+    )
     assert (fit.status == 0) == (by_differences and run.number in REACH_THE_LIMIT)
     # leastsq counts the evaluations for differences as well: it is stopped by its own count, at the same accepted step.
     maxfev = fit.nfev + fit.nit * problem.n if fit.status == 0 else limit * (problem.n + 1)
@@ -77,10 +61,10 @@ def test_iterates_are_those_of_leastsq(run: Run, by_differences: bool, callback:
     )  # fmt: skip
     if (problem.name, by_differences) in GOES_ON:
         assert fit.success
-        assert fit.cost < 0.5 * enorm(info["fvec"]) ** 2
+        assert fit.cost < 0.5 * (info["fvec"] ** 2).sum()
         return
     if (problem.name, by_differences) in RESCALED:
-        np.testing.assert_allclose(fit.cost, 0.5 * enorm(info["fvec"]) ** 2, rtol=1e-8)
+        np.testing.assert_allclose(fit.cost, 0.5 * (info["fvec"] ** 2).sum(), rtol=1e-8)
         assert by_differences or fit.nfev < info["nfev"]
         return
     np.testing.assert_array_equal(fit.x, x)
@@ -106,8 +90,8 @@ def test_tall_fits_are_leastsqs_too(jac: Any) -> None:
 
     jac = jacobian if jac == "given" else jac
     x, _ = leastsq(func, START, Dfun=jacobian if callable(jac) else None)
-    core = least_squares(func, START, jac, gtol=0, **TOLERANCES)
-    python = least_squares(func, START, jac, gtol=0, callback=nothing, **TOLERANCES)
+    core = least_squares(func, START, jac, gtol=0, **LEASTSQS_TOLERANCES)
+    python = least_squares(func, START, jac, gtol=0, callback=nothing, **LEASTSQS_TOLERANCES)
     np.testing.assert_array_equal(core.x, x)
     np.testing.assert_array_equal(python.x, x)
     np.testing.assert_allclose(core.jac, jacobian(x), atol=1e-6)
@@ -127,7 +111,7 @@ def test_counts_do_not_depend_on_who_runs_the_loop(run: Run, jac: str) -> None:
 # ------------------------------------------------------------------------------------------------ Jacobians
 
 
-@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs", jacobian, True], ids=str)
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs", jacobian, True], ids=label)
 def test_every_kind_of_jacobian_leads_to_the_minimum(jac: Any) -> None:
     x, _ = leastsq(residuals, START, Dfun=jacobian, xtol=1e-13, ftol=1e-13)
     fit = least_squares(both if jac is True else residuals, START, jac)
@@ -281,7 +265,7 @@ def test_start_on_a_bound_is_fine() -> None:
     assert fit.active_mask.tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs", jacobian, True], ids=str)
+@pytest.mark.parametrize("jac", ["2-point", "3-point", "cs", jacobian, True], ids=label)
 def test_fixed_parameters_stay_and_the_others_are_fitted(jac: Any) -> None:
     fit = least_squares(both if jac is True else residuals, [2.0, 1.0], jac, fixed=[True, False])
     alone = least_squares(lambda k: residuals(np.array([2.0, k[0]])), [1.0])
@@ -517,7 +501,7 @@ def test_start_is_not_touched_and_arrays_may_be_reused() -> None:
 
 def test_scaling_is_scipys() -> None:
     """Sizes are the inverse of leastsq's scale factors."""
-    scaled = least_squares(residuals, START, jacobian, x_scale=[2.0, 0.5], gtol=0, **TOLERANCES)
+    scaled = least_squares(residuals, START, jacobian, x_scale=[2.0, 0.5], gtol=0, **LEASTSQS_TOLERANCES)
     x, _ = leastsq(residuals, START, Dfun=jacobian, diag=[0.5, 2.0])
     np.testing.assert_array_equal(scaled.x, x)
     np.testing.assert_array_equal(least_squares(residuals, START, x_scale="jac").x, least_squares(residuals, START).x)
@@ -574,23 +558,12 @@ def test_bounds_that_are_neighbours_leave_room_for_differences(jac: Any) -> None
         np.testing.assert_allclose(fit.x, [1.0, 0.58694438], rtol=1e-6)
 
 
-def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    evaluations = 0
-
-    def counted(x: np.ndarray) -> np.ndarray:
-        nonlocal evaluations
-        evaluations += 1
-        return residuals(x)
-
-    monkeypatch.setattr("pyminpack._model.function.monotonic", lambda: evaluations)
-    fit = LevenbergMarquardt(counted, START, jacobian)
-    fit.stop_at(7)  # the seventh evaluation is the last of this fit
-    result = fit.run()
-    assert result.nfev == 7
-    assert result.status == 2
-    assert result.cov is None
-    fit = LevenbergMarquardt(counted, START, jacobian)
-    fit.stop_at(evaluations + 5)
-    assert fit.run().status == -3
+def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged(clock: Clock) -> None:
+    nfev = least_squares(residuals, START, jacobian).nfev
+    for seconds, status in (
+        (nfev - 1.5, -3),
+        (nfev - 0.5, 2),
+    ):  # there is time for all but the last evaluation, and for all
+        timed = least_squares(clock.timed(residuals), START, jacobian, timeout=seconds)
+        assert timed.status == status
+        assert timed.cov is None

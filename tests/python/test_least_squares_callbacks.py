@@ -6,17 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import START, residuals
 from pyminpack import InputTypeError, LeastSquaresState, OptionError, least_squares
-from pyminpack._model.options import as_callback, as_timeout
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
 
 FIT = least_squares(residuals, START, callback=lambda state: None)
 
@@ -108,14 +99,12 @@ def test_callable_objects_and_partials_are_taken_by_their_signature() -> None:
 
 def test_builtins_are_taken() -> None:
     seen: list[Any] = []
-    for callback in (seen.append, {}.get, id, np.shape):
+    for callback in (seen.append, {}.get, id, np.shape, type):  # the last one tells no signature
         least_squares(residuals, START, callback=callback)
     assert type(seen[0]) is LeastSquaresState
-    assert as_callback(max) is max  # tells no signature
 
 
 def test_what_is_no_function_is_refused() -> None:
-    assert as_callback(None) is None
     for callback in (1, "print", [print]):
         with pytest.raises(InputTypeError, match=f"callback is of type {type(callback).__name__}"):
             least_squares(residuals, START, callback=callback)  # type: ignore[arg-type]
@@ -229,12 +218,10 @@ def test_verbose_true_is_1(verbose: Any, capsys: Any) -> None:
 
 def test_infinite_timeout_is_none() -> None:
     for timeout in (None, np.inf, float("inf")):
-        assert as_timeout(timeout) is None
         np.testing.assert_array_equal(least_squares(residuals, START, timeout=timeout).x, FIT.x)
-    assert as_timeout(2) == 2.0
     for bad in (0, -1, np.nan, -np.inf):
         with pytest.raises(OptionError, match="timeout"):
-            as_timeout(bad)
+            least_squares(residuals, START, timeout=bad)
 
 
 def test_a_positional_argument_of_scipys_name_is_taken() -> None:

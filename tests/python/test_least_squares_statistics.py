@@ -10,6 +10,9 @@ import mpmath
 import numpy as np
 import pytest
 
+from checks import quietly
+from measures import Clock
+from models import START, T, Y, jacobian, residuals
 from problems.strd import load
 from pyminpack import (
     LeastSquaresResult,
@@ -21,25 +24,7 @@ from pyminpack import (
 )
 
 EPS = np.finfo(float).eps
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
 FAR = np.array([-3.0, 8.0])  # steps from here are rejected now and then
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
-
-
-def quietly(ask: Callable[[], Any]) -> Any:
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UnidentifiableWarning)
-        return ask()
 
 
 def exact_inverse(jac: np.ndarray) -> np.ndarray:
@@ -63,7 +48,7 @@ def is_covariance_at(fit: LeastSquaresResult, x: np.ndarray) -> None:
 # ------------------------------------------------------------------------------------------------ where they are taken
 
 
-class Recorder:
+class Visited:
     """The residuals, and the points where they were asked for."""
 
     def __init__(self) -> None:
@@ -86,7 +71,7 @@ class Recorder:
 def test_statistics_are_those_of_the_best_point_wherever_evaluations_end(watched: bool, together: bool) -> None:
     rejected = 0
     for limit in range(1, 18):
-        record = Recorder()
+        record = Visited()
         fun, jac = (record.with_jacobian, True) if together else (record, jacobian)
         fit = least_squares(
             fun, FAR, jac, max_nfev=limit, gtol=0, callback=(lambda intermediate_result: None) if watched else None
@@ -116,34 +101,18 @@ def test_statistics_where_a_callback_stops(steps: int) -> None:
             raise StopIteration
 
     for callback in (stops, raises):
-        record = Recorder()
+        record = Visited()
         fit = least_squares(record, FAR, jacobian, callback=callback)
         assert fit.status == -2
         is_covariance_at(fit, record.best(fit.nfev))
 
 
-class Clock:
-    """Time that goes on by one second with every evaluation."""
-
-    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.now = 0.0
-        for module in ("_model.function", "_least_squares"):
-            monkeypatch.setattr(f"pyminpack.{module}.monotonic", lambda: self.now)
-
-    def timed(self, function: Callable[[np.ndarray], np.ndarray]) -> Callable[[np.ndarray], np.ndarray]:
-        def call(x: np.ndarray) -> np.ndarray:
-            self.now += 1
-            return function(x)
-
-        return call
-
-
 @pytest.mark.parametrize("given", [True, False], ids=["jacobian", "differences"])
-def test_statistics_at_a_timeout(given: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_statistics_at_a_timeout(given: bool, clock: Clock) -> None:
     """Either those of the Jacobian at x, or none at all."""
     known = unknown = 0
     for seconds in range(1, 25):
-        clock, record = Clock(monkeypatch), Recorder()
+        record = Visited()
         fit = least_squares(
             clock.timed(record if given else residuals), FAR, clock.timed(jacobian) if given else "2-point",
             timeout=seconds + 0.5,

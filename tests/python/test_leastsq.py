@@ -9,34 +9,22 @@ from typing import Any
 import numpy as np
 import pytest
 
+from checks import SUCCESS, fit, label
+from models import ANSWER, EXACT_T, EXACT_Y, START, Recorder, decay, decay_jacobian, decay_of
 from problems.strd import correct_digits, load
 from pyminpack import leastsq
 
-SUCCESS = (1, 2, 3, 4)
 EPS = float(np.finfo(np.float64).eps)
 
-T = np.linspace(0, 4, 9)
-ANSWER = np.array([2.5, 1.3])
-Y = ANSWER[0] * np.exp(-ANSWER[1] * T)
-NOISY = Y + 0.1 * np.cos(37 * np.arange(9.0))
-START = (1.0, 1.0)
+NOISY = EXACT_Y + 0.1 * np.cos(37 * np.arange(9.0))
 
 # A straight line through points that aren't on one: the Jacobian is the same everywhere.
 LINE = np.column_stack([np.ones(6), np.arange(6.0)])
 POINTS = np.array([1.0, 3.0, 2.0, 5.0, 4.0, 7.0])
 
 
-def decay(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
 def noisy_decay(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - NOISY
-
-
-def decay_jacobian(x: np.ndarray) -> np.ndarray:
-    damping = np.exp(-x[1] * T)
-    return np.column_stack([damping, -x[0] * T * damping])
+    return x[0] * np.exp(-x[1] * EXACT_T) - NOISY
 
 
 def line(x: np.ndarray) -> np.ndarray:
@@ -54,25 +42,6 @@ def never_ends(x: np.ndarray) -> np.ndarray:
 
 def never_ends_jacobian(x: np.ndarray) -> np.ndarray:
     return np.diag(-np.exp(-x))
-
-
-def fit(func: Callable, x0: Any = START, **options: Any) -> tuple:
-    """Fit, insist on success, and give everything."""
-    result = leastsq(func, x0, full_output=True, **options)
-    assert result[-1] in SUCCESS, result[-2]
-    return result
-
-
-class Recorder:
-    """A function that remembers where it was called."""
-
-    def __init__(self, func: Callable) -> None:
-        self.func = func
-        self.at: list[np.ndarray] = []
-
-    def __call__(self, x: np.ndarray) -> np.ndarray:
-        self.at.append(x.copy())
-        return self.func(x)
 
 
 # ------------------------------------------------------------------------ the calling sequence
@@ -102,7 +71,7 @@ def test_names_order_and_defaults_of_the_arguments_are_scipys() -> None:
 
 
 VALUES = {
-    "args": (T, NOISY),
+    "args": (EXACT_T, NOISY),
     "Dfun": None,
     "full_output": True,
     "col_deriv": True,
@@ -114,10 +83,6 @@ VALUES = {
     "factor": 3.0,
     "diag": [2.0, 5.0],
 }
-
-
-def decay_of(x: np.ndarray, times: np.ndarray, data: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * times) - data
 
 
 @pytest.mark.parametrize("dfun", [None, lambda x, times, data: decay_jacobian(x).T], ids=["differences", "Dfun"])
@@ -329,7 +294,7 @@ def test_cov_x_of_columns_that_are_almost_collinear(angle: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"maxfev": 3}, {"ftol": 0, "xtol": 0}, {"ftol": 0, "xtol": 0, "Dfun": decay_jacobian}], ids=str
+    "options", [{"maxfev": 3}, {"ftol": 0, "xtol": 0}, {"ftol": 0, "xtol": 0, "Dfun": decay_jacobian}], ids=label
 )
 def test_cov_x_is_none_where_the_fit_did_not_converge(options: dict) -> None:
     _, cov_x, _, message, ier = leastsq(noisy_decay, START, full_output=True, **options)

@@ -9,26 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from block_models import START, decay
+import block_models
+from models import both, jacobian, residuals
 from problems.mgh import Run, runs
 from pyminpack import InputValueError, LevenbergMarquardt, OptionError, ShapeError, least_squares
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
-
-
-def both(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return residuals(x), jacobian(x)
-
 
 OPTIONS = {
     "plain": {},
@@ -103,7 +87,7 @@ def test_resumed_problems_of_the_table_end_where_the_core_does(run: Run) -> None
 
 
 def test_fit_resumes_in_another_process() -> None:
-    options: dict[str, Any] = {"fun": decay, "x0": START, "args": (range(0, 200),)}
+    options: dict[str, Any] = {"fun": block_models.decay, "x0": block_models.START, "args": (range(0, 200),)}
     fit = LevenbergMarquardt(**options)
     fit.step()
     code = (
