@@ -10,17 +10,23 @@ module minpack_restart
     private
     public :: restart
 
-    !> Smallest cosine of the angle between f and a column of J, and smallest relative reduction of ‖f‖² and relative length of
-    !> the Gauss-Newton step, for which a new beginning is worth its evaluations. At minima where residuals are large and J is
-    !> nearly singular the step promises much, but the cosines are small; where residuals are nothing but rounding the step is
-    !> short. Chosen on Watson's and Chebyquad's functions; ten times larger or smaller changes the end of 2 of the 53
-    !> standard runs.
-    real(wp), parameter :: least_cosine = 1.0e-3_wp, least_promise = 1.0e-4_wp
-    !> A fit that has begun anew must have reduced ‖f‖² by this fraction to do it again: noise can make the step promise much
-    !> each time, and gain next to nothing.
+    ! Each number was varied on 530 fits: the standard problems with and without Jacobians, from their starts and from four
+    ! random ones beside each. "Costs" are the ends that became lower and higher, of 530.
+
+    !> A fit begins anew only where the cosine of the angle between f and some column of J is larger than this. At minima where
+    !> residuals are large and J is nearly singular, steps promise much, but the cosines are small. Ten times larger takes 3 % more
+    !> evaluations, ten times smaller 0.2 %, at the same costs; without it 9 fewer of the fits end in a success.
+    real(wp), parameter :: least_cosine = 1.0e-3_wp
+    !> The first step of a new fit must promise more than the tolerances, and more than this, as a relative reduction of ‖f‖² and
+    !> as a relative length. Without it 2.6 % more evaluations, and with the tolerances alone a bounded fit of test_box.py does not
+    !> end within 1000; ten times larger or smaller changes none of the standard runs.
+    real(wp), parameter :: least_promise = 1.0e-4_wp
+    !> A fit that has begun anew must have reduced ‖f‖² by this fraction to do it again: noise can make the first step promise
+    !> much each time, and gain next to nothing. From 0.01 to 0.9 it hardly matters; without it fits take twice the evaluations.
     real(wp), parameter :: least_gain = 0.1_wp
     !> While a fit runs, its scaling is outdated where the weight of one parameter against another, in D, is more than this
-    !> times what the columns of J would now make it.
+    !> times what the columns of J would now make it. Ten times larger or smaller leaves the costs as they are on the standard
+    !> starts; without it 8 costs are lower and 36 higher.
     real(wp), parameter :: outdated = 100.0_wp
 
 contains
@@ -64,7 +70,8 @@ contains
         if (creeps .and. maxval(diag/new_diag) <= outdated*minval(diag/new_diag)) return
         new%delta = sqrt(largest)
         call propose(new, n, r, ldr, ipvt, qtf, new_diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
-        if (.not. (new%prered > least_promise .and. new%pnorm > least_promise*new%xnorm)) return
+        if (new%prered <= max(fit%ftol, least_promise)) return
+        if (new%pnorm <= max(fit%xtol, least_promise)*new%xnorm) return
 
         begins = .true.
         diag = new_diag

@@ -10,8 +10,9 @@ module minpack_take_factor
     private
     public :: assess, lm_take_factor
 
-    !> A fit with restarts that still runs is looked at after so many accepted steps. It costs no evaluation, so the number
-    !> hardly matters: on the standard problems, 3 of 53 runs take new scaling then.
+    !> A fit with restarts that still runs is looked at after so many accepted steps, which costs no evaluation. With every 5
+    !> steps the standard runs take 0.4 % fewer evaluations, with every 500 steps 3 % more; of 530 fits (restart.f90), 6 end
+    !> lower and 11 higher without.
     integer(ip), parameter :: steps_between_looks = 50_ip
 
 contains
