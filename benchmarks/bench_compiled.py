@@ -1,50 +1,42 @@
-"""Compiled residuals, side by side with SciPy, NumbaMinpack and a C program on the original MINPACK.
+"""Compiled residuals beside SciPy, NumbaMinpack and a C program on the original MINPACK; and what two threads gain.
 
-Run by hand: python benchmarks/bench_compiled.py
+Run by hand: python benchmarks/bench_compiled.py [case ...]
+
+NumbaMinpack 0.1.3 builds with today's CMake where the environment has CMAKE_POLICY_VERSION_MINIMUM=3.5. It takes
+arrays alone, so that a list is made an array in the call that is timed.
 """
 
-import statistics
+import math
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from models import STARTS, T, Y, decay
 from pyminpack import compiled_residuals, leastsq
-from ratio import side_by_side
+from ratio import HEAD, Call, choose, from_pairs, print_row, seconds, side_by_side
+
+from c_library import library  # isort: skip  (models opens the way to it)
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "tests"))
-
-from c_library import library  # noqa: E402
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
 DATA = np.concatenate([T, Y])
-START = np.array([1.0, 1.0])
-COMPILED = compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
+COMPILED = compiled_residuals(library().residuals, T.size, data=DATA, signature="residuals")
 
 
-def ours() -> object:
-    """One fit of the decay, from Python."""
-    return leastsq(COMPILED, START)
-
-
-def scipy_fit() -> Callable[[], object]:
-    """Give the same by SciPy, with residuals in NumPy."""
+def scipy_fit(start: object) -> Call:
+    """The decay by SciPy, with residuals in NumPy."""
     import scipy.optimize
 
-    return lambda: scipy.optimize.leastsq(lambda x: x[0] * np.exp(-x[1] * T) - Y, START)
+    return partial(scipy.optimize.leastsq, decay, start)
 
 
-def numba_minpack_fit() -> Callable[[], object]:
-    """Give the same by NumbaMinpack's lmdif, called from Python."""
-    import math
-
+def numba_minpack_fit(start: object) -> Call:
+    """The decay by NumbaMinpack's lmdif, called from Python."""
     import numba
     from NumbaMinpack import lmdif, minpack_sig
 
@@ -54,75 +46,82 @@ def numba_minpack_fit() -> Callable[[], object]:
         for i in range(20):
             fvec[i] = x[0] * math.exp(-x[1] * values[i]) - values[20 + i]
 
-    return lambda: lmdif(residuals.address, START, 20, DATA)
+    if isinstance(start, list):
+        return lambda: lmdif(residuals.address, np.array(start), 20, DATA)
+    return lambda: lmdif(residuals.address, start, 20, DATA)
 
 
-def report_against(name: str, make: Callable[[], Callable[[], object]], goal: float) -> None:
-    """Print our time over another's; or that the other isn't here."""
-    try:
-        theirs = make()
-    except ImportError as error:
-        print(f"{name:34} skipped: {error}")
-        return
-    ratio = side_by_side(ours, theirs)
-    print(f"{name:34}{ratio.median:8.3f}{goal:8.2f}{ratio.ours * 1e6:9.2f} µs{ratio.theirs * 1e6:9.2f} µs")
+def against(name: str, make: Callable[[object], Call], goal: float) -> None:
+    """Print our time over another's, from both kinds of start."""
+    for kind, start in STARTS.items():
+        try:
+            theirs = make(start)
+        except ImportError as error:
+            print_row(f"{name}, {kind}", f"  skipped: {error}")
+        else:
+            print_row(f"{name}, {kind}", *side_by_side(partial(leastsq, COMPILED, start), theirs).cells(goal))
 
 
-def report_against_c(goal: float, rounds: int = 15) -> None:
+def against_c(goal: float, rounds: int = 15, fits: int = 20_000) -> None:
     """Print our time over that of benchmarks/decay.c on an installed original MINPACK."""
-    program = Path(tempfile.mkdtemp()) / "decay"
-    built = subprocess.run(
-        ["cc", "-O2", "-o", program, HERE / "decay.c", "-lminpack", "-lm"], capture_output=True, check=False
-    )
-    if built.returncode:
-        print("C, original MINPACK                skipped: it does not link here (Debian: minpack-dev)")
-        return
-    pairs = []
-    for _ in range(rounds):
-        theirs = float(subprocess.run([program, "20000"], capture_output=True, check=True).stdout)
-        begin = time.perf_counter()
-        for _ in range(20000):
-            ours()
-        pairs.append((1e6 * (time.perf_counter() - begin) / 20000, theirs))
-    median = statistics.median(a / b for a, b in pairs)
-    us, them = (min(column) for column in zip(*pairs, strict=True))
-    print(f"{'C, original MINPACK':34}{median:8.3f}{goal:8.2f}{us:9.2f} µs{them:9.2f} µs")
+    name = "original MINPACK from C, array"
+    with tempfile.TemporaryDirectory() as folder:
+        program = Path(folder) / "decay"
+        compiler = ["cc", "-O2", "-o", program, HERE / "decay.c", "-lminpack", "-lm"]
+        if subprocess.run(compiler, capture_output=True, check=False).returncode:
+            print_row(name, "  skipped: it does not link here (Debian: minpack-dev)")
+            return
+        ours = partial(leastsq, COMPILED, STARTS["array"])
+        pairs = []
+        for _ in range(rounds):
+            printed = subprocess.run([program, str(fits)], capture_output=True, check=True).stdout
+            pairs.append((seconds(ours, fits), 1e-6 * float(printed)))
+    print_row(name, *from_pairs(pairs).cells(goal))
 
 
-def peaks(fits: int) -> Callable[[], None]:
-    """Give the task of so many fits of a Gaussian peak, 30 points and 4 parameters."""
+def fit_peaks(fits: int) -> None:
+    """Fit a Gaussian peak, 30 points and 4 parameters, many times."""
     t = np.linspace(-3, 3, 30)
     data = np.concatenate([t, 2 * np.exp(-0.5 * ((t - 0.3) / 0.8) ** 2) + 0.5 + 0.02 * np.cos(9 * t)])
-    func = compiled_residuals(library().peak, 30, data=data, signature="residuals")
+    func = compiled_residuals(library().peak, t.size, data=data, signature="residuals")
     start = np.array([1.0, 0.0, 1.0, 0.0])
-
-    def task() -> None:
-        for _ in range(fits):
-            leastsq(func, start)
-
-    return task
+    for _ in range(fits):
+        leastsq(func, start)
 
 
-def seconds(tasks: list[Callable[[], None]]) -> float:
-    """Time tasks in threads of their own."""
-    threads = [threading.Thread(target=task) for task in tasks]
-    begin = time.perf_counter()
+def in_threads(count: int, fits: int) -> None:
+    """Share the fits between threads."""
+    threads = [threading.Thread(target=fit_peaks, args=(fits // count,)) for _ in range(count)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    return time.perf_counter() - begin
+
+
+def two_threads(goal: float, rounds: int = 7, fits: int = 60_000) -> None:
+    """Print the time of one thread over that of two that share the fits, by the clock on the wall; 2 is the most."""
+    pairs = [
+        tuple(seconds(partial(in_threads, count, fits), clock=time.perf_counter) for count in (1, 2))
+        for _ in range(rounds)
+    ]
+    print_row("one thread over two, peak 30 x 4", *from_pairs(pairs).cells(goal))
+    print_row("  the best of the rounds", max(one / two for one, two in pairs))
+
+
+CASES = {
+    "scipy": partial(against, "SciPy, residuals in NumPy", scipy_fit, 0.11),
+    "numbaminpack": partial(against, "NumbaMinpack from Python", numba_minpack_fit, 1.0),
+    "c": partial(against_c, 1.7),
+    "threads": partial(two_threads, 1.8),
+}
 
 
 def main() -> None:
-    """Print one line a comparison."""
-    print(f"{'decay, 20 x 2, against':34}{'ratio':>8}{'goal':>8}{'ours':>12}{'theirs':>12}")
-    report_against("SciPy, residuals in NumPy", scipy_fit, 0.12)
-    report_against("NumbaMinpack from Python", numba_minpack_fit, 1.0)
-    report_against_c(1.7)
-    fits = 50_000
-    pairs = [(seconds([peaks(2 * fits)]), seconds([peaks(fits), peaks(fits)])) for _ in range(5)]
-    print(f"{'two threads against one, peaks':34}{statistics.median(a / b for a, b in pairs):8.2f}{1.8:8.2f}")
+    """Print a row for each comparison."""
+    cases = choose(__doc__, CASES)
+    print_row("decay 20 x 2, beside", *HEAD)
+    for run in cases.values():
+        run()
 
 
 if __name__ == "__main__":

@@ -1,146 +1,124 @@
-"""`least_squares` beside SciPy's: a small fit without and with bounds, a tall one in time and peak memory.
+"""`least_squares` beside SciPy's, and what its options cost beside its own plain fit.
 
-Run by hand: python benchmarks/bench_least_squares.py [small] [tall]
+Run by hand: python benchmarks/bench_least_squares.py [case ...]
 
-The small one is an exponential at 20 points with 2 parameters, Jacobians by differences, against `method='lm'` without
-bounds and `method='trf'` with them. The tall one has 1 000 000 residuals and 10 parameters, peaks on a level, and its
-Jacobian in an array that is filled again at every call ("reused") or in a new one ("new"), each fit in a fresh process,
-against `method='lm'`. Memory is what the fit adds to the data that are there before, the Jacobian included.
+An option's fit and the plain fit call the model as often as the columns on the right say: residuals + Jacobians. Where
+these differ, so does the work that a user asks for, and the ratio compares fits, not overhead.
 """
 
-import os
-
-os.environ["OPENBLAS_NUM_THREADS"] = "1"  # threaded BLAS spins on a busy machine
-
-import json
-import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
+import scipy.optimize
 
-from bench_tall import Peaks, peak_memory
-from ratio import side_by_side
+import pyminpack
+from models import STARTS, T, Y, decay, decay_jacobian
+from ratio import HEAD, Ratio, choose, print_row, side_by_side
 
-GOALS = {"lm": 0.20, "trf": 0.25}
-TALL_GOALS = (0.50, 0.40)  # of time and memory
-ROWS, PEAKS = 1_000_000, 3
-
-# ------------------------------------------------------------------------------------ small
-
-
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-SMALL: dict[str, tuple[str, dict[str, Any]]] = {
-    "no bounds": ("lm", {}),
-    "bounds out of reach": ("trf", {"bounds": ([0, 0], [10, 10])}),
-    "a bound that holds": ("trf", {"bounds": ([0, 0], [2, 10])}),
-}
+Fit = tuple[Callable[..., Any], Any, dict[str, Any]]  # residuals, start, options
+FREE = {"bounds": ([0, 0], [10, 10])}
+HELD = {"bounds": ([0, 0], [2, 10])}
+LEVEL = np.array([0.0, 0.0, 0.1])
 
 
-def residuals(x: np.ndarray) -> np.ndarray:
-    """The exponential."""
-    return x[0] * np.exp(-x[1] * T) - Y
+def decay_and_jacobian(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Residuals and Jacobian by one call."""
+    return decay(x), decay_jacobian(x)
+
+
+def decay_on_level(x: np.ndarray) -> np.ndarray:
+    """Three parameters, of which the level is to be fixed."""
+    return x[0] * np.exp(-x[1] * T) + x[2] - Y
+
+
+def decay_on_given_level(x: np.ndarray) -> np.ndarray:
+    """The same arithmetic with two parameters; the level comes from an array here, too, as that takes time."""
+    return x[0] * np.exp(-x[1] * T) + LEVEL[2] - Y
+
+
+def beside_scipy(start: object, method: str, options: dict[str, Any], goal: float) -> None:
+    """Print our time over SciPy's, and by what part our cost is above SciPy's."""
+    ours = partial(pyminpack.least_squares, decay, start, method="lm", **options)
+    theirs = partial(scipy.optimize.least_squares, decay, start, method=method, **options)
+    kind = "list" if isinstance(start, list) else "array"
+    limits = "no bounds" if not options else "bounds out of reach" if options is FREE else "a bound that holds"
+    above = ours().cost / theirs().cost - 1
+    print_row(f"{method}, {limits}, {kind}", *side_by_side(ours, theirs).cells(goal), f"{above:.0e}")
 
 
 def small() -> None:
-    """Print one line a case."""
-    from scipy.optimize import least_squares as theirs
-
-    from pyminpack import least_squares as ours
-
-    def fit(solver: Callable[..., Any], method: str, options: dict[str, Any]) -> Callable[[], Any]:
-        return lambda: solver(residuals, [1.0, 1.0], method=method, **options)
-
-    print(f"{'20 x 2':22}{'against':>8}{'time':>7}{'goal':>6}{'ours':>9}{'SciPy':>9}   us, cost above SciPy's")
-    for name, (method, options) in SMALL.items():
-        fits = fit(ours, "lm", options), fit(theirs, method, options)
-        ratio = side_by_side(*fits)
-        above = fits[0]().cost / fits[1]().cost - 1
-        print(
-            f"{name:22}{method:>8}{ratio.median:7.3f}{GOALS[method]:>6}{1e6 * ratio.ours:9.1f}{1e6 * ratio.theirs:9.1f}"
-            f"   {above:.0e}"
-        )
+    """Print our time over SciPy's."""
+    print_row("decay 20 x 2, beside SciPy's", *HEAD, "cost above")
+    for start in STARTS.values():
+        beside_scipy(start, "lm", {}, 0.17)
+    for options in (FREE, HELD):
+        beside_scipy(STARTS["list"], "trf", options, 0.17)
 
 
-# ------------------------------------------------------------------------------------- tall
+def solve(fit: Fit) -> Any:
+    """Run a fit."""
+    func, start, options = fit
+    return pyminpack.least_squares(func, start, **options)
 
 
-class PeaksOnLevel:
-    """A sum of peaks on a level; the Jacobian is of shape (m, n)."""
+def calls(fit: Fit) -> str:
+    """Count the calls of the residuals and of the Jacobian."""
+    func, start, options = fit
+    count = [0, 0]
 
-    def __init__(self, m: int, peaks: int, reused: bool) -> None:
-        self.peaks = Peaks(m, peaks)
-        self.peaks.y += 0.1
-        self.peaks.jac = np.empty((3 * peaks + 1, m))
-        self.reused = reused
-        self.truth = np.append(self.peaks.truth, 0.1)
-        self.start = np.append(self.peaks.start, 0.2)
+    def counted(index: int, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(x: np.ndarray) -> Any:
+            count[index] += 1
+            return function(x)
 
-    def residuals(self, x: np.ndarray) -> np.ndarray:
-        """The residuals at x."""
-        values = self.peaks.residuals(x[:-1])
-        values += x[-1]
-        return values if self.reused else values.copy()
+        return call
 
-    def jacobian(self, x: np.ndarray) -> np.ndarray:
-        """The Jacobian at x."""
-        if not self.reused:
-            self.peaks.jac = np.empty(self.peaks.jac.shape)
-        jac = self.peaks.jacobian(x[:-1])
-        jac[-1] = 1
-        return jac.T
+    jac = options.get("jac")
+    given = {"jac": counted(1, jac)} if callable(jac) else {}
+    solve((counted(0, func), start, options | given))
+    return f"{count[0]} + {count[1]}"
 
 
-def tall_fit(solver: str, way: str) -> dict[str, float]:
-    """One fit, in this process."""
-    if solver == "ours":
-        from pyminpack import least_squares
-    else:
-        from scipy.optimize import least_squares
-    problem = PeaksOnLevel(ROWS, PEAKS, way == "reused")
-    memory, begin = peak_memory(), time.perf_counter()
-    result = least_squares(problem.residuals, problem.start, jac=problem.jacobian, method="lm")
-    seconds = time.perf_counter() - begin
-    return {
-        "seconds": seconds,
-        "memory": peak_memory() - memory,
-        "share": problem.peaks.seconds / seconds,
-        "nfev": result.nfev,
-        "njev": result.njev or 0,
-        "error": float(np.abs(result.x - problem.truth).max()),
-    }
+START = STARTS["array"]
+PLAIN: Fit = (decay, START, {})
+OPTIONS: dict[str, tuple[Fit, Fit, float | None]] = {
+    "callback": ((decay, START, {"callback": lambda state: None}), PLAIN, 1.6),
+    "bounds": ((decay, START, FREE), PLAIN, None),
+    "bounds and callback, to bounds": (
+        (decay, START, FREE | {"callback": lambda state: None}),
+        (decay, START, FREE),
+        1.6,
+    ),
+    "fixed, to a model without": (
+        (decay_on_level, np.array([1.0, 1.0, 0.1]), {"fixed": [False, False, True]}),
+        (decay_on_given_level, START, {}),
+        1.3,
+    ),
+    "timeout": ((decay, START, {"timeout": 3600.0}), PLAIN, 1.3),
+    "loss='soft_l1'": ((decay, START, {"loss": "soft_l1"}), PLAIN, None),
+    "jac='3-point'": ((decay, START, {"jac": "3-point"}), PLAIN, None),
+    "jac='cs'": ((decay, START, {"jac": "cs"}), PLAIN, None),
+    "a given Jacobian": ((decay, START, {"jac": decay_jacobian}), PLAIN, None),
+    "jac=True": ((decay_and_jacobian, START, {"jac": True}), PLAIN, None),
+    "workers=None (the plain fit: noise)": ((decay, START, {"workers": None}), PLAIN, None),
+}
 
 
-def fresh(solver: str, way: str) -> dict[str, float]:
-    """One fit, in a process of its own."""
-    command = [sys.executable, __file__, "--fit", solver, way]
-    return json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+def options() -> None:
+    """Print the time with an option over the time without."""
+    print_row("decay 20 x 2, beside our plain fit", *HEAD[:3], "option", "plain", "calls", "plain's")
+    for name, (fit, plain, goal) in OPTIONS.items():
+        ratio: Ratio = side_by_side(partial(solve, fit), partial(solve, plain))
+        print_row(name, *ratio.cells(goal), calls(fit), calls(plain))
 
 
-def tall() -> None:
-    """Print one line a case."""
-    print(f"{ROWS} x {3 * PEAKS + 1}   time  goal  memory  goal     ours    SciPy  its model  MB")
-    for way in ("reused", "new"):
-        pairs = [(fresh("ours", way), fresh("scipy", way)) for _ in range(3)]
-        ratio = {
-            key: statistics.median(ours[key] / theirs[key] for ours, theirs in pairs) for key in ("seconds", "memory")
-        }
-        ours, theirs = pairs[-1]
-        print(
-            f"{way:12}{ratio['seconds']:7.3f}{TALL_GOALS[0]:6}{ratio['memory']:8.3f}{TALL_GOALS[1]:6}"
-            f"{ours['seconds']:7.2f} s{theirs['seconds']:7.2f} s{theirs['share']:10.0%}"
-            f"  {ours['memory'] / 1e6:.0f}, {theirs['memory'] / 1e6:.0f}"
-            f"  nfev {ours['nfev']}, {theirs['nfev']}; largest error {ours['error']:.1e}, {theirs['error']:.1e}"
-        )
+def main() -> None:
+    """Print the tables."""
+    for part in choose(__doc__, {"small": small, "options": options}).values():
+        part()
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["--fit"]:
-        print(json.dumps(tall_fit(*sys.argv[2:4])))
-    else:
-        for part in sys.argv[1:] or ["small", "tall"]:
-            {"small": small, "tall": tall}[part]()
+    main()

@@ -33,20 +33,13 @@ module minpack_constants
     !> qrfac trusts a downdated column norm until 0.05 (ρ/ρ_ref)² falls to ε (MINPACK-1).
     real(wp), parameter, public :: downdate_trust = 0.05_wp
 
-    !> From this order on, qrsolv folds several rows of D at a time, and not to MINPACK's bits. It is faster from
-    !> 10 on: the bound keeps the fits of usual size where MINPACK has them.
-    integer(ip), parameter, public :: blocked_from = 64_ip
-    !> From so many columns (and rows) on, qrfac applies several reflections at a time. Time relative to one by one,
-    !> with plain, v3 and v4 kernels: 1.10, 0.95 and 1.04 at 128 x 128; 0.96, 0.84 and 0.97 at 160 x 160; 0.87,
-    !> 0.76 and 0.75 at 2000 x 2000.
-    integer(ip), parameter, public :: delayed_from = 160_ip
-
-    !> Rows folded together: each row of the triangle is read and written once for so many of them, and what
-    !> multiplies them stays in registers. (4 and 16 were slower for n of 250 to 1000, by a tenth and more.)
-    integer(ip), parameter, public :: rows_at_once = 8_ip
-    !> Longest rows there is scratch for: 132 KiB on the stack, which the smallest thread has room for. Rows lie
-    !> a multiple of 4 KiB and 512 bytes apart, lest a processor take them for one another.
-    integer(ip), parameter, public :: longest_row = 2112_ip
+    !> Rows of D that qrsolv folds together from order 64 on: each row of the triangle is read and written once for so
+    !> many of them, and what multiplies them stays in registers. Eight take 11 to 14 % less time than four at n = 250 to
+    !> 1000 (AVX-512), sixteen more. They change results by rounding.
+    integer(ip), parameter, public :: many_rows = 8_ip, few_rows = 4_ip
+    !> How long these rows may be, and how far apart they lie, in scratch of 62 KiB on the stack: a multiple of 4 KiB less
+    !> 512 bytes, lest a processor take one for another.
+    integer(ip), parameter, public :: long_row = 960_ip, longest_row = 1984_ip
 
     !> Values of the argument `mode` of the drivers.
     integer(ip), parameter, public :: mode_internal_scaling = 1_ip !! from the columns of the Jacobian

@@ -5,7 +5,7 @@ module minpack_lm_solve
     use minpack_fit_types, only: lm_begin, lm_fit
     use minpack_info, only: took_step, want_factor, want_norm
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
+    use minpack_factor, only: lm_factor
     use minpack_next, only: lm_next
     use minpack_take_factor, only: lm_take_factor
     implicit none

@@ -6,7 +6,7 @@ module minpack_lmstr
     use minpack_fit_types, only: is_proper, lm_fit
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
+    use minpack_factor, only: lm_factor
     use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
     use minpack_rwupdt, only: rwupdt
     use minpack_triangle, only: triangle_norms

@@ -10,11 +10,11 @@ contains
     !> (AᵀA)⁻¹ from R and P of A P = Q R.
     !>
     !> Where |r_kk| <= tol |r_11|, columns k to n of R count as dependent on those before: their rows and
-    !> columns of the result are 0, and the rest is the inverse for the leading block alone. The units of the parameters
-    !> have a part in that test, which is MINPACK's: who asks for a rank in any units has it from column_rank, and
-    !> calls this with tol = 0 where that rank is n.
+    !> columns of the result are 0, and the rest is the inverse for the leading block alone. That test, which is
+    !> MINPACK's, depends on the units of the parameters. For a rank that doesn't, call column_rank, and this with
+    !> tol = 0 where that rank is n.
     pure subroutine covar(n, r, ldr, ipvt, tol, wa) bind(c, name="covar_")
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of R, > 0
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; on return (AᵀA)⁻¹, whole
         integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
@@ -30,9 +30,10 @@ contains
 
     !> R <- R⁻¹ in place, on the leading block that counts as nonsingular.
     pure subroutine invert(n, r, ldr, tol, rank)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(inout) :: r(ldr, n)
-        real(wp), intent(in) :: tol
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R; on return R⁻¹ in the upper triangle of the block
+        real(wp), intent(in) :: tol !! relative to |r_11|, as in covar
         integer(ip), intent(out) :: rank !! order of the block
 
         real(wp) :: multiple, negligible
@@ -54,8 +55,9 @@ contains
 
     !> The upper triangle of R⁻¹ R⁻ᵀ in the place of R⁻¹'s.
     pure subroutine multiply_by_transpose(n, r, ldr, rank)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(inout) :: r(ldr, n)
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! R⁻¹ in the upper triangle; on return the product there
         integer(ip), intent(in) :: rank !! order of the block
 
         integer(ip) :: j, k
@@ -73,11 +75,12 @@ contains
     !> The result's strict lower triangle and its diagonal (in `wa`) are filled first, because the upper
     !> triangle still holds C.
     pure subroutine restore_order(n, r, ldr, ipvt, rank, wa)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(inout) :: r(ldr, n)
+        integer(ip), intent(in) :: n !! order of C
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(inout) :: r(ldr, n) !! C in the upper triangle; on return P C Pᵀ
         integer(ip), intent(in) :: ipvt(n) !! P
         integer(ip), intent(in) :: rank !! order of the block; C is 0 outside it
-        real(wp), intent(out) :: wa(n)
+        real(wp), intent(out) :: wa(n) !! scratch: the diagonal of the result
 
         integer(ip) :: i, j
 

@@ -5,8 +5,9 @@ module minpack_enorm
     private
     public :: enorm, column_norms
 
-    !> Between these two a square neither underflows nor, n of them summed, overflows (MINPACK-1): the
-    !> smaller is near sqrt(τ/ε), with a margin; the larger, over n, near sqrt(huge).
+    !> Components above the first and below the second, over n, are squared and summed as they are. MINPACK-1 has these
+    !> limits for single and double precision alike; doubles would allow for 1e-146 and 1e154. Ten times more or less
+    !> changes the last bit of norms with components beyond one of the two, and with it MINPACK's bits.
     real(wp), parameter :: dwarf = 3.834e-20_wp
     real(wp), parameter :: giant = 1.304e19_wp
 
@@ -17,7 +18,7 @@ contains
     !> Almost always every component is zero or well inside the range, and one running sum, without a branch
     !> in its loop, is the answer; the extremes met on the way tell whether it is.
     pure function enorm(n, x) result(norm) bind(c, name="enorm_")
-        integer(ip), intent(in) :: n !! components
+        integer(ip), intent(in) :: n !! length of the vector
         real(wp), intent(in) :: x(n) !! the vector
         real(wp) :: norm
 
@@ -40,16 +41,16 @@ contains
         end if
     end function enorm
 
-    !> norms(j) = ‖a(:, j)‖₂, four columns at a time: each column's sum keeps its own order, and so its bits,
-    !> while the four additions of a row don't wait for one another.
+    !> The norms of the columns of a matrix, four columns at a time: each column's sum keeps its own order, and so its
+    !> bits, while the four additions of a row don't wait for one another.
     pure subroutine column_norms(m, n, a, lda, norms)
         integer(ip), intent(in) :: m !! rows
         integer(ip), intent(in) :: n !! columns
-        integer(ip), intent(in) :: lda !! leading dimension, >= m
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
         real(wp), intent(in) :: a(lda, n) !! the matrix
-        real(wp), intent(out) :: norms(n) !! its columns' norms
+        real(wp), intent(out) :: norms(n) !! norms(j) = ‖a(1:m, j)‖₂
 
-        integer(ip), parameter :: width = 4
+        integer(ip), parameter :: width = 4_ip !! columns at a time: changes the speed, and no bit
         real(wp) :: component(width), lowest(width), highest(width), total(width)
         integer(ip) :: i, j, k
 
@@ -78,10 +79,11 @@ contains
         end do
     end subroutine column_norms
 
-    !> Whether components between `lowest` (zeros apart) and `highest` can be squared and summed as they are.
+    !> Whether components can be squared and summed as they are.
     pure logical function is_ordinary(n, lowest, highest)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(in) :: lowest, highest !! extremes of their sizes; 1 and 0 where there are none
+        integer(ip), intent(in) :: n !! how many components there are
+        real(wp), intent(in) :: lowest !! size of the smallest that is not 0; 1 where there is none
+        real(wp), intent(in) :: highest !! size of the largest; 0 where there is none
 
         is_ordinary = lowest > dwarf .and. highest < giant/real(n, wp)
     end function is_ordinary
@@ -89,7 +91,7 @@ contains
     !> ‖x‖₂ by three sums, of the large, the ordinary and the small components, the first and the last
     !> relative to the largest among them.
     pure function scaled_norm(n, x) result(norm)
-        integer(ip), intent(in) :: n !! components
+        integer(ip), intent(in) :: n !! length of the vector
         real(wp), intent(in) :: x(n) !! the vector
         real(wp) :: norm
 

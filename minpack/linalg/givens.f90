@@ -11,7 +11,8 @@ contains
     pure subroutine find_rotation(a, b, c, s)
         real(wp), intent(in) :: a !! the entry that stays
         real(wp), intent(in) :: b !! the entry to eliminate, not 0
-        real(wp), intent(out) :: c, s !! cosine and sine
+        real(wp), intent(out) :: c !! the cosine
+        real(wp), intent(out) :: s !! the sine
 
         real(wp) :: tangent, cotangent
 
@@ -28,9 +29,10 @@ contains
 
     !> Turns two vectors: (a, b) <- (c a + s b, -s a + c b), component by component.
     pure subroutine rotate(n, c, s, a, b)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(in) :: c, s !! cosine and sine
-        real(wp), intent(inout) :: a(n), b(n) !! the pair
+        integer(ip), intent(in) :: n !! length of both vectors
+        real(wp), intent(in) :: c !! the cosine
+        real(wp), intent(in) :: s !! the sine
+        real(wp), intent(inout) :: a(n), b(n) !! the two vectors
 
         real(wp) :: turned
         integer(ip) :: i

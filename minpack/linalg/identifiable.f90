@@ -7,26 +7,32 @@ module minpack_identifiable
     use minpack_kinds, only: ip, wp
     use minpack_qrfac, only: qrfac
     use minpack_reflect, only: reflect
+    use minpack_triangle, only: transposed_product
     implicit none
     private
     public :: identifiable
 
-    integer(ip), parameter :: pivot = 1, no_pivot = 0
+    integer(ip), parameter :: pivot = 1_ip, no_pivot = 0_ip
 
-    !> How far rounding may exceed `tol`. Of 5551 Jacobians with dependent columns, up to 40 x 12, 13 had a parameter on the
-    !> wrong side with 0.1, none with 1 or 10.
-    real(wp), parameter :: slack = 10
+    !> How far rounding may exceed `tol`. Of 5551 Jacobians with dependent columns, up to 40 x 12, 13 had a parameter on
+    !> the wrong side with 0.1, none with 1 or 10; of 4527 others 1 with 0.1, none with 1, 10 or 100.
+    real(wp), parameter :: slack = 10.0_wp
+    !> Rows of the null space that are at least as long as this part of the longest are never taken for rounding. It
+    !> counts only where `tol` is so large that slack alone would leave no parameter undetermined: with 0.05 or 0.95 none
+    !> of the 4527 changed.
+    real(wp), parameter :: long_part = 0.5_wp
 
-    !> A power iteration ends where the eigenvalue grows by no more than this, or after so many products: the condition
-    !> number is told to two digits, and rarely has more that mean anything.
+    !> A power iteration ends where the eigenvalue grows by no more than this part of itself, or after so many products.
+    !> Of 3000 condition numbers none was off by more than 4 %, and the average by 7e-5; with 1e-4, 8 %; with 1e-6, 3 %;
+    !> with 20 products, 13 %; with 2000, 4 %. Rarely do more digits mean anything.
     real(wp), parameter :: settled = 1.0e-5_wp
-    integer(ip), parameter :: most_products = 200
+    integer(ip), parameter :: most_products = 200_ip
 
 contains
 
     !> Rank, covariance and the parameters without an answer, from R and P of J P = Q R, J being of n columns.
     !>
-    !> The columns are brought to length 1, A = J diag(norms)⁻¹, and factored once more, with pivoting: the rank is that of
+    !> The columns are scaled to length 1, A = J diag(norms)⁻¹, and factored once more, with pivoting: the rank is that of
     !> column_rank, by its rule. Where they are independent, `inverse` is (AᵀA)⁻¹. Elsewhere it is the pseudo-inverse
     !> (AᵀA)⁺, by the complete orthogonal decomposition (Golub and Van Loan (2013), section 5.4.7): A Π = Q [Sᵀ 0] [W Z]ᵀ,
     !> so that X = W S⁻ᵀ gives X Xᵀ, and the columns of Z are a basis of the null space.
@@ -47,7 +53,7 @@ contains
         real(wp), intent(out) :: norms(n) !! length of each column of J
         real(wp), intent(out) :: inverse(n, n) !! (AᵀA)⁺, whole; (JᵀJ)⁺'s entry i, j is that over norms i and j
         integer(ip), intent(out) :: undetermined(n) !! 1 for a parameter that the data don't determine, else 0
-        real(wp), intent(out) :: cond !! condition number of A, to two digits; 0 where rank < n
+        real(wp), intent(out) :: cond !! condition number of A, to a few per cent; 0 where rank < n
         real(wp), intent(out) :: a(n, n) !! scratch: the columns at length 1
         integer(ip), intent(out) :: order(n) !! scratch: P Π
         real(wp), intent(out) :: rdiag(n), wa(n, 2) !! scratch
@@ -71,10 +77,10 @@ contains
 
         if (rank == n) then
             undetermined = 0
-            call largest_of_square(n, a, wa(1, 1), wa(1, 2), cond)
+            call largest_eigenvalue(n, a, .true., wa(1, 1), wa(1, 2), cond)
             inverse = a
             call covar(n, inverse, n, order, 0.0_wp, wa(1, 1))
-            call largest_eigenvalue(n, inverse, wa(1, 1), wa(1, 2), rdiag(1))
+            call largest_eigenvalue(n, inverse, .false., wa(1, 1), wa(1, 2), rdiag(1))
             cond = max(1.0_wp, sqrt(cond)*sqrt(rdiag(1)))
         else
             call pseudo_invert(n, rank, a, inverse, order, rdiag, wa(1, 1), wa(1, 2))
@@ -84,8 +90,9 @@ contains
 
     !> (AᵀA)⁺, in the parameters' order, and the lengths of the rows of Z, in the order of A's columns.
     pure subroutine pseudo_invert(n, rank, a, inverse, order, rdiag, length, wa)
-        integer(ip), intent(in) :: n, rank !! order, and rows of a that count
-        real(wp), intent(inout) :: a(n, n) !! the triangle; on return X and Z
+        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: rank !! rows of a that count
+        real(wp), intent(inout) :: a(n, n) !! the triangle; on return X and, behind its `rank` columns, Z
         real(wp), intent(out) :: inverse(n, n) !! the pseudo-inverse
         integer(ip), intent(in) :: order(n) !! parameters of the columns
         real(wp), intent(out) :: rdiag(n) !! scratch: the diagonal of S
@@ -131,7 +138,7 @@ contains
         end do
     end subroutine pseudo_invert
 
-    !> The parameters whose component in the null space is more than an error of A explains.
+    !> Which parameters have a component in the null space that is larger than an error of A explains.
     pure subroutine mark_undetermined(n, inverse, length, order, tol, undetermined)
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: inverse(n, n) !! (AᵀA)⁺
@@ -145,20 +152,21 @@ contains
 
         do i = 1, n
             j = order(i)
-            explained = min(slack*tol*sqrt(inverse(j, j)), maxval(length)/2)
+            explained = min(slack*tol*sqrt(inverse(j, j)), long_part*maxval(length))
             undetermined(j) = merge(1_ip, 0_ip, length(i) > explained)
         end do
     end subroutine mark_undetermined
 
-    !> The largest eigenvalue of RᵀR.
-    pure subroutine largest_of_square(n, r, x, y, eigenvalue)
+    !> The largest eigenvalue of a symmetric matrix C without negative ones, by power iteration.
+    pure subroutine largest_eigenvalue(n, c, is_triangle, x, y, eigenvalue)
         integer(ip), intent(in) :: n !! order
-        real(wp), intent(in) :: r(n, n) !! R in the upper triangle
+        real(wp), intent(in) :: c(n, n) !! C, whole; or R in the upper triangle, with C = RᵀR
+        logical, intent(in) :: is_triangle !! whether c is R
         real(wp), intent(out) :: x(n), y(n) !! scratch
-        real(wp), intent(out) :: eigenvalue !! the result, from below
+        real(wp), intent(out) :: eigenvalue !! the eigenvalue, from below
 
         real(wp) :: before
-        integer(ip) :: j, product
+        integer(ip) :: j, last, product
 
         call start_power(n, x)
         eigenvalue = 0
@@ -166,44 +174,25 @@ contains
             before = eigenvalue
             y = 0
             do j = 1, n
-                y(1:j) = y(1:j) + x(j)*r(1:j, j)
+                last = merge(j, n, is_triangle)
+                y(1:last) = y(1:last) + x(j)*c(1:last, j)
             end do
-            do j = 1, n
-                x(j) = dot_product(r(1:j, j), y(1:j))
-            end do
-            call grow(n, x, eigenvalue)
-            if (eigenvalue - before <= settled*eigenvalue) exit
-        end do
-    end subroutine largest_of_square
-
-    !> The largest eigenvalue of a symmetric matrix that has no negative one.
-    pure subroutine largest_eigenvalue(n, c, x, y, eigenvalue)
-        integer(ip), intent(in) :: n !! order
-        real(wp), intent(in) :: c(n, n) !! the matrix, whole
-        real(wp), intent(out) :: x(n), y(n) !! scratch
-        real(wp), intent(out) :: eigenvalue !! the result, from below
-
-        real(wp) :: before
-        integer(ip) :: j, product
-
-        call start_power(n, x)
-        eigenvalue = 0
-        do product = 1, most_products
-            before = eigenvalue
-            y = 0
-            do j = 1, n
-                y = y + x(j)*c(:, j)
-            end do
-            x = y
-            call grow(n, x, eigenvalue)
+            if (is_triangle) then
+                call transposed_product(n, c, n, y, x)
+            else
+                x = y
+            end if
+            eigenvalue = enorm(n, x)
+            if (eigenvalue > 0) x = x/eigenvalue
             if (eigenvalue - before <= settled*eigenvalue) exit
         end do
     end subroutine largest_eigenvalue
 
-    !> A vector of length 1 that is orthogonal to none of those that problems like: neither even nor alternating.
+    !> A vector of length 1 that is orthogonal to no eigenvector that problems are likely to have: its components are
+    !> neither all alike nor alternate.
     pure subroutine start_power(n, x)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(out) :: x(n)
+        integer(ip), intent(in) :: n !! length of the vector
+        real(wp), intent(out) :: x(n) !! the vector
 
         integer(ip) :: j
 
@@ -213,15 +202,5 @@ contains
         end do
         x = x/enorm(n, x)
     end subroutine start_power
-
-    !> The length that a product has given to a vector of length 1, which it has again.
-    pure subroutine grow(n, x, length)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(inout) :: x(n)
-        real(wp), intent(out) :: length
-
-        length = enorm(n, x)
-        if (length > 0) x = x/length
-    end subroutine grow
 
 end module minpack_identifiable

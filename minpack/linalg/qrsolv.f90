@@ -1,12 +1,15 @@
 !> The damped least-squares problem, from a triangle that is already there.
 module minpack_qrsolv
-    use minpack_constants, only: blocked_from, longest_row, rows_at_once
-    use minpack_fold_diagonal, only: fold_diagonal
+    use minpack_fold_diagonal, only: fold_diagonal, rows_at_once
     use minpack_givens, only: find_rotation, rotate
     use minpack_kinds, only: ip, wp
     implicit none
     private
     public :: qrsolv
+
+    !> From this order on several rows of D are folded at a time, and not to MINPACK's bits. It is faster from 10 on: the
+    !> bound keeps the fits of usual size where MINPACK has them.
+    integer(ip), parameter :: blocked_from = 64_ip
 
 contains
 
@@ -14,9 +17,20 @@ contains
     !>
     !> Plane rotations fold the rows of D P, one nonzero each at first, into R; from the order blocked_from on,
     !> reflections that take several rows at once. S grows, transposed, in the strict lower triangle of `r`, and
-    !> its diagonal in `sdiag`; so R survives, ready for the next D.
+    !> its diagonal in `sdiag`; so R survives, ready for the next D. Where S is singular, x solves for its leading block
+    !> alone.
+    !>
+    !> | here | Moré (1978), section 3 |
+    !> | --- | --- |
+    !> | `r`, `ipvt` | R, π |
+    !> | `diag` | diagonal of sqrt(λ) D |
+    !> | `diag(ipvt)` | diagonal of D_λ |
+    !> | S: `sdiag`, and r below its diagonal | R_λ |
+    !> | the rotations | W |
+    !> | `qtb`; `wa` when all rows are folded | Qᵀf; u |
+    !> | `x` | -p |
     pure subroutine qrsolv(n, r, ldr, ipvt, diag, qtb, x, sdiag, wa) bind(c, name="qrsolv_")
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of R
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one gets Sᵀ
         integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
@@ -26,7 +40,7 @@ contains
         real(wp), intent(out) :: sdiag(n) !! diagonal of S
         real(wp), intent(out) :: wa(n) !! scratch: the right side, turned along with R
 
-        integer(ip) :: i, j, last
+        integer(ip) :: i, j, last, rows
 
         call transpose_triangle(n, r, ldr)
         do j = 1, n
@@ -36,8 +50,9 @@ contains
 
         j = 1
         do while (j <= n)
-            if (n >= blocked_from .and. n - j + 1 <= longest_row) then
-                last = min(j + rows_at_once - 1, n)
+            rows = merge(rows_at_once(n - j + 1), 1_ip, n >= blocked_from)
+            if (rows > 1) then
+                last = min(j + rows - 1, n)
                 sdiag(j:last) = diag(ipvt(j:last))
                 call fold_diagonal(n - j + 1, last - j + 1, sdiag(j), r(j, j), ldr, wa(j))
             else
@@ -58,13 +73,13 @@ contains
     end subroutine qrsolv
 
     !> Copies R into the strict lower triangle, transposed: in squares that stay in cache, since one of the two is
-    !> met across its columns.
+    !> read across its columns.
     pure subroutine transpose_triangle(n, r, ldr)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle
 
-        integer(ip), parameter :: side = 32
+        integer(ip), parameter :: side = 32_ip !! of a square: changes the speed, and no bit
         integer(ip) :: first, i, j, k
 
         do k = 1, n, side
@@ -80,8 +95,8 @@ contains
 
     !> Rotates the row with the one entry d, in place j, and right side 0 into the triangle.
     pure subroutine fold_row(n, r, ldr, j, d, row, wa)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! the triangle, transposed, from column j on
         integer(ip), intent(in) :: j !! place of the entry
         real(wp), intent(in) :: d !! the entry
@@ -110,8 +125,8 @@ contains
 
     !> wa <- S⁻¹ wa on the leading block of S up to its first zero on the diagonal, 0 behind it.
     pure subroutine solve_triangle(n, r, ldr, sdiag, wa)
-        integer(ip), intent(in) :: n !! order
-        integer(ip), intent(in) :: ldr !! leading dimension of r
+        integer(ip), intent(in) :: n !! order of S
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
         real(wp), intent(in) :: sdiag(n) !! diagonal of S
         real(wp), intent(inout) :: wa(n) !! the right side; on return the solution

@@ -13,13 +13,14 @@ contains
     !> Row k of the triangle and w are turned by (cos(k), sin(k)); entry j of w meets the first j - 1 rotations
     !> as it comes, then defines the j-th.
     pure subroutine rwupdt(n, r, ldr, w, b, alpha, cos, sin) bind(c, name="rwupdt_")
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of R
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the rest is not touched
         real(wp), intent(in) :: w(n) !! the row to add
         real(wp), intent(inout) :: b(n) !! first n entries of Qᵀb
         real(wp), intent(inout) :: alpha !! right side of the row; on return what is left of it
-        real(wp), intent(out) :: cos(n), sin(n) !! the rotations
+        real(wp), intent(out) :: cos(n) !! cosines of the rotations
+        real(wp), intent(out) :: sin(n) !! sines of the rotations
 
         real(wp) :: entry, stays
         integer(ip) :: i, j

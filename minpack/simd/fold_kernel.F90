@@ -1,7 +1,7 @@
 !> The kernel of the block-wise factorization: folds a block of rows into a triangle by Householder reflections.
 !>
-!> This file is compiled once for each instruction set, each time as a module of its own, FOLD_MODULE, with one
-!> routine, FOLD_NAME; minpack_fold has the choice. Here alone multiplications and additions may be fused and sums be
+!> This file is compiled once for each instruction set, each time as a module of its own, FOLD_MODULE; minpack_choose
+!> has the choice. Here alone multiplications and additions may be fused and sums be
 !> taken in several parts: the last bits of a triangle depend on the instruction set, and on nothing else.
 !>
 !> A reflector is u = (u₁, ±x/ρ), with x a column of the block, α the diagonal entry of the triangle above it,
@@ -11,30 +11,45 @@
 !>
 !> Two reflectors are applied at a time, and to four columns at a time, so that each number that is read takes part
 !> in several products (R. Schreiber, C. Van Loan, "A storage-efficient WY representation for products of Householder
-!> transformations", SIAM J. Sci. Stat. Comput. 10 (1989); the rows of the triangle that the two act on are different
-!> ones, which leaves x₁ᵀx₂ as their only coupling). The reflectors of a panel of columns go over each group of four
+!> transformations", SIAM J. Sci. Stat. Comput. 10 (1989)). The rows of the triangle that the two act on are different
+!> ones, which leaves x₁ᵀx₂ as their only coupling. The reflectors of a panel of columns go over each group of four
 !> in one go, while it is in the first-level cache.
+!>
+!> | here | Golub and Van Loan (2013), section 5.1 |
+!> | --- | --- |
+!> | α; x; ρ | x₁; x(2:m); ‖x‖ |
+!> | u/u₁; u₁, whose inverse is `weight` | v; β |
+!>
+!> | here | Schreiber and Van Loan (1989) |
+!> | --- | --- |
+!> | the two u of a pair | the columns of Y |
+!> | `weight` of both; their product with `coupling` | the diagonal of T; its upper entry, but for signs |
+!>
+!> Loops that could be one routine for the sum and one for the update stay together, because they read their columns
+!> once: apart, a block of 3 to 31 columns takes 5 to 17 % longer.
 module FOLD_MODULE
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: FOLD_NAME
+    public :: fold
 
     !> Columns whose reflectors are found before they are applied to what lies behind; even. Of 4, 8, 16 and 32, all
     !> alike up to 200 columns; at 500, 16 and 32 are fastest, by up to a tenth (AVX-512; panel and a group of four
-    !> must fit in 48 KiB).
-    integer(ip), parameter :: panel = 16
-    !> Columns that share one read of a pair of reflectors: eight sums, which 16 registers hold beside what is read.
-    integer(ip), parameter :: width = 4
-    !> From here on a sum of squares has lost to underflow nothing that counts.
+    !> must fit in 48 KiB). It changes results by rounding.
+    integer(ip), parameter :: panel = 16_ip
+    !> Columns that share one read of a pair of reflectors: eight sums, which 16 registers hold beside what is read. It
+    !> changes results by rounding.
+    integer(ip), parameter :: width = 4_ip
+    !> A sum of squares from here on has lost nothing that counts to underflow, which begins to matter at τ/ε = 2^-970. A
+    !> smaller sum is taken again at another power of two, which changes no digit: so nor would ten times more or less.
     real(wp), parameter :: low = 2.0_wp**(-900)
 
     !> What is kept of each reflector beside x/ρ: the rows of the workspace.
-    integer(ip), parameter :: head = 1 !! u₁; 0 where there is nothing to reflect
-    integer(ip), parameter :: share = 2 !! 1; 0 likewise
-    integer(ip), parameter :: weight = 3 !! 1/u₁; 0 likewise
-    integer(ip), parameter :: coupling = 4 !! with the second of a pair: the product of the two x/ρ
-    integer(ip), parameter :: kept = 4
+    integer(ip), parameter :: head = 1_ip !! u₁; 0 where there is nothing to reflect
+    integer(ip), parameter :: share = 2_ip !! 1; 0 likewise
+    integer(ip), parameter :: weight = 3_ip !! 1/u₁; 0 likewise
+    integer(ip), parameter :: coupling = 4_ip !! with the second of a pair: the product of the two x/ρ
+    integer(ip), parameter :: kept = 4_ip !! how many rows there are
 
 contains
 
@@ -43,7 +58,7 @@ contains
     !> A diagonal entry of R' has the sign opposite to that in R, negative where that is 0; a row for which the
     !> block has nothing left to reflect stays as it is. A column that isn't finite makes its column of the triangle,
     !> and perhaps some behind it, not finite; those before it are not touched by it.
-    pure subroutine FOLD_NAME(rows, k, block, ldb, t, ldt, wa)
+    pure subroutine fold(rows, k, block, ldb, t, ldt, wa)
         integer(ip), intent(in) :: rows !! rows of the block, >= 0
         integer(ip), intent(in) :: k !! columns, and the order of the triangle
         integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
@@ -66,17 +81,17 @@ contains
         end do
         if (mod(k, 2_ip) == 0) return
         call find_reflector(rows, sum_of_squares(rows, block(1, k)), block(1, k), t(k, k), factor, wa(1, k))
-    end subroutine FOLD_NAME
+    end subroutine fold
 
     !> All reflectors of a panel, in pairs; the last of an odd number is left to do.
     pure subroutine find_panel(rows, columns, wanted, ldb, block, ldt, t, wa)
         integer(ip), intent(in) :: rows !! rows of the block
         integer(ip), intent(in) :: columns !! columns of the panel
         logical, intent(in) :: wanted !! whether there are columns behind it
-        integer(ip), intent(in) :: ldb !! leading dimension of block
+        integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
         real(wp), intent(inout) :: block(ldb, columns) !! the panel; on return ±x/ρ of each reflector
-        integer(ip), intent(in) :: ldt !! leading dimension of t
-        real(wp), intent(inout) :: t(ldt, columns) !! the rows of the triangle, from its diagonal on
+        integer(ip), intent(in) :: ldt !! leading dimension of t, >= k
+        real(wp), intent(inout) :: t(ldt, *) !! the rows of the triangle, from its diagonal on
         real(wp), intent(inout) :: wa(kept, columns) !! what is kept of the reflectors
 
         integer(ip) :: behind, j
@@ -145,7 +160,8 @@ contains
     !> Divides α and x by a power of two that makes the largest of them about 1; nothing where one isn't finite.
     pure subroutine bring_to_size(rows, x, alpha, total, power)
         integer(ip), intent(in) :: rows !! rows of the block
-        real(wp), intent(inout) :: x(rows), alpha !! the numbers
+        real(wp), intent(inout) :: x(rows) !! x
+        real(wp), intent(inout) :: alpha !! α
         real(wp), intent(inout) :: total !! the sum of the squares of x, as it came out; on return that of what x is now
         integer, intent(out) :: power !! the exponent
 
@@ -171,11 +187,11 @@ contains
         integer(ip), intent(in) :: rows !! rows of the block
         integer(ip), intent(in) :: reflectors !! how many there are: an even number
         integer(ip), intent(in) :: columns !! how many to apply them to
-        integer(ip), intent(in) :: ldb !! leading dimension of v and block
+        integer(ip), intent(in) :: ldb !! leading dimension of v and block, >= rows
         real(wp), intent(in) :: v(ldb, reflectors) !! ±x/ρ of each
         real(wp), intent(inout) :: block(ldb, columns) !! the columns
         real(wp), intent(in) :: wa(kept, reflectors) !! what is kept of the reflectors
-        integer(ip), intent(in) :: ldt !! leading dimension of t
+        integer(ip), intent(in) :: ldt !! leading dimension of t, >= k
         real(wp), intent(inout) :: t(ldt, reflectors) !! their rows of the triangle, in these columns
 
         integer(ip) :: c, j
@@ -197,7 +213,7 @@ contains
         integer(ip), intent(in) :: rows !! rows of the block
         real(wp), intent(in) :: x(rows), y(rows) !! ±x/ρ of each
         real(wp), intent(in) :: wa(kept, 2) !! what is kept of the two
-        integer(ip), intent(in) :: ldb !! leading dimension of block
+        integer(ip), intent(in) :: ldb !! leading dimension of block, >= rows
         real(wp), intent(inout) :: block(ldb, width) !! the columns
         real(wp), intent(inout) :: p(width), q(width) !! the two rows of the triangle, in these columns
 
@@ -281,7 +297,7 @@ contains
 
     !> Applies a pair of reflectors to the triangle; what were products with columns become the multiples to subtract.
     pure subroutine apply_to_rows(columns, wa, p, q, with_x, with_y)
-        integer(ip), intent(in) :: columns !! columns
+        integer(ip), intent(in) :: columns !! how many columns
         real(wp), intent(in) :: wa(kept, 2) !! what is kept of the two
         real(wp), intent(inout) :: p(columns), q(columns) !! the two rows of the triangle, in these columns
         real(wp), intent(inout) :: with_x(columns), with_y(columns) !! products with x/ρ; on return the multiples
@@ -296,10 +312,10 @@ contains
         end do
     end subroutine apply_to_rows
 
-    !> xᵀx. This sum, and those below that belong to one column, are taken in four parts, which don't wait for
-    !> one another.
+    !> xᵀx. This sum, and the other ones that belong to one column, are taken in four parts, whose additions don't wait
+    !> for one another.
     pure function sum_of_squares(rows, x) result(total)
-        integer(ip), intent(in) :: rows !! components
+        integer(ip), intent(in) :: rows !! length of the vector
         real(wp), intent(in) :: x(rows) !! the vector
         real(wp) :: total
 
@@ -326,7 +342,7 @@ contains
 
     !> x <- factor x, and then xᵀy.
     pure subroutine scale_and_multiply(rows, factor, x, y, product)
-        integer(ip), intent(in) :: rows !! components
+        integer(ip), intent(in) :: rows !! length of both vectors
         real(wp), intent(in) :: factor !! the multiple
         real(wp), intent(inout) :: x(rows) !! the vector to scale
         real(wp), intent(in) :: y(rows) !! the other
@@ -360,7 +376,7 @@ contains
 
     !> y <- y - multiple x, and then yᵀy.
     pure subroutine subtract_multiple(rows, multiple, x, y, total)
-        integer(ip), intent(in) :: rows !! components
+        integer(ip), intent(in) :: rows !! length of both vectors
         real(wp), intent(in) :: multiple !! of x
         real(wp), intent(in) :: x(rows) !! what to subtract
         real(wp), intent(inout) :: y(rows) !! from what

@@ -1,10 +1,10 @@
 !> The inner loops of wide problems, where nearly all of their time goes.
 !>
 !> As fold_kernel.F90 this file is compiled once for each instruction set, under a module of its own (WIDE_MODULE);
-!> minpack_wide has the choice. Multiplications and additions may be fused and sums be taken in parts: the last bits
+!> minpack_choose has the choice. Multiplications and additions may be fused and sums be taken in parts: the last bits
 !> depend on the instruction set, and on nothing else.
 module WIDE_MODULE
-    use minpack_constants, only: longest_row, rows_at_once
+    use minpack_constants, only: few_rows, long_row, longest_row, many_rows
     use minpack_kinds, only: ip, wp
     implicit none
     private
@@ -16,34 +16,53 @@ module WIDE_MODULE
 contains
 
     !> Applies a reflection, (row; block) <- (I - weight u uᵀ)(row; block) with u = (1, v), across the columns.
-    pure subroutine reflect_rows(n, weight, v, row, block)
+    !>
+    !> A compiler unrolls the loops over the rows, and then vectorizes the one over the columns, where the number of rows
+    !> is a constant: hence the same lines for either of the two numbers that there are.
+    pure subroutine reflect_rows(n, rows, weight, v, row, block)
         integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: rows !! rows of the block: many_rows or few_rows
         real(wp), intent(in) :: weight !! 2/‖u‖²
-        real(wp), intent(in) :: v(rows_at_once) !! the reflector behind its first entry, which is 1
+        real(wp), intent(in) :: v(rows) !! the reflector behind its first entry, which is 1
         real(wp), intent(inout) :: row(n) !! the row of the triangle
-        real(wp), intent(inout) :: block(longest_row, *) !! the rows of the block, each a column here
+        real(wp), intent(inout) :: block(*) !! the rows of the block, long_row or longest_row numbers apart
 
         real(wp) :: product
         integer(ip) :: i, j
 
-        do j = 1, n
-            product = row(j)
-            do i = 1, rows_at_once
-                product = product + v(i)*block(j, i)
+        if (rows == many_rows) then
+            do j = 1, n
+                product = row(j)
+                do i = 1, many_rows
+                    product = product + v(i)*block((i - 1)*long_row + j)
+                end do
+                product = weight*product
+                row(j) = row(j) - product
+                do i = 1, many_rows
+                    block((i - 1)*long_row + j) = block((i - 1)*long_row + j) - product*v(i)
+                end do
             end do
-            product = weight*product
-            row(j) = row(j) - product
-            do i = 1, rows_at_once
-                block(j, i) = block(j, i) - product*v(i)
+        else
+            do j = 1, n
+                product = row(j)
+                do i = 1, few_rows
+                    product = product + v(i)*block((i - 1)*longest_row + j)
+                end do
+                product = weight*product
+                row(j) = row(j) - product
+                do i = 1, few_rows
+                    block((i - 1)*longest_row + j) = block((i - 1)*longest_row + j) - product*v(i)
+                end do
             end do
-        end do
+        end if
     end subroutine reflect_rows
 
     !> y = Aᵀ v.
     pure subroutine multiply_columns(m, n, a, lda, v, y)
-        integer(ip), intent(in) :: m, n !! rows and columns
-        integer(ip), intent(in) :: lda !! leading dimension, >= m
-        real(wp), intent(in) :: a(lda, *) !! A
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(in) :: a(lda, *) !! A: m rows of n columns
         real(wp), intent(in) :: v(m) !! the vector
         real(wp), intent(out) :: y(n) !! the products
 
@@ -74,15 +93,19 @@ contains
         end do
     end subroutine multiply_columns
 
-    !> A <- A - V F.
+    !> A <- A - V F. V may stand in the columns of the same matrix just before A: they don't overlap.
     pure subroutine subtract_product(m, n, k, v, ldv, f, ldf, a, lda)
-        integer(ip), intent(in) :: m, n !! rows and columns of A
+        integer(ip), intent(in) :: m !! rows of A and V
+        integer(ip), intent(in) :: n !! columns of A and F
         integer(ip), intent(in) :: k !! columns of V, rows of F
-        integer(ip), intent(in) :: ldv, ldf, lda !! leading dimensions
-        real(wp), intent(in) :: v(ldv, *), f(ldf, *) !! the factors
-        real(wp), intent(inout) :: a(lda, *) !! A
+        integer(ip), intent(in) :: ldv !! leading dimension of v, >= m
+        real(wp), intent(in) :: v(ldv, k) !! V
+        integer(ip), intent(in) :: ldf !! leading dimension of f, >= k
+        real(wp), intent(in) :: f(ldf, n) !! F
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(inout) :: a(lda, *) !! A: m rows of n columns
 
-        integer(ip) :: first, j, l, rows
+        integer(ip) :: done, first, j, l, rows
 
         do first = 1, m, tile
             rows = min(tile, m - first + 1)
@@ -93,9 +116,8 @@ contains
                 end do
             end do
             do j = 1, n
-                l = 1
-                if (j < n .or. mod(n, 2_ip) == 0) l = k - mod(k, 4_ip) + 1
-                do l = l, k
+                done = merge(k - mod(k, 4_ip), 0_ip, j <= n - mod(n, 2_ip)) ! columns of V
+                do l = done + 1, k
                     call subtract_one(rows, v(first, l), f(l, j), a(first, j))
                 end do
             end do
@@ -104,9 +126,9 @@ contains
 
     !> Subtracts combinations of four vectors from two others.
     pure subroutine subtract_four(m, v1, v2, v3, v4, f, g, a, b)
-        integer(ip), intent(in) :: m !! components
+        integer(ip), intent(in) :: m !! length of the vectors
         real(wp), intent(in) :: v1(m), v2(m), v3(m), v4(m) !! the four
-        real(wp), intent(in) :: f(4), g(4) !! coefficients
+        real(wp), intent(in) :: f(4), g(4) !! their multiples for a and for b
         real(wp), intent(inout) :: a(m), b(m) !! the two
 
         integer(ip) :: i
@@ -120,9 +142,10 @@ contains
 
     !> a <- a - c v.
     pure subroutine subtract_one(m, v, c, a)
-        integer(ip), intent(in) :: m !! components
-        real(wp), intent(in) :: v(m), c !! the vector and its multiple
-        real(wp), intent(inout) :: a(m)
+        integer(ip), intent(in) :: m !! length of both vectors
+        real(wp), intent(in) :: v(m) !! what is subtracted
+        real(wp), intent(in) :: c !! the multiple of it
+        real(wp), intent(inout) :: a(m) !! from what
 
         integer(ip) :: i
 

@@ -4,9 +4,10 @@ module minpack_lmpar
     use minpack_enorm, only: enorm
     use minpack_kinds, only: ip, wp
     use minpack_qrsolv, only: qrsolv
+    use minpack_triangle, only: solve_transposed, solve_transposed_damped, transposed_product
     implicit none
     private
-    public :: correction, lmpar, solve_transposed_damped
+    public :: correction, lmpar
 
 contains
 
@@ -16,25 +17,36 @@ contains
     !> With φ(λ) = ‖D x(λ)‖ - Δ, convex and decreasing, the root is found by Newton's iteration on
     !> 1/‖D x(λ)‖, kept between bounds that close in from both sides.
     !>
-    !> In the paper's notation: `phi` is φ, `par` λ, `lower` and `upper` are l and u, `dxnorm` is ‖D x‖.
+    !> Moré's notation. His J is A here and his f is b; his step p is -x, because he solves for -f.
+    !>
+    !> | here | in the paper |
+    !> | --- | --- |
+    !> | `r`, `ipvt`, `qtb` | R, π of J π = Q R, and Qᵀf |
+    !> | `diag`, `delta` | D, Δ |
+    !> | `par` | α, on whose values α_k this iterates; λ in this code and in MINPACK's documents |
+    !> | `x`, `dxnorm`, `phi` | -p_α; ‖D p_α‖; φ(α) |
+    !> | `lower`, `upper` | l_k, u_k: α lies between them |
+    !> | `gradient_norm` | ‖(J D⁻¹)ᵀ f‖, which over Δ is u_0 |
+    !> | `sdiag`, and r below its diagonal | R_α, in `qrsolv` S |
+    !> | `bound_slack` | σ |
     pure subroutine lmpar(n, r, ldr, ipvt, diag, qtb, delta, par, x, sdiag, wa1, wa2) bind(c, name="lmpar_")
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of R
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one gets Sᵀ
         integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
         real(wp), intent(in) :: diag(n) !! diagonal of D, > 0
         real(wp), intent(in) :: qtb(n) !! first n entries of Qᵀb
-        real(wp), intent(in) :: delta !! Δ > 0
-        real(wp), intent(inout) :: par !! estimate of λ; on return λ
+        real(wp), intent(in) :: delta !! Δ > 0, in the units of D x
+        real(wp), intent(inout) :: par !! estimate of λ, >= 0; on return λ
         real(wp), intent(out) :: x(n) !! x(λ)
-        real(wp), intent(out) :: sdiag(n) !! diagonal of S, where λ > 0
+        real(wp), intent(out) :: sdiag(n) !! diagonal of S; of no use where λ = 0
         real(wp), intent(out) :: wa1(n), wa2(n) !! scratch
 
         real(wp) :: dxnorm, gradient_norm, lower, phi, previous, upper
         integer(ip) :: rank, trial
 
         call gauss_newton(n, r, ldr, ipvt, qtb, rank, x, wa1)
-        call scale(n, diag, x, wa2)
+        wa2 = diag*x
         dxnorm = enorm(n, wa2)
         phi = dxnorm - delta
         if (phi <= bound_slack*delta) then
@@ -44,12 +56,13 @@ contains
 
         lower = 0
         if (rank == n) then
-            call permuted_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
+            call length_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
             call solve_transposed(n, r, ldr, wa1)
             lower = correction(n, wa1, phi, delta)
         end if
 
-        call scaled_gradient(n, r, ldr, ipvt, diag, qtb, wa1)
+        call transposed_product(n, r, ldr, qtb, wa1)
+        wa1 = wa1/diag(ipvt)
         gradient_norm = enorm(n, wa1)
         upper = gradient_norm/delta
         if (upper == 0) upper = smallest_normal/min(delta, sharpest_cut)
@@ -61,7 +74,7 @@ contains
             if (par == 0) par = max(smallest_normal, least_fraction*upper)
             wa1 = sqrt(par)*diag
             call qrsolv(n, r, ldr, ipvt, wa1, qtb, x, sdiag, wa2)
-            call scale(n, diag, x, wa2)
+            wa2 = diag*x
             dxnorm = enorm(n, wa2)
             previous = phi
             phi = dxnorm - delta
@@ -69,7 +82,7 @@ contains
             if (lower == 0 .and. phi <= previous .and. previous < 0) exit
             if (trial == max_trials) exit
 
-            call permuted_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
+            call length_gradient(n, ipvt, diag, wa2, dxnorm, wa1)
             call solve_transposed_damped(n, r, ldr, sdiag, wa1)
             if (phi > 0) lower = max(lower, par)
             if (phi < 0) upper = min(upper, par)
@@ -77,21 +90,13 @@ contains
         end do
     end subroutine lmpar
 
-    !> y = D x.
-    pure subroutine scale(n, diag, x, y)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(in) :: diag(n), x(n)
-        real(wp), intent(out) :: y(n)
-
-        y = diag*x
-    end subroutine scale
-
     !> x(0): the leading nonsingular block of R solved, zeros in the place of the other parameters.
     pure subroutine gauss_newton(n, r, ldr, ipvt, qtb, rank, x, wa)
-        integer(ip), intent(in) :: n, ldr !! shape of r
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(in) :: r(ldr, n) !! R
         integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: qtb(n) !! right side
+        real(wp), intent(in) :: qtb(n) !! the right side
         integer(ip), intent(out) :: rank !! columns before the first zero on the diagonal of R
         real(wp), intent(out) :: x(n) !! the solution
         real(wp), intent(out) :: wa(n) !! scratch: Pᵀ x
@@ -118,80 +123,27 @@ contains
     end subroutine gauss_newton
 
     !> Pᵀ D (D x/‖D x‖): the gradient of ‖D x‖ with respect to x, in the order of R's columns.
-    pure subroutine permuted_gradient(n, ipvt, diag, dx, dxnorm, y)
-        integer(ip), intent(in) :: n !! components
+    pure subroutine length_gradient(n, ipvt, diag, dx, dxnorm, y)
+        integer(ip), intent(in) :: n !! parameters
         integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: diag(n), dx(n) !! diagonal of D, and D x
-        real(wp), intent(in) :: dxnorm !! ‖D x‖
-        real(wp), intent(out) :: y(n) !! the result
+        real(wp), intent(in) :: diag(n) !! diagonal of D
+        real(wp), intent(in) :: dx(n) !! D x
+        real(wp), intent(in) :: dxnorm !! ‖D x‖ > 0
+        real(wp), intent(out) :: y(n) !! the gradient
 
         integer(ip) :: j
 
         do j = 1, n
             y(j) = diag(ipvt(j))*(dx(ipvt(j))/dxnorm)
         end do
-    end subroutine permuted_gradient
-
-    !> y = (A D⁻¹)ᵀ b, from R and Qᵀb, in the order of R's columns.
-    pure subroutine scaled_gradient(n, r, ldr, ipvt, diag, qtb, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: diag(n), qtb(n) !! diagonal of D, and Qᵀb
-        real(wp), intent(out) :: y(n) !! the result
-
-        real(wp) :: dot
-        integer(ip) :: i, j
-
-        do j = 1, n
-            dot = 0
-            do i = 1, j
-                dot = dot + r(i, j)*qtb(i)
-            end do
-            y(j) = dot/diag(ipvt(j))
-        end do
-    end subroutine scaled_gradient
-
-    !> y <- R⁻ᵀ y.
-    pure subroutine solve_transposed(n, r, ldr, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! R, nonsingular
-        real(wp), intent(inout) :: y(n) !! right side; on return the solution
-
-        real(wp) :: dot
-        integer(ip) :: i, j
-
-        do j = 1, n
-            dot = 0
-            do i = 1, j - 1
-                dot = dot + r(i, j)*y(i)
-            end do
-            y(j) = (y(j) - dot)/r(j, j)
-        end do
-    end subroutine solve_transposed
-
-    !> y <- S⁻ᵀ y, with S as qrsolv leaves it.
-    pure subroutine solve_transposed_damped(n, r, ldr, sdiag, y)
-        integer(ip), intent(in) :: n, ldr !! shape of r
-        real(wp), intent(in) :: r(ldr, n) !! Sᵀ in the strict lower triangle
-        real(wp), intent(in) :: sdiag(n) !! diagonal of S
-        real(wp), intent(inout) :: y(n) !! right side; on return the solution
-
-        integer(ip) :: i, j
-
-        do j = 1, n
-            y(j) = y(j)/sdiag(j)
-            do i = j + 1, n
-                y(i) = y(i) - r(i, j)*y(j)
-            end do
-        end do
-    end subroutine solve_transposed_damped
+    end subroutine length_gradient
 
     !> Newton's correction of λ: φ/(Δ ‖y‖²), with y = S⁻ᵀ times the gradient of ‖D x‖.
     pure function correction(n, y, phi, delta)
-        integer(ip), intent(in) :: n !! components
-        real(wp), intent(in) :: y(n)
-        real(wp), intent(in) :: phi, delta !! φ(λ) and Δ
+        integer(ip), intent(in) :: n !! length of y
+        real(wp), intent(in) :: y(n) !! y
+        real(wp), intent(in) :: phi !! φ(λ)
+        real(wp), intent(in) :: delta !! Δ
         real(wp) :: correction
 
         real(wp) :: norm

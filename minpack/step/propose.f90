@@ -5,8 +5,8 @@ module minpack_propose
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: lm_fit
     use minpack_kinds, only: ip, wp
-    use minpack_lmpar, only: correction, lmpar, solve_transposed_damped
-    use minpack_triangle, only: add_product
+    use minpack_lmpar, only: correction, lmpar
+    use minpack_triangle, only: add_product, solve_transposed_damped
     implicit none
     private
     public :: propose

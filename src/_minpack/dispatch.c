@@ -2,20 +2,35 @@
 
 #include <string.h>
 
-/* minpack/simd/fold.F90 and wide.F90, whose levels the names' places are. */
-extern void minpack_fold_choose(int level);
-extern void minpack_wide_choose(int level);
+/* minpack/simd/choose.F90. Its levels are the places of the names below. */
+extern void minpack_choose_kernels(int level);
 
 #ifdef LM_FOLD_LEVELS
-#include "processor.h"
-
 static const char *const names[] = {"x86-64", "x86-64-v3", "x86-64-v4"};
+
+/* How many of the kernels, in their order, run here: processor and operating system have the instruction sets that
+ * minpack/meson.build has compiled them for. */
+static int count_kernels(void)
+{
+    __builtin_cpu_init();
+    if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("fma")) {
+        return 1;
+    }
+    return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")
+               ? 3
+               : 2;
+}
 #else
+/* Not x86-64, or Windows, or a compiler that can't ask the processor as GCC and Clang can (minpack/meson.build). */
 static const char *const names[] = {"plain"};
+
+static int count_kernels(void)
+{
+    return 1;
+}
 #endif
 
-/* The kernel that minpack_fold begins with is the first. */
-static int chosen = 0;
+static int chosen = 0; /* as the core begins */
 
 const char lm_kernels_doc[] =
     "kernels()\n\n"
@@ -28,17 +43,6 @@ const char lm_kernel_doc[] =
 const char lm_choose_kernel_doc[] =
     "choose_kernel(name)\n\n"
     "Takes another kernel, one of kernels(), for the factorization. Not while a fit is running.";
-
-/* How many of the names, in their order, the processor and the operating system support. */
-static int count_kernels(void)
-{
-#ifdef LM_FOLD_LEVELS
-    __builtin_cpu_init();
-    return lm_has_v4() ? 3 : lm_has_v3() ? 2 : 1;
-#else
-    return 1;
-#endif
-}
 
 PyObject *lm_kernels(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
@@ -70,8 +74,7 @@ PyObject *lm_choose_kernel(PyObject *Py_UNUSED(self), PyObject *name)
     }
     for (int level = 0; level < count_kernels(); level++) {
         if (strcmp(wanted, names[level]) == 0) {
-            minpack_fold_choose(level);
-            minpack_wide_choose(level);
+            minpack_choose_kernels(level);
             chosen = level;
             Py_RETURN_NONE;
         }

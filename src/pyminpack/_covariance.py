@@ -213,7 +213,7 @@ def triangle_of(matrix: Array) -> Array:
     m, n = matrix.shape
     by_rows = matrix.flags.c_contiguous
     lying = matrix if by_rows else matrix.T
-    t = _minpack.fold_jacobian(lying, int(by_rows), np.zeros(m), np.zeros((n + 1, n + 1)), _minpack.fold_rows(n))
+    t = _minpack.fold_jacobian(lying, int(by_rows), np.zeros(m), np.zeros((n + 1, n + 1)), _minpack.block_rows(n))
     if not np.isfinite(t).all():
         bad = np.argwhere(~np.isfinite(matrix))
         what = f"{len(bad)} values that are not finite"

@@ -283,7 +283,7 @@ def test_jacobian_by_rows_or_columns_is_its_blocks(kernel: str, m: int, length: 
 
 @pytest.mark.parametrize("n", [1, 2, 10, 30, 100, 500, 5000])
 def test_length_of_blocks(n: int) -> None:
-    rows = _minpack.fold_rows(n)
+    rows = _minpack.block_rows(n)
     assert rows >= 32
     assert rows % 32 == 0
 
@@ -330,9 +330,12 @@ def test_pivoting_of_zeros() -> None:
 def test_norms_tell_of_what_is_not_finite(kernel: str, bad: float, column: int) -> None:
     a = sample(30, 5)
     a[17, column] = bad
-    acnorm = pivoted(a)[3]
+    t = triangle(a)
+    r, _, qtf, acnorm = _minpack.lm_pivot(t)
     assert np.isfinite(acnorm[:column]).all()
     assert not np.isfinite(acnorm[column])
+    np.testing.assert_array_equal(r.T, t[:4, :4], "the triangle stays as it is")
+    np.testing.assert_array_equal(qtf, t[:4, 4], "and so does its right side")
 
 
 # ---------------------------------------------------------------------------------------------- the choice

@@ -12,10 +12,11 @@ from rounding import agree, endings
 
 EPS = np.finfo(float).eps
 
-# minpack_constants.f90 has them: from these orders on the routines work in blocks.
+# qrsolv.f90, qrfac.f90 and constants.f90 have them: from these orders on the routines work in blocks.
 BLOCKED_FROM = 64  # qrsolv
 DELAYED_FROM = 160  # qrfac
-LONGEST_ROW = 2112  # of qrsolv's blocks
+LONGEST_ROW = 1984  # of qrsolv's blocks of four rows; from 960 on there is room for eight
+WIDEST_DELAYED = 2048  # columns behind qrfac's reflections that wait
 
 
 @pytest.fixture(params=_minpack.kernels())
@@ -159,7 +160,7 @@ def test_singular_triangles(damped: bool, kernel: str) -> None:
 
 
 def test_rows_longer_than_there_is_scratch_for(kernel: str) -> None:
-    """The first rows go one at a time until what is left of them fits."""
+    """The first rows go one at a time until what is left of them fits: then four at a time, then eight."""
     n = LONGEST_ROW + 3
     rng = np.random.default_rng(n)
     r = np.triu(rng.standard_normal((n, n))) / np.sqrt(n) + 3 * np.eye(n)
@@ -254,6 +255,17 @@ def test_factors_are_a_factorization(kind: str, m: int, n: int, kernel: str) -> 
     columns = np.where(acnorm == 0, 1, acnorm)[order]
     left = reflected(v, a[:, order] / columns) - np.vstack([r, np.zeros((m - len(r), n))]) / columns
     assert np.abs(left).max() < 20 * np.sqrt(min(m, n)) * EPS
+
+
+def test_more_columns_than_there_is_scratch_for(kernel: str) -> None:
+    """The first reflections go one at a time until few enough columns are left."""
+    a = np.random.default_rng(12).standard_normal((DELAYED_FROM + 5, WIDEST_DELAYED + 7))
+    r, order, v, _ = factored(a)
+    assert sorted(order) == list(range(a.shape[1]))
+    np.testing.assert_allclose(reflected(v, a[:, order]), r, rtol=0, atol=1e-12)
+    remaining = np.sqrt(np.cumsum(r[::-1] ** 2, axis=0))[::-1]
+    for j in range(len(r)):
+        assert np.all(remaining[j, j:] <= (1 + 1e-6) * abs(r[j, j]))
 
 
 @pytest.mark.parametrize(("m", "n"), SHAPES)

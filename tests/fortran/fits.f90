@@ -7,7 +7,7 @@ module fits
     use minpack_fit_types, only: lm_begin, lm_fit
     use minpack_info, only: ended, took_step, want_factor, want_norm
     use minpack_kinds, only: ip, wp
-    use minpack_lm_factor, only: lm_factor
+    use minpack_factor, only: lm_factor
     use minpack_lm_solve, only: driver_fit
     use minpack_next, only: lm_next
     use minpack_propose, only: propose

@@ -4,25 +4,29 @@ program test_kernels
     use fits, only: begun, step_of
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
     use minpack_chkder, only: chkder
+    use minpack_choose, only: fold
     use minpack_column_rank, only: column_rank
     use minpack_covar, only: covar
     use minpack_enorm, only: column_norms, enorm
+    use minpack_factor, only: lm_pivot
     use minpack_fit_types, only: lm_fit
-    use minpack_fold, only: fold, fold_rows
-    use minpack_fold_jacobian, only: fold_jacobian
+    use minpack_fold_jacobian, only: block_rows, fold_jacobian
     use minpack_identifiable, only: identifiable
     use minpack_kinds, only: ip, wp
-    use minpack_lm_pivot, only: lm_pivot
     use minpack_lmpar, only: lmpar
     use minpack_qrfac, only: qrfac
     use minpack_qrsolv, only: qrsolv
+    use minpack_reflect, only: find_reflector, reflect
     use minpack_rwupdt, only: rwupdt
     use minpack_steps, only: central_steps, forward_steps, inside
-    use minpack_triangle, only: gradient
+    use minpack_triangle, only: add_product, gradient, solve_transposed, solve_transposed_damped, transposed_product, &
+                                triangle_norms
     implicit none
 
     call norms_survive_the_extremes()
     call columns_are_normed_as_one_by_one()
+    call vectors_are_reflected()
+    call triangles_multiply_and_solve()
     call factors_multiply_back()
     call damped_system_is_solved()
     call wide_matrices_are_factored()
@@ -66,6 +70,42 @@ contains
             call check(norms(j) == enorm(5_ip, a(:, j)), 'column_norms is enorm of each column')
         end do
     end subroutine columns_are_normed_as_one_by_one
+
+    subroutine vectors_are_reflected()
+        real(wp) :: v(2), a(2, 1), diagonal
+
+        v = [-3.0_wp, 4.0_wp]
+        a(:, 1) = v
+        call find_reflector(2_ip, v, diagonal)
+        call check(diagonal == 5 .and. close_to(v, [1.6_wp, -0.8_wp], 1.0e-15_wp), 'a reflector of length sqrt(2 v(1))')
+        call reflect(2_ip, 1_ip, v, a, 2_ip)
+        call check(close_to(a(:, 1), [5.0_wp, 0.0_wp], 1.0e-15_wp), 'its vector becomes a multiple of the first unit one')
+        v = 0
+        call find_reflector(2_ip, v, diagonal)
+        call check(diagonal == 0 .and. all(v == 0), 'nothing to reflect')
+    end subroutine vectors_are_reflected
+
+    !> What lies on the other side of the diagonal must not matter.
+    subroutine triangles_multiply_and_solve()
+        real(wp), parameter :: r(3, 3) = reshape([3.0_wp, 7.0_wp, 8.0_wp, 1.0_wp, 2.0_wp, 9.0_wp, 4.0_wp, 5.0_wp, 6.0_wp], &
+                                                 [3, 3])
+        real(wp), parameter :: factor(3) = [1.0_wp, 10.0_wp, 100.0_wp], product(3) = [3.0_wp, 21.0_wp, 654.0_wp]
+        real(wp) :: y(3)
+
+        y = 1
+        call add_product(3_ip, r, 3_ip, [2_ip, 3_ip, 1_ip], factor, y)
+        call check(all(y == [135.0_wp, 206.0_wp, 7.0_wp]), '1 + R Pᵀ p')
+        call transposed_product(3_ip, r, 3_ip, factor, y)
+        call check(all(y == product), 'Rᵀ v')
+        call triangle_norms(3_ip, r, 3_ip, y)
+        call check(close_to(y, [3.0_wp, sqrt(5.0_wp), sqrt(77.0_wp)], 1.0e-15_wp), 'lengths of R''s columns')
+        y = product
+        call solve_transposed(3_ip, r, 3_ip, y)
+        call check(all(y == factor), 'Rᵀ y = Rᵀ v')
+        y = product
+        call solve_transposed_damped(3_ip, transpose(r), 3_ip, [3.0_wp, 2.0_wp, 6.0_wp], y)
+        call check(all(y == factor), 'the same for a triangle where qrsolv leaves it')
+    end subroutine triangles_multiply_and_solve
 
     !> Figures without a pattern, the same ones every time.
     pure function sample(m, n) result(a)
@@ -271,7 +311,7 @@ contains
             call check(close_to(pack(matmul(t(:k, :k), transpose(t(:k, :k))), .true.), &
                                 pack(matmul(transpose(a(:, :k)), a(:, :k)), .true.), 1.0e-14_wp), 'RᵀR = AᵀA, by blocks')
         end do
-        call check(fold_rows(10_ip) >= fold_rows(500_ip), 'blocks of few columns are no shorter')
+        call check(block_rows(10_ip) >= block_rows(500_ip), 'blocks of few columns are no shorter')
     end subroutine blocks_fold_into_a_triangle
 
     subroutine folded_triangle_is_pivoted()

@@ -1,47 +1,62 @@
 !> QR factorization with column pivoting of matrices that don't fit into the cache.
 module minpack_qrfac_delayed
+    use minpack_choose, only: multiply_columns, subtract_product
     use minpack_enorm, only: enorm
-    use minpack_exchange_columns, only: exchange_columns
     use minpack_kinds, only: ip, wp
-    use minpack_wide, only: multiply_columns, subtract_product
+    use minpack_reflect, only: exchange_columns, find_reflector
     implicit none
     private
     public :: qrfac_delayed
 
-    !> Numbers of scratch on the stack, 128 KiB, and the most reflections that wait: as many as there is room for.
-    integer(ip), parameter :: room = 16384_ip, most = 32_ip
-    !> Widest matrix: for fewer than four reflections at a time waiting doesn't pay.
+    !> Numbers of scratch, 64 KiB on the stack, and the most reflections that wait: as many as have room. Twice the
+    !> scratch was no faster up to n = 1000, and faster by a tenth at n = 2000. How many wait changes R by rounding.
+    integer(ip), parameter :: room = 8192_ip, most = 32_ip
+    !> Most columns that are left: for fewer than four reflections at a time waiting doesn't pay.
     integer(ip), parameter, public :: widest_delayed = room/4_ip
 
     !> A downdated norm is trusted while (ρ/ρ_ref)² exceeds this, sqrt(ε): the bound for which Z. Drmač and
     !> Z. Bujanović, "On the failure of rank-revealing QR factorization software", ACM TOMS 35 (2008), prove it safe.
+    !> Pivots of hard matrices of order 400 were the right ones with ten times more or less, and wrong with ε itself.
     real(wp), parameter :: trust = sqrt(epsilon(1.0_wp))
     !> In place of a norm that has to be computed anew.
     real(wp), parameter :: stale = -1.0_wp
 
 contains
 
-    !> What qrfac does, from the norms on: the same reflectors, pivots and R, but for rounding.
+    !> What qrfac does, from the norms on, or from where it has left off: the same reflectors, pivots and R, but for
+    !> rounding.
     !>
     !> Of each reflection only a row is applied at once to the columns behind, which is all that their norms, and so
     !> the next pivot, depend on. The rest waits until several reflections can be applied in one go (G. Quintana-Ortí,
     !> X. Sun, C. H. Bischof, "A BLAS-3 version of the QR factorization with column pivoting", SIAM J. Sci. Comput.
-    !> 19 (1998)): the matrix is read once, and not also written, for each reflection. With V the waiting reflectors,
-    !> A - V F is what the columns will be.
-    pure recursive subroutine qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa)
-        integer(ip), intent(in) :: m, n !! rows, and columns, up to widest_delayed
+    !> 19 (1998)): the matrix is read once, and not also written, for each reflection.
+    !>
+    !> With V the reflectors that wait, as columns of `a`, the matrix A that the columns behind them will be is `a` - V F.
+    !>
+    !> | here | LAPACK's dlaqps, which is made from the paper |
+    !> | --- | --- |
+    !> | V: columns done + 1 to done + k of `a`, from the diagonal down | V |
+    !> | `f` | Fᵀ |
+    !> | `rdiag`, `wa` of the columns behind | VN1, VN2: norms, and what they were when last computed in full |
+    !> | `coupling(i)` = v_iᵀ v_k | AUXV, but for a factor |
+    !> | `k`, `depth` | KB, NB |
+    pure recursive subroutine qrfac_delayed(m, n, a, lda, ipvt, rdiag, wa, finished)
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
         integer(ip), intent(in) :: lda !! leading dimension of a, >= m
         real(wp), intent(inout) :: a(lda, n) !! A; on return R above the diagonal, reflectors from it down
-        integer(ip), intent(inout) :: ipvt(n) !! on entry 1, ..., n; column j of A P is column ipvt(j) of A
-        real(wp), intent(inout) :: rdiag(n) !! norms of the columns, finite; on return the diagonal of R
-        real(wp), intent(inout) :: wa(n) !! norms of the columns; destroyed
+        integer(ip), intent(inout) :: ipvt(n) !! P so far, and on return: column j of A P is column ipvt(j) of A
+        real(wp), intent(inout) :: rdiag(n) !! behind the finished columns the norms of what remains, finite; on return
+                                            !! the diagonal of R
+        real(wp), intent(inout) :: wa(n) !! these norms when they were last computed in full; destroyed
+        integer(ip), intent(in) :: finished !! how many columns are, n - finished <= widest_delayed
 
         real(wp) :: f(room)
         integer(ip) :: depth, done, k
 
-        depth = min(most, room/n)
-        done = 0
+        done = finished
         do while (done < min(m, n))
+            depth = min(most, room/(n - done))
             call factor_panel(m, n, a, lda, ipvt, rdiag, wa, done, min(depth, min(m, n) - done), f, depth, k)
             if (done + k < min(m, n)) call catch_up(m, n, a, lda, rdiag, wa, done, k, f, depth)
             done = done + k
@@ -50,17 +65,20 @@ contains
 
     !> Reflections up to `limit` in number, until a norm of what remains has to be computed anew.
     pure subroutine factor_panel(m, n, a, lda, ipvt, rdiag, wa, done, limit, f, ldf, k)
-        integer(ip), intent(in) :: m, n, lda !! shape of a
-        real(wp), intent(inout) :: a(lda, n)
-        integer(ip), intent(inout) :: ipvt(n)
-        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms, and what their downdating started from
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(inout) :: a(lda, n) !! the matrix
+        integer(ip), intent(inout) :: ipvt(n) !! P
+        real(wp), intent(inout) :: rdiag(n) !! diagonal of R, then norms of what remains
+        real(wp), intent(inout) :: wa(n) !! what the downdating of these norms started from
         integer(ip), intent(in) :: done !! columns that are finished
         integer(ip), intent(in) :: limit !! reflections at most
-        integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(inout) :: f(ldf, n) !! F
+        integer(ip), intent(in) :: ldf !! leading dimension of f, >= limit
+        real(wp), intent(inout) :: f(ldf, done + 1:n) !! F, empty at first
         integer(ip), intent(out) :: k !! reflections found
 
-        real(wp) :: column_norm, head, kept
+        real(wp) :: head, kept
         integer(ip) :: i, j, pivot
 
         do k = 1, limit
@@ -76,14 +94,8 @@ contains
             end if
 
             call subtract_product(m - j + 1, 1_ip, k - 1, a(j, done + 1), lda, f(1, j), ldf, a(j, j), lda)
-            column_norm = enorm(m - j + 1, a(j, j))
-            if (column_norm /= 0) then
-                if (a(j, j) < 0) column_norm = -column_norm
-                a(j:m, j) = a(j:m, j)/column_norm
-                a(j, j) = a(j, j) + 1
-            end if
-            rdiag(j) = -column_norm
-            head = merge(a(j, j), 1.0_wp, column_norm /= 0)
+            call find_reflector(m - j + 1, a(j, j), rdiag(j))
+            head = merge(a(j, j), 1.0_wp, rdiag(j) /= 0)
             call finish_row(m, n, a, lda, rdiag, wa, done, k, head, f, ldf)
             if (any(rdiag(j + 1:n) < 0)) return
         end do
@@ -92,18 +104,19 @@ contains
 
     !> Extends F by the reflection k, and brings its row, in the columns behind, and their norms up to date.
     pure subroutine finish_row(m, n, a, lda, rdiag, wa, done, k, head, f, ldf)
-        integer(ip), intent(in) :: m, n, lda !! shape of a
-        real(wp), intent(inout) :: a(lda, n)
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(inout) :: a(lda, n) !! the matrix
         real(wp), intent(inout) :: rdiag(n) !! norms; `stale` on return where one has lost its digits
         real(wp), intent(in) :: wa(n) !! what their downdating started from
         integer(ip), intent(in) :: done !! columns that were finished before those that wait
         integer(ip), intent(in) :: k !! the reflection's number among these
-        real(wp), intent(in) :: head !! first entry of its reflector
+        real(wp), intent(in) :: head !! first entry of its reflector, or 1 where that is 0
         integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(inout) :: f(ldf, n) !! F; row k is set here
+        real(wp), intent(inout) :: f(ldf, done + 1:n) !! F; row k is set here, in the columns behind
 
-        !> Columns whose products with the reflector share one read of it.
-        integer(ip), parameter :: width = 4_ip
+        integer(ip), parameter :: width = 4_ip !! columns whose products with the reflector share one read of it
         real(wp) :: coupling(most), product(width), row(most), entry
         integer(ip) :: first, i, j, l
 
@@ -149,13 +162,16 @@ contains
 
     !> Applies the reflections that waited, and computes the norms that are due.
     pure subroutine catch_up(m, n, a, lda, rdiag, wa, done, k, f, ldf)
-        integer(ip), intent(in) :: m, n, lda !! shape of a
-        real(wp), intent(inout) :: a(lda, n)
-        real(wp), intent(inout) :: rdiag(n), wa(n) !! norms, and what their downdating started from
+        integer(ip), intent(in) :: m !! rows
+        integer(ip), intent(in) :: n !! columns
+        integer(ip), intent(in) :: lda !! leading dimension of a, >= m
+        real(wp), intent(inout) :: a(lda, n) !! the matrix
+        real(wp), intent(inout) :: rdiag(n) !! diagonal of R, then norms of what remains
+        real(wp), intent(inout) :: wa(n) !! what the downdating of these norms started from
         integer(ip), intent(in) :: done !! columns that were finished before those reflections
         integer(ip), intent(in) :: k !! how many reflections
         integer(ip), intent(in) :: ldf !! leading dimension of f
-        real(wp), intent(in) :: f(ldf, n) !! F
+        real(wp), intent(in) :: f(ldf, done + 1:n) !! F
 
         integer(ip) :: first, l
 

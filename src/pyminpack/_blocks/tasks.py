@@ -215,7 +215,7 @@ def fold_rows(columns: npt.NDArray[Any], f: Array) -> Array:
     """The triangle of [J f], where columns is Jᵀ: where it lies if it is rows or columns of doubles, else by pieces."""
     n, m = columns.shape
     triangle = np.zeros((n + 1, n + 1))
-    height = _minpack.fold_rows(n)
+    height = _minpack.block_rows(n)
     if columns.dtype is FLOAT64 and columns.flags.c_contiguous:
         return _minpack.fold_jacobian(columns, 0, f, triangle, height)
     if columns.dtype is FLOAT64 and columns.flags.f_contiguous:
