@@ -3,12 +3,11 @@ module callbacks
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: rosenbrock, rosenbrock_jacobian, rosenbrock_row, line, stopper, in_single, log_model
-    public :: in_single_either, jacobian_stopper, watched
+    public :: decay, line, log_model, rosenbrock, rosenbrock_jacobian, rosenbrock_row, stopper, watched
 
     integer, public :: calls = 0 !! of the residuals
     integer, public :: looks = 0 !! calls with iflag = 0
-    integer, public :: stop_at = 0 !! stopper and jacobian_stopper ask to stop at this call
+    integer, public :: stop_at = 0 !! stopper asks to stop at this call
     real(wp), public :: highest(2) !! the largest parameters that watched was called with
 
 contains
@@ -78,18 +77,6 @@ contains
         if (calls == stop_at) iflag = -7
     end subroutine stopper
 
-    !> Rosenbrock's residuals and Jacobian until it asks to stop.
-    recursive subroutine jacobian_stopper(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
-        integer(ip), intent(in) :: m, n, ldfjac
-        real(wp), intent(in) :: x(n)
-        real(wp), intent(inout) :: fvec(m), fjac(ldfjac, n)
-        integer(ip), intent(inout) :: iflag
-
-        calls = calls + 1
-        call rosenbrock_jacobian(m, n, x, fvec, fjac, ldfjac, iflag)
-        if (calls == stop_at) iflag = -7
-    end subroutine jacobian_stopper
-
     !> Rosenbrock's residuals and Jacobian, where calls are noted.
     recursive subroutine watched(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
         integer(ip), intent(in) :: m, n, ldfjac
@@ -101,33 +88,23 @@ contains
         call rosenbrock_jacobian(m, n, x, fvec, fjac, ldfjac, iflag)
     end subroutine watched
 
-    !> in_single for drivers that could ask for a Jacobian, too.
-    recursive subroutine in_single_either(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
+    !> A decay a exp(-b t) at t = 0.25, 0.5, ..., against the one with a = 2, b = 0.5.
+    recursive subroutine decay(m, n, x, fvec, fjac, ldfjac, iflag) bind(c)
         integer(ip), intent(in) :: m, n, ldfjac
         real(wp), intent(in) :: x(n)
         real(wp), intent(inout) :: fvec(m), fjac(ldfjac, n)
         integer(ip), intent(inout) :: iflag
 
-        if (iflag == 2) fjac = 0 ! never asked for
-        call in_single(m, n, x, fvec, iflag)
-    end subroutine in_single_either
-
-    !> A decay a exp(-b t) that is computed in single precision, against the one with a = 2, b = 0.5.
-    recursive subroutine in_single(m, n, x, fvec, iflag) bind(c)
-        integer(ip), intent(in) :: m, n
-        real(wp), intent(in) :: x(n)
-        real(wp), intent(inout) :: fvec(m)
-        integer(ip), intent(inout) :: iflag
-
-        real :: a, b
+        real(wp) :: damping, t
         integer(ip) :: i
 
-        if (iflag <= 0) return
-        calls = calls + 1
-        a = real(x(1))
-        b = real(x(2))
-        fvec = [(real(a*exp(-b*real(i)/4), wp) - 2*exp(-i/8.0_wp), i=1, m)]
-    end subroutine in_single
+        do i = 1, m
+            t = i/4.0_wp
+            damping = exp(-x(2)*t)
+            if (iflag == 1) fvec(i) = x(1)*damping - 2*exp(-t/2)
+            if (iflag == 2) fjac(i, :) = [damping, -x(1)*t*damping]
+        end do
+    end subroutine decay
 
     !> log(x) - log(3), which a first step from x = 10 leaves the domain of: Inf there, as NaN
     !> would trap in a build that looks for invalid operations.

@@ -2,13 +2,12 @@
 program test_box
     use, intrinsic :: ieee_arithmetic, only: ieee_positive_inf, ieee_value
     use checks, only: check, close_to, conclude
+    use fits, only: begun, step_of
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
-    use minpack_constants, only: mode_internal_scaling
+    use minpack_fit_types, only: lm_fit
     use minpack_info, only: info_gtol
     use minpack_kinds, only: ip, wp
-    use minpack_lm_propose_box, only: lm_propose_box
-    use minpack_lm_start_box, only: lm_start_box
-    use minpack_lm_types, only: lm_begin, lm_control, lm_state
+    use minpack_take_factor, only: lm_take_factor
     implicit none
 
     real(wp), parameter :: slight = 1.0e-12_wp !! damping that changes nothing
@@ -134,80 +133,77 @@ contains
     end subroutine ends_of_the_projected_gradient_are_held
 
     !> The step from 0 with R = 1 and D = 1.
-    subroutine step_from_zero(qtf, lower, upper, state, step)
+    subroutine step_from_zero(qtf, lower, upper, fit, step)
         real(wp), intent(in) :: qtf(2), lower(2), upper(2)
-        type(lm_state), intent(inout) :: state
+        type(lm_fit), intent(inout) :: fit
         real(wp), intent(out) :: step(2)
 
-        real(wp) :: r(2, 2), trial(2), work(2, 12)
-        integer(ip) :: side(2), place(2, 2)
+        real(wp) :: r(2, 2), trial(2)
 
         r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
-        call lm_propose_box(2_ip, r, 2_ip, [1_ip, 2_ip], qtf, [1.0_wp, 1.0_wp], [0.0_wp, 0.0_wp], lower, upper, state, &
-                            trial, step, side, place, work)
+        call step_of(fit, r, [1_ip, 2_ip], qtf, [1.0_wp, 1.0_wp], [0.0_wp, 0.0_wp], lower, upper, trial, step)
         call check(all(trial == step), 'the trial point')
     end subroutine step_from_zero
 
     !> As lmpar, it is content within a tenth of Δ.
     subroutine step_a_little_longer_than_allowed_is_not_damped()
-        type(lm_state) :: state
+        type(lm_fit) :: fit
         real(wp) :: step(2)
 
-        state = lm_begin(5.0_wp)
-        state%delta = 1/1.05_wp
-        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.0_wp], state, step)
-        call check(close_to(step, [1.0_wp, 0.0_wp], 1.0e-14_wp) .and. state%par == 0, 'undamped')
+        fit = begun(5.0_wp, .true., .false.)
+        fit%delta = 1/1.05_wp
+        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.0_wp], fit, step)
+        call check(close_to(step, [1.0_wp, 0.0_wp], 1.0e-14_wp) .and. fit%par == 0, 'undamped')
     end subroutine step_a_little_longer_than_allowed_is_not_damped
 
     !> A step bound so far below ‖f‖ that a variable, once at its bound, has a gradient that counts as rounding,
     !> whatever the damping: as where residuals aren't finite but at x = 0. The step leads the same way, and is as
     !> long as it may be.
     subroutine step_bound_that_no_damping_meets_is_met()
-        type(lm_state) :: state
+        type(lm_fit) :: fit
         real(wp) :: step(2)
 
-        state = lm_begin(1.0_wp)
-        state%delta = 1.0e-70_wp
-        call step_from_zero([-1.0_wp, -1.0_wp], [-1.0_wp, -1.0_wp], [1.0e-60_wp, 0.0_wp], state, step)
+        fit = begun(1.0_wp, .true., .false.)
+        fit%delta = 1.0e-70_wp
+        call step_from_zero([-1.0_wp, -1.0_wp], [-1.0_wp, -1.0_wp], [1.0e-60_wp, 0.0_wp], fit, step)
         call check(close_to(step, [1.0e-70_wp, 0.0_wp], 1.0e-14_wp), 'a step of the length that is allowed')
-        call check(close_to([state%pnorm], [1.0e-70_wp], 1.0e-14_wp), 'its length')
-        call check(close_to([state%prered], [2.0e-70_wp], 1.0e-14_wp), 'what it is worth')
+        call check(close_to([fit%pnorm], [1.0e-70_wp], 1.0e-14_wp), 'its length')
+        call check(close_to([fit%prered], [2.0e-70_wp], 1.0e-14_wp), 'what it is worth')
     end subroutine step_bound_that_no_damping_meets_is_met
 
     !> The first iteration alone shortens Δ to the step.
     subroutine later_step_bounds_stay()
-        type(lm_state) :: state
+        type(lm_fit) :: fit
         real(wp) :: step(2)
 
-        state = lm_begin(5.0_wp)
-        state%delta = 2
-        state%iteration = 2
-        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.5_wp], state, step)
-        call check(close_to(step, [1.0_wp, 0.5_wp], 1.0e-14_wp) .and. state%delta == 2, 'the second step')
-        state%iteration = 1
-        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.5_wp], state, step)
-        call check(state%delta == state%pnorm .and. state%pnorm < 2, 'the first step')
+        fit = begun(5.0_wp, .true., .false.)
+        fit%delta = 2
+        fit%iteration = 2
+        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.5_wp], fit, step)
+        call check(close_to(step, [1.0_wp, 0.5_wp], 1.0e-14_wp) .and. fit%delta == 2, 'the second step')
+        fit%iteration = 1
+        call step_from_zero([-1.0_wp, -4.0_wp], [-9.0_wp, -9.0_wp], [9.0_wp, 0.5_wp], fit, step)
+        call check(fit%delta == fit%pnorm .and. fit%pnorm < 2, 'the first step')
     end subroutine later_step_bounds_stay
 
     !> Whatever their order in R. (10ε of the longer column would damp the shorter one 20 times as much as its length.)
     subroutine short_columns_are_not_damped_as_long_ones()
-        real(wp) :: r(2, 2), trial(2), step(2), work(2, 12)
-        integer(ip) :: side(2), place(2, 2)
-        type(lm_state) :: state
+        real(wp) :: r(2, 2), trial(2), step(2)
+        type(lm_fit) :: fit
 
         r = reshape([1.0e16_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
-        state = lm_begin(5.0_wp)
-        state%delta = 1.0e16_wp
-        call lm_propose_box(2_ip, r, 2_ip, [2_ip, 1_ip], [-4.0_wp, -1.0_wp], [1.0_wp, 1.0e16_wp], [0.0_wp, 0.0_wp], &
-                            [-9.0_wp, -9.0_wp], [9.0_wp, 0.0_wp], state, trial, step, side, place, work)
+        fit = begun(5.0_wp, .true., .false.)
+        fit%delta = 1.0e16_wp
+        call step_of(fit, r, [2_ip, 1_ip], [-4.0_wp, -1.0_wp], [1.0_wp, 1.0e16_wp], [0.0_wp, 0.0_wp], &
+                     [-9.0_wp, -9.0_wp], [9.0_wp, 0.0_wp], trial, step)
         call check(close_to(step, [1.0_wp, 0.0_wp], 1.0e-14_wp), 'each by its own length')
     end subroutine short_columns_are_not_damped_as_long_ones
 
     !> A free variable may end where its bound is, and x plus the way there, rounded, beyond.
     subroutine trial_points_are_rounded_to_the_inside()
-        real(wp) :: r(2, 2), trial(2), step(2), work(2, 12), x, upper
-        integer(ip) :: beyond, j, side(2), place(2, 2)
-        type(lm_state) :: state
+        real(wp) :: r(2, 2), trial(2), step(2), x, upper
+        integer(ip) :: beyond, j
+        type(lm_fit) :: fit
 
         beyond = 0
         do j = 1, 40
@@ -215,10 +211,10 @@ contains
             x = -j/7.0_wp
             upper = 1.0_wp/j
             if (x + (upper - x) > upper) beyond = beyond + 1
-            state = lm_begin(5.0_wp)
-            state%delta = 100
-            call lm_propose_box(2_ip, r, 2_ip, [1_ip, 2_ip], [x - upper, -1.0_wp], [1.0_wp, 1.0_wp], [x, 0.0_wp], &
-                                [-9.0_wp, -9.0_wp], [upper, 0.0_wp], state, trial, step, side, place, work)
+            fit = begun(5.0_wp, .true., .false.)
+            fit%delta = 100
+            call step_of(fit, r, [1_ip, 2_ip], [x - upper, -1.0_wp], [1.0_wp, 1.0_wp], [x, 0.0_wp], &
+                         [-9.0_wp, -9.0_wp], [upper, 0.0_wp], trial, step)
             call check(trial(1) <= upper .and. close_to(trial, [upper, 0.0_wp], 1.0e-14_wp), 'not beyond the bound')
         end do
         call check(beyond > 0, 'the sum is rounded up for some')
@@ -230,22 +226,20 @@ contains
         call check(ends_at_once(5.0_wp, [0.0_wp, 3.0_wp], [1.0_wp, 0.0_wp]), 'no column')
     end subroutine what_is_zero_is_not_divided_by
 
-    !> Whether no parameter at a bound is held, and the gradient, all zeros, ends the fit.
+    !> Whether the gradient, all zeros, ends the fit.
     function ends_at_once(fnorm, qtf, acnorm) result(ends)
         real(wp), intent(in) :: fnorm, qtf(2)
         real(wp), intent(in) :: acnorm(2) !! the diagonal of R, and norms of its columns
         logical :: ends
 
-        real(wp) :: r(2, 2), diag(2), wa(2)
-        integer(ip) :: held(2)
-        type(lm_state) :: state
+        real(wp) :: r(2, 2), diag(2), wa1(2), wa2(2)
+        type(lm_fit) :: fit
 
         r = reshape([acnorm(1), 0.0_wp, 0.0_wp, acnorm(2)], [2, 2])
-        state = lm_begin(fnorm)
-        call lm_start_box(lm_control(0.0_wp, 0.0_wp, 0.0_wp, 1.0_wp, 9_ip, mode_internal_scaling), 2_ip, r, 2_ip, &
-                          [1_ip, 2_ip], qtf, acnorm, [1.0_wp, 1.0_wp], [1.0_wp, 0.0_wp], [2.0_wp, 1.0_wp], diag, &
-                          state, held, wa)
-        ends = all(held == 0) .and. state%gnorm == 0 .and. state%info == info_gtol
+        fit = begun(fnorm, .true., .false.)
+        call lm_take_factor(fit, 2_ip, r, 2_ip, [1_ip, 2_ip], qtf, acnorm, [1.0_wp, 1.0_wp], [1.0_wp, 0.0_wp], &
+                            [2.0_wp, 1.0_wp], diag, wa1, wa2)
+        ends = fit%gnorm == 0 .and. fit%info == info_gtol
     end function ends_at_once
 
 end program test_box

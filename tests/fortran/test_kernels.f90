@@ -1,6 +1,7 @@
 !> The kernels, on figures that can be checked by hand.
 program test_kernels
     use checks, only: check, close_to, conclude
+    use fits, only: begun, step_of
     use minpack_boxsolv, only: at_lower, at_upper, boxsolv, boxsolv_vectors, is_free, patience
     use minpack_chkder, only: chkder
     use minpack_choose, only: fold
@@ -8,19 +9,16 @@ program test_kernels
     use minpack_covar, only: covar
     use minpack_enorm, only: column_norms, enorm
     use minpack_factor, only: lm_pivot
+    use minpack_fit_types, only: lm_fit
     use minpack_fold_jacobian, only: block_rows, fold_jacobian
-    use minpack_forward_steps, only: forward_steps, inside, set_floors
     use minpack_identifiable, only: identifiable
-    use minpack_info, only: info_ftol, info_maxfev, info_running
     use minpack_kinds, only: ip, wp
-    use minpack_lm_look_again, only: lm_look_again
-    use minpack_lm_propose_box, only: lm_propose_box
-    use minpack_lm_types, only: lm_begin, lm_control, lm_state
     use minpack_lmpar, only: lmpar
     use minpack_qrfac, only: qrfac
     use minpack_qrsolv, only: qrsolv
     use minpack_reflect, only: find_reflector, reflect
     use minpack_rwupdt, only: rwupdt
+    use minpack_steps, only: central_steps, forward_steps, inside
     use minpack_triangle, only: add_product, gradient, solve_transposed, solve_transposed_damped, transposed_product, &
                                 triangle_norms
     implicit none
@@ -46,9 +44,7 @@ program test_kernels
     call dependent_columns_have_a_pseudo_inverse()
     call wrong_derivatives_are_found()
     call steps_stay_within_bounds()
-    call floors_are_set_where_needed()
     call gradient_is_from_the_factors()
-    call fit_begins_anew_where_that_promises_much()
     call conclude()
 
 contains
@@ -267,20 +263,19 @@ contains
 
     !> f = (x1 - 3, x2 + 5) from 0, with x1 <= 1 and a step bound that lets it go to (1, -4).
     subroutine trial_point_stays_within_bounds()
-        real(wp) :: r(2, 2), trial(2), step(2), work(2, 12)
-        integer(ip) :: side(2), place(2, 2)
-        type(lm_state) :: state
+        real(wp) :: r(2, 2), trial(2), step(2)
+        type(lm_fit) :: fit
 
         r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
-        state = lm_begin(sqrt(34.0_wp))
-        state%delta = sqrt(17.0_wp)
-        call lm_propose_box(2_ip, r, 2_ip, [1_ip, 2_ip], [-3.0_wp, 5.0_wp], [1.0_wp, 1.0_wp], [0.0_wp, 0.0_wp], &
-                            [-9.0_wp, -9.0_wp], [1.0_wp, 9.0_wp], state, trial, step, side, place, work)
+        fit = begun(sqrt(34.0_wp), .true., .false.)
+        fit%delta = sqrt(17.0_wp)
+        call step_of(fit, r, [1_ip, 2_ip], [-3.0_wp, 5.0_wp], [1.0_wp, 1.0_wp], [0.0_wp, 0.0_wp], [-9.0_wp, -9.0_wp], &
+                     [1.0_wp, 9.0_wp], trial, step)
         call check(trial(1) == 1 .and. step(1) == 1, 'the bound''s very value')
         call check(abs(norm2(step) - sqrt(17.0_wp)) <= 0.1_wp*sqrt(17.0_wp), 'as long as the step bound')
-        call check(close_to([step(2)*(1 + state%par)], [-5.0_wp], 1.0e-14_wp), 'damped')
-        call check(close_to([state%prered], [(34 - (4 + (5 + step(2))**2))/34], 1.0e-14_wp), 'the model''s reduction')
-        call check(close_to([state%dirder], [(-3 + 5*step(2))/34], 1.0e-14_wp), 'the model''s slope')
+        call check(close_to([step(2)*(1 + fit%par)], [-5.0_wp], 1.0e-14_wp), 'damped')
+        call check(close_to([fit%prered], [(34 - (4 + (5 + step(2))**2))/34], 1.0e-14_wp), 'the model''s reduction')
+        call check(close_to([fit%dirder], [(-3 + 5*step(2))/34], 1.0e-14_wp), 'the model''s slope')
     end subroutine trial_point_stays_within_bounds
 
     subroutine rows_fold_into_a_triangle()
@@ -464,22 +459,12 @@ contains
         call check(all(sizes == [4.0_wp, 1.0_wp, 1.0_wp, 1.0_wp, 1.0_wp]), 'steps are relative to |x|, or to 1')
         call check(all(beside == [5.0_wp, 0.25_wp, 0.75_wp, 0.875_wp, 1.0625_wp]), 'forwards, back, or to a bound')
         call check(all(lengths == beside - x), 'lengths are those of the steps')
+        call central_steps(5_ip, x, spread(0.0_wp, 1, 5), spread(-0.25_wp, 1, 5), lower, upper, beside, lengths)
+        call check(all(beside == [5.0_wp, 0.25_wp, 0.75_wp, 0.9375_wp, 1.03125_wp]), 'one way, or where there is room')
+        call check(all(lengths == [3.0_wp, -0.25_wp, 0.5_wp, 0.875_wp, 1.0625_wp]), 'the other way, or farther')
         call check(all(inside([9.0_wp, 3.0_wp, -7.0_wp], 1.0_wp, -2.0_wp, 5.0_wp) == [-2.0_wp, 3.0_wp, 5.0_wp]), 'inside')
         call check(inside(6.0_wp, 3.0_wp, -2.0_wp, 5.0_wp) == 0, 'inside is a mirror image where that is')
     end subroutine steps_stay_within_bounds
-
-    subroutine floors_are_set_where_needed()
-        real(wp) :: typical(2)
-        integer(ip) :: low
-
-        typical = 0
-        call set_floors(2_ip, [5.0_wp, 0.0_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
-        call check(low == 0 .and. all(typical == 0), 'steps from 0 are long already')
-        call set_floors(2_ip, [5.0_wp, 1.0e-9_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
-        call check(low == 1 .and. close_to(typical, [0.0_wp, 0.125_wp], 1.0e-15_wp), 'floors are relative to D')
-        call set_floors(2_ip, [5.0_wp, 1.0e-9_wp], [1.0_wp, 4.0_wp], 5.0_wp, typical, low)
-        call check(low == 0, 'and enough')
-    end subroutine floors_are_set_where_needed
 
     subroutine gradient_is_from_the_factors()
         real(wp) :: g(3)
@@ -489,51 +474,5 @@ contains
         call gradient(3_ip, r, 3_ip, [2_ip, 3_ip, 1_ip], [1.0_wp, 10.0_wp, 100.0_wp], g)
         call check(all(g == [654.0_wp, 2.0_wp, 31.0_wp]), 'P Rᵀ (Qᵀf), by the upper triangle alone')
     end subroutine gradient_is_from_the_factors
-
-    subroutine fit_begins_anew_where_that_promises_much()
-        type(lm_state) :: state, ended
-        real(wp) :: diag(2), renewed
-        integer(ip) :: goes_on
-
-        ended = lm_begin(5.0_wp)
-        ended%iteration = 8
-        ended%info = info_ftol
-        state = ended
-        renewed = 0
-        call look(state, diag, renewed, goes_on)
-        call check(goes_on == 1 .and. state%info == info_running .and. state%iteration == 2, 'the fit goes on')
-        call check(renewed == 5 .and. close_to(diag, [1.0_wp, 1.0_wp], 1.0e-15_wp), 'with fresh scaling')
-        state = ended
-        call look(state, diag, renewed, goes_on)
-        call check(goes_on == 0 .and. state%info == info_ftol, 'but not twice for nothing')
-        renewed = 0
-        state%info = info_maxfev
-        call look(state, diag, renewed, goes_on)
-        call check(goes_on == 0 .and. all(diag == [1.0e6_wp, 1.0e3_wp]), 'the limit of evaluations is kept')
-        state%info = info_running
-        call look(state, diag, renewed, goes_on)
-        call check(goes_on == 0, 'a fit that runs is looked at from time to time')
-        state%iteration = 51
-        call look(state, diag, renewed, goes_on)
-        call check(goes_on == 1 .and. state%iteration == 2, 'after 50 steps')
-    end subroutine fit_begins_anew_where_that_promises_much
-
-    !> lm_look_again at a fit with residuals (3, 4), the unit matrix for a Jacobian, and a scaling that is far too large.
-    subroutine look(state, diag, renewed, goes_on)
-        type(lm_state), intent(inout) :: state
-        real(wp), intent(out) :: diag(2)
-        real(wp), intent(inout) :: renewed
-        integer(ip), intent(out) :: goes_on
-
-        type(lm_control), parameter :: control = lm_control(1.0e-8_wp, 1.0e-8_wp, 1.0e-8_wp, 100.0_wp, 100, 1)
-        real(wp), parameter :: far(2) = huge(1.0_wp), one(2) = 1
-        real(wp) :: r(2, 2), fresh(2), trial(2), step(2), work(2, 2 + 6 + boxsolv_vectors)
-        integer(ip) :: side(2), place(2, 2)
-
-        r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
-        diag = [1.0e6_wp, 1.0e3_wp]
-        call lm_look_again(control, 2_ip, r, 2_ip, [1_ip, 2_ip], [3.0_wp, 4.0_wp], one, one, -far, far, diag, state, &
-                           renewed, goes_on, fresh, trial, step, side, place, work)
-    end subroutine look
 
 end program test_kernels

@@ -165,7 +165,7 @@ INTERRUPTIONS = [
 
 @pytest.mark.parametrize(("options", "name"), INTERRUPTIONS)
 def test_fit_that_is_interrupted_goes_on_to_the_same_end(options: dict[str, Any], name: str) -> None:
-    """At any call: x and the residuals are of one point, nothing more is called, and the rest is as it would have been."""
+    """At any call: x and the residuals are of one point, nothing else is called, and the end is as without it."""
     counted = Raising(options[name])
     whole = LevenbergMarquardt(**{**options, name: counted})
     while whole.is_running:
