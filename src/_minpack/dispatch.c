@@ -1,9 +1,9 @@
-#include "dispatch.h"
+/* Which instruction sets the processor has, and the choice among the kernels compiled for them. */
+#include "module.h"
 
 #include <string.h>
 
-/* minpack/simd/choose.F90. Its levels are the places of the names below. */
-extern void minpack_choose_kernels(int level);
+extern void minpack_choose_kernels(int level); /* minpack/simd/choose.F90; levels are places of the names below */
 
 #ifdef LM_FOLD_LEVELS
 static const char *const names[] = {"x86-64", "x86-64-v3", "x86-64-v4"};
@@ -22,7 +22,7 @@ static int count_kernels(void)
 }
 #else
 /* Not x86-64, or Windows, or a compiler that can't ask the processor as GCC and Clang can (minpack/meson.build). */
-static const char *const names[] = {"plain"};
+static const char *const names[] = {"plain", "", ""};
 
 static int count_kernels(void)
 {
@@ -32,32 +32,11 @@ static int count_kernels(void)
 
 static int chosen = 0; /* as the core begins */
 
-const char lm_kernels_doc[] =
-    "kernels()\n\n"
-    "The names of the factorization's kernels that run on this processor, the plainest first, the best last.";
-
-const char lm_kernel_doc[] =
-    "kernel()\n\n"
-    "The name of the factorization's kernel in use.";
-
-const char lm_choose_kernel_doc[] =
-    "choose_kernel(name)\n\n"
-    "Takes another kernel, one of kernels(), for the factorization. Not while a fit is running.";
-
 PyObject *lm_kernels(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
-    const int count = count_kernels();
-    PyObject *result = PyTuple_New(count);
+    static const char *const formats[] = {"(s)", "(ss)", "(sss)"};
 
-    for (int level = 0; result != NULL && level < count; level++) {
-        PyObject *name = PyUnicode_FromString(names[level]);
-        if (name == NULL) {
-            Py_CLEAR(result);
-        } else {
-            PyTuple_SET_ITEM(result, level, name);
-        }
-    }
-    return result;
+    return Py_BuildValue(formats[count_kernels() - 1], names[0], names[1], names[2]);
 }
 
 PyObject *lm_kernel(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
@@ -69,16 +48,11 @@ PyObject *lm_choose_kernel(PyObject *Py_UNUSED(self), PyObject *name)
 {
     const char *wanted = PyUnicode_AsUTF8(name);
 
-    if (wanted == NULL) {
-        return NULL;
-    }
-    for (int level = 0; level < count_kernels(); level++) {
+    for (int level = 0; wanted != NULL && level < count_kernels(); level++) {
         if (strcmp(wanted, names[level]) == 0) {
-            minpack_choose_kernels(level);
-            chosen = level;
+            minpack_choose_kernels(chosen = level);
             Py_RETURN_NONE;
         }
     }
-    PyErr_Format(PyExc_ValueError, "there is no kernel %R for this processor", name);
-    return NULL;
+    return wanted == NULL ? NULL : PyErr_Format(PyExc_ValueError, "there is no kernel %R for this processor", name);
 }
