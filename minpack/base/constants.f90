@@ -23,14 +23,18 @@ module minpack_constants
     !> than its inverse counts as total failure of the step (section 4).
     real(wp), parameter, public :: sharpest_cut = 0.1_wp
 
-    !> lmpar is content where ‖D p‖ is within this fraction of Δ (section 5).
+    !> lmpar is content where ‖D p‖ is within this fraction of Δ (section 5). NIST's 54 fits with a Jacobian take 3152
+    !> evaluations, and 35 reach 6 digits; with 1 it is 5257 and 31, with 0.01 3003 and 35, for more work in lmpar.
     real(wp), parameter, public :: bound_slack = 0.1_wp
-    !> Where λ vanishes, this fraction of its upper bound takes its place (section 5).
+    !> Where λ vanishes, this fraction of its upper bound takes its place (section 5). Ten times more or less changed none
+    !> of MINPACK's 53 standard runs, and none of NIST's fits.
     real(wp), parameter, public :: least_fraction = 1.0e-3_wp
-    !> Trial values of λ at most, for one step bound (MINPACK-1).
+    !> Trial values of λ at most, for one step bound (MINPACK-1). 100 change none of these fits; 3 make NIST's take 2849
+    !> evaluations, with one fit that doesn't end, and a single one 5025.
     integer(ip), parameter, public :: max_trials = 10_ip
 
-    !> qrfac trusts a downdated column norm until 0.05 (ρ/ρ_ref)² falls to ε (MINPACK-1).
+    !> qrfac trusts a downdated column norm until 0.05 (ρ/ρ_ref)² falls to ε (MINPACK-1). Ten times more or less changed
+    !> none of these fits.
     real(wp), parameter, public :: downdate_trust = 0.05_wp
 
     !> Rows of D that qrsolv folds together from order 64 on: each row of the triangle is read and written once for so

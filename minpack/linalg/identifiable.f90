@@ -90,7 +90,7 @@ contains
 
     !> (AᵀA)⁺, in the parameters' order, and the lengths of the rows of Z, in the order of A's columns.
     pure subroutine pseudo_invert(n, rank, a, inverse, order, rdiag, length, wa)
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! parameters
         integer(ip), intent(in) :: rank !! rows of a that count
         real(wp), intent(inout) :: a(n, n) !! the triangle; on return X and, behind its `rank` columns, Z
         real(wp), intent(out) :: inverse(n, n) !! the pseudo-inverse
@@ -159,7 +159,7 @@ contains
 
     !> The largest eigenvalue of a symmetric matrix C without negative ones, by power iteration.
     pure subroutine largest_eigenvalue(n, c, is_triangle, x, y, eigenvalue)
-        integer(ip), intent(in) :: n !! order
+        integer(ip), intent(in) :: n !! order of C
         real(wp), intent(in) :: c(n, n) !! C, whole; or R in the upper triangle, with C = RᵀR
         logical, intent(in) :: is_triangle !! whether c is R
         real(wp), intent(out) :: x(n), y(n) !! scratch

@@ -1,5 +1,8 @@
 """Wide problems: qrsolv and qrfac above the orders from which they work in blocks, and whole fits that do."""
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -296,6 +299,21 @@ def test_matrix_that_is_not_finite_stays_as_it_is(culprit: float, kernel: str) -
     stored, _, _, acnorm = _minpack.qrfac(a, 1)
     np.testing.assert_array_equal(stored, a)
     assert not acnorm[100] <= np.finfo(float).max
+
+
+def test_scratch_fits_in_a_thread_with_128_kib_of_stack() -> None:
+    """As much as musl gives a thread. Scratch of 132 KiB ended the process."""
+    code = """
+import threading, numpy as np
+from pyminpack import _minpack
+a, ipvt = np.random.default_rng(0).standard_normal((200, 200)), np.arange(1, 201, dtype=np.int32)
+threading.stack_size(128 * 1024)
+for work in (lambda: _minpack.qrfac(a, 1), lambda: _minpack.qrsolv(a, ipvt, np.ones(200), np.ones(200))):
+    thread = threading.Thread(target=work)
+    thread.start()
+    thread.join()
+"""
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 # --------------------------------------------------------------------- beside the original MINPACK
