@@ -9,7 +9,8 @@ import numpy.typing as npt
 from ._blocks.engine import Map, NumberedBlocks, Passes
 from ._blocks.fit import BlocksFit
 from ._errors import InputTypeError
-from ._model.arrays import as_count, as_options, as_parameters, as_scale, require_finite_start
+from ._model.arrays import as_parameters, require_finite_start
+from ._model.options import as_count, as_options, as_scale
 from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
 
 

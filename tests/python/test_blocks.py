@@ -13,7 +13,7 @@ import pytest
 from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, same_fit
 from problems.mgh import Run, runs
 from pyminpack import BlocksProgress, BlocksResult, BlocksState, leastsq, leastsq_blocks
-from pyminpack._blocks.tasks import fold_rows
+from pyminpack._derivatives.factor import augmented_triangle
 from rounding import agree, endings
 
 EPS = np.finfo(float).eps
@@ -241,7 +241,7 @@ def test_triangle_of_a_block_is_that_of_its_jacobian_and_residuals(m: int, n: in
     before = jacobian.copy(), f.copy()
     both = np.column_stack([jacobian, f])
     for given in (jacobian, np.asfortranarray(jacobian), jacobian[::-1][::-1]):
-        triangle = fold_rows(given.T, f)
+        triangle = augmented_triangle(given.T, f)
         assert not np.tril(triangle, -1).any()
         np.testing.assert_allclose(triangle.T @ triangle, both.T @ both, atol=1e-13 * max(m, 1))
     np.testing.assert_array_equal(jacobian, before[0])
@@ -252,9 +252,9 @@ def test_triangle_of_a_block_is_that_of_its_jacobian_and_residuals(m: int, n: in
 def test_a_blocks_jacobian_is_not_copied_whole(order: str) -> None:
     m, n = 200_000, 10
     jacobian, f = np.ones((m, n), order=order), np.ones(m)
-    fold_rows(jacobian[:10].T, f[:10])
+    augmented_triangle(jacobian[:10].T, f[:10])
     tracemalloc.start()
-    fold_rows(jacobian.T, f)
+    augmented_triangle(jacobian.T, f)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < jacobian.nbytes / 20

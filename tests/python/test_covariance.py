@@ -1,7 +1,6 @@
 """`covariance`: against NumPy's pseudo-inverse, exact arithmetic and NIST's standard errors; what isn't determined."""
 
 import copy
-import dataclasses
 import pickle
 import tracemalloc
 import warnings
@@ -22,10 +21,11 @@ from pyminpack import (
     covariance,
     leastsq,
 )
-from pyminpack._covariance import uncertainty
+from pyminpack._report.statistics import covariance_from_factor, rank_tolerance
 
 EPS = np.finfo(float).eps
 RNG = np.random.default_rng(5)
+FIELDS = ["cov", "stderr", "correlation", "rank", "cond", "unidentifiable"]
 
 
 def quietly(jac: Any, **options: Any) -> Covariance:
@@ -259,14 +259,14 @@ def test_from_the_factorization_of_a_fit():
     )
     assert cov_x is not None
     r = np.ascontiguousarray(infodict["fjac"][:, :3])
-    result = uncertainty(r, infodict["ipvt"] + 1, t.size, variance=2.0)
+    result = covariance_from_factor(r, infodict["ipvt"] + 1, 2.0**0.5, rank_tolerance(t.size, 3))
     np.testing.assert_allclose(result.cov, 2 * cov_x, rtol=1e-12)
     assert unknown(result) == ()
 
 
 def test_factorization_that_is_not_finite_determines_nothing():
     r = np.array([[1.0, 0.0], [np.nan, 1.0]])
-    result = uncertainty(r, np.array([2, 1], dtype=np.int32), 5)
+    result = covariance_from_factor(r, np.array([2, 1], dtype=np.int32), 1.0, rank_tolerance(5, 2))
     assert unknown(result) == (0, 1)
     assert result.rank == 0
 
@@ -279,12 +279,12 @@ def test_factorization_that_is_not_finite_determines_nothing():
 def test_not_finite_is_refused(value: float, order: Any) -> None:
     jac = np.ones((700, 3), order=order)
     jac[[611, 655], 2] = value
-    with pytest.raises(InputValueError, match=r"jac has 2 values that are not finite, the first .*x\[2\], row 611"):
+    with pytest.raises(InputValueError, match=r"jac has 2 values that are not .*x\[2\] in residual 611"):
         covariance(jac)
 
 
 def test_too_large_is_refused():
-    with pytest.raises(InputValueError, match=r"too large, .* x\[1\], row 0 \(1\.7"):
+    with pytest.raises(InputValueError, match=r"too large, .* x\[1\] in residual 0 \(1\.7"):
         covariance([[1.0, 1.7e308], [1.0, 1.6e308], [1.0, 0.0]])
 
 
@@ -301,7 +301,7 @@ def test_other_shapes_are_refused(jac: Any) -> None:
 
 
 def test_masked_is_refused():
-    with pytest.raises(InputValueError, match="jac has 1 masked"):
+    with pytest.raises(InputValueError, match="jac has 1 masked value;"):
         covariance(np.ma.array([[1.0, 2.0]], mask=[[False, True]]))
 
 
@@ -327,7 +327,7 @@ def test_float32_and_integers_are_taken():
 
 def test_result_is_frozen_pickles_and_reads_well():
     result = covariance(np.eye(2) * 2)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="rank of a Covariance cannot be changed"):
         result.rank = 3  # type: ignore[misc]
     other = pickle.loads(pickle.dumps(result))
     np.testing.assert_array_equal(other.cov, result.cov)
@@ -342,12 +342,12 @@ def test_reads_well_and_copies_whatever_is_determined(jac: np.ndarray) -> None:
     assert lines[0] == "Covariance"
     place = lines[1].index(": ")
     named = [line for line in lines if line[place : place + 2] == ": " and line[:place].strip()]
-    assert [line[:place].strip() for line in named] == [field.name for field in dataclasses.fields(result)]
+    assert [line[:place].strip() for line in named] == FIELDS
     assert all(line in named or line[: place + 2].isspace() for line in lines[1:])
     assert len(lines) < 60
     for other in (copy.copy(result), copy.deepcopy(result), pickle.loads(pickle.dumps(result))):
-        for field in dataclasses.fields(result):
-            np.testing.assert_array_equal(getattr(other, field.name), getattr(result, field.name))
+        for field in FIELDS:
+            np.testing.assert_array_equal(getattr(other, field), getattr(result, field))
 
 
 def test_variance_of_zero_leaves_correlations_and_what_is_not_determined():

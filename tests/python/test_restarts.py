@@ -9,7 +9,7 @@ import pytest
 from problems.mgh import Problem, Run, runs
 from pyminpack import LevenbergMarquardt, _minpack, least_squares, leastsq
 from pyminpack._iteration.machine import CONTROL, STATE
-from pyminpack._report.info import JACOBIAN_NOT_FINITE, MAXFEV
+from pyminpack._report.info import Info
 
 INF = np.inf
 T = np.linspace(0, 4, 20)
@@ -198,8 +198,8 @@ def test_the_callers_scaling_stays() -> None:
 
 
 NO_REASON: dict[str, dict[str, Any]] = {
-    "limit of evaluations": {"info": MAXFEV},
-    "Jacobian not finite": {"info": JACOBIAN_NOT_FINITE},
+    "limit of evaluations": {"info": Info.MAXFEV},
+    "Jacobian not finite": {"info": Info.JACOBIAN_NOT_FINITE},
     "orthogonal residuals": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (1e-4, 1e-4, 1.0)},
     "a step that promises little": {"slopes": ((1, 0), (0, 1), (0, 0)), "f": (3e-3, 3e-3, 1.0)},
     "residuals that are nothing but rounding": {"f": (1e-9, -1e-9)},

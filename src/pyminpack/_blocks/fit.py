@@ -6,27 +6,18 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .. import _minpack
 from .._errors import InputValueError, ShapeError
 from .._iteration.machine import Iteration
-from .._model.arrays import DOUBLE, Array, describe
+from .._minpack import enorm, lm_pivot
+from .._model.arrays import DOUBLE, SINGLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
-from .._report.info import (
-    GTOL,
-    GTOL_TOO_SMALL,
-    JACOBIAN_NOT_FINITE,
-    MAXFEV,
-    NO_RESPONSE,
-    covariance,
-    message_for,
-    rank_of,
-)
+from .._report.info import BLOCKS_LIMIT, NO_RESPONSE, Info, Status, message_for
+from .._report.statistics import rank_of, unscaled_covariance
 from .engine import Passes
-from .tasks import NEAR_ZERO, SINGLE, Felt, NormPass, NotFinite, Triangle, TrianglePass, fold_triangle
+from .tasks import NEAR_ZERO, NormPass, StepResponse, Triangle, TrianglePass, fold_triangle
 
-STOPPED: Final = -2
-_STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point met."
-_NO_PASSES_LEFT = "Stopped before convergence: the maxfev = {} passes over the blocks are used up."
+STOPPED: Final = int(Status.STOPPED)
+_STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point found."
 # Differences must have promised at least this relative reduction to have misled a fit that found none.
 _PROMISE: Final = DOUBLE**0.5
 # A longer step tells another story where the norm of its column differs by this fraction.
@@ -63,7 +54,7 @@ class BlocksFit:
         iteration = Iteration(start, self._norm, options, scale)
         stopped = False
         while iteration.is_running and not stopped:
-            iteration.start(*_minpack.lm_pivot(triangle))
+            iteration.start(*lm_pivot(triangle))
             if self._step(iteration):
                 stopped = callback is not None and self._wants_to_stop(callback, iteration)
             if iteration.is_running and not stopped:
@@ -91,7 +82,7 @@ class BlocksFit:
             self._jac is None
             and self._epsfcn is None
             and not iteration.is_running
-            and iteration["info"] != MAXFEV
+            and iteration["info"] != Info.MAXFEV
             and iteration["iteration"] == 1
             and iteration["wall"] == 0
             and iteration["prered"] > _PROMISE
@@ -124,28 +115,28 @@ class BlocksFit:
         task = NormPass(*self._function, x)
         self._passes.go(task, lambda answer: norms.append(answer.norm), "residuals", self._so_far())
         self._nfev += 1
-        return _minpack.enorm(np.array(norms))
+        return enorm(np.array(norms))
 
     # ------------------------------------------------------------------------------------ Jacobians
 
-    def _jacobian(self, x: Array, look: int = 0) -> tuple[Array, float, Felt | None]:
-        """The triangle of [J f] at x and the norm of f; and with `look` how differences were felt."""
+    def _jacobian(self, x: Array, sampled_every: int = 0) -> tuple[Array, float, StepResponse | None]:
+        """The triangle of [J f] at x and the norm of f; with `sampled_every` also the response to the steps."""
         n = x.size
         triangle = np.zeros((n + 1, n + 1))
         norms: list[float] = []
-        felt: list[Felt] = []
+        responses: list[StepResponse] = []
         not_finite: list[tuple[int, NotFinite]] = []
 
         def take(answer: Triangle) -> None:
             nonlocal triangle
-            norms.append(_minpack.enorm(answer.triangle[:, -1]))
+            norms.append(enorm(answer.triangle[:, -1]))
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
-            if answer.felt is not None:
-                felt.append(answer.felt if not felt else felt.pop() | answer.felt)
+            if answer.response is not None:
+                responses.append(answer.response if not responses else responses.pop() | answer.response)
             triangle = fold_triangle(answer.triangle, triangle)
 
-        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, look)
+        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every)
         self._passes.go(task, take, "Jacobian", self._so_far())
         self._nfev += 1 if self._jac is not None else n + 1
         self._njev += 1
@@ -156,13 +147,14 @@ class BlocksFit:
             )
         if not_finite:
             self._refuse(not_finite, x)
-        return triangle, _minpack.enorm(np.array(norms)), felt[0] if felt else None
+        return triangle, enorm(np.array(norms)), responses[0] if responses else None
 
     def _refuse(self, found: list[tuple[int, NotFinite]], x: Array) -> None:
         """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
-        residuals = [(index, what) for index, what in found if what.parameter < 0]
-        index, first = (residuals or found)[0]
-        count = sum(what.count for _, what in residuals or found)
+        residuals = [(index, what) for index, what in found if what.parameter is None]
+        derivatives = [(index, what) for index, what in found if what.count] or found
+        index, first = (residuals or derivatives)[0]
+        count = sum(what.count for _, what in residuals or derivatives)
         if residuals:
             where = "x0" if self._njev == 1 else "x"
             raise InputValueError(
@@ -170,15 +162,13 @@ class BlocksFit:
                 f"({first.value}) of block {index}; a fit needs a start where func is finite ({where} = {describe(x)})"
             )
         how = "by differences of func" if self._jac is None else "from jac"
-        raise InputValueError(
-            f"the Jacobian {how} has {count} values that are not finite or too large, the first for parameter "
-            f"x[{first.parameter}] in residual {first.row} ({first.value}) of block {index}, at x = {describe(x)}"
-        )
+        what = NotFinite(count, first.row, first.parameter, first.value).describe(block=index)
+        raise InputValueError(f"the Jacobian {how} has {what}, at x = {describe(x)}")
 
     def _triangle(self, x: Array, is_first: bool = False) -> Array:
         """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
-        look = (1 if is_first else self._passes.spread) if self._looks else 0
-        triangle, norm, felt = self._jacobian(x, look)
+        sampled_every = (1 if is_first else self._passes.sampled_every) if self._looks else 0
+        triangle, norm, response = self._jacobian(x, sampled_every)
         if is_first:
             self._norm = norm
             if not np.isfinite(norm):
@@ -186,22 +176,22 @@ class BlocksFit:
                     "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
                     f"(x0 = {describe(x)})"
                 )
-        if felt is None or norm == 0:
+        if response is None or norm == 0:
             return triangle
-        unfelt = felt.unfelt()
-        means_zero = unfelt & (np.abs(x) < NEAR_ZERO) & (x != 0)
+        too_short = response.too_short()
+        means_zero = too_short & (np.abs(x) < NEAR_ZERO) & (x != 0)
         if is_first and means_zero.any():
             self._largest[means_zero] = self._typical[means_zero] = 1
-            triangle, _, felt = self._jacobian(x, look)
-            unfelt = unfelt if felt is None else felt.unfelt()
-        return self._by_longer_steps(x, triangle, unfelt) if unfelt.any() else triangle
+            triangle, _, response = self._jacobian(x, sampled_every)
+            too_short = too_short if response is None else response.too_short()
+        return self._by_longer_steps(x, triangle, too_short) if too_short.any() else triangle
 
-    def _by_longer_steps(self, x: Array, triangle: Array, unfelt: npt.NDArray[np.bool_]) -> Array:
+    def _by_longer_steps(self, x: Array, triangle: Array, too_short: npt.NDArray[np.bool_]) -> Array:
         """The triangle by steps for single precision, where it contradicts this one for one of these parameters."""
         self._epsfcn, self._looks = SINGLE, False
         longer, _, _ = self._jacobian(x)
-        norms, others = (_minpack.lm_pivot(t)[3] for t in (triangle, longer))
-        if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[unfelt]):
+        norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
+        if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[too_short]):
             return longer
         self._epsfcn = None
         return triangle
@@ -220,16 +210,14 @@ class BlocksFit:
     def _result(self, iteration: Iteration, options: tuple[float, float, float, int, float]) -> BlocksResult:
         ftol, xtol, gtol, maxfev, _ = options
         info = STOPPED if iteration.is_running else iteration["info"]
-        if info == JACOBIAN_NOT_FINITE:
+        if info == Info.JACOBIAN_NOT_FINITE:
             raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(iteration.x)}")
         if info == STOPPED:
             message = _STOPPED_BY_CALLBACK
-        elif info == MAXFEV:
-            message = _NO_PASSES_LEFT.format(maxfev)
-        elif info == GTOL and self._norm > 0 and not iteration.acnorm.any():
-            info, message = GTOL_TOO_SMALL, NO_RESPONSE
+        elif info == Info.GTOL and self._norm > 0 and not iteration.acnorm.any():
+            info, message = int(Info.GTOL_TOO_SMALL), NO_RESPONSE
         else:
-            message = message_for(info, ftol, xtol, gtol, maxfev)
+            message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
         return BlocksResult(
             x=iteration.x,
             ier=info,
@@ -241,7 +229,7 @@ class BlocksFit:
             m=self._passes.m,
             blocks=self._passes.blocks,
             rank=rank_of(iteration.r, self._passes.m),
-            cov_x=covariance(iteration.r, iteration.ipvt, self._passes.m),
+            cov_x=unscaled_covariance(iteration.r, iteration.ipvt, self._passes.m),
         )
 
 

@@ -1,7 +1,6 @@
 """Jacobians for `least_squares`: the user's, or by differences of three kinds, never outside the bounds."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, Protocol, TypeAlias
 
 import numpy as np
@@ -10,15 +9,14 @@ import numpy.typing as npt
 from .. import _minpack
 from .._errors import InputTypeError, InputValueError, ShapeError
 from .._iteration.machine import Iteration
-from .._model.arrays import DOUBLE, Array, as_real_view, describe
+from .._model.arrays import DOUBLE, SINGLE, Array, as_real_view, describe
 from .._model.function import Call, Model
-from .._report.info import MAXFEV
+from .._report.info import Info
 
 # workers(function, items) gives function(item) of each.
 Workers: TypeAlias = int | Callable[[Callable[..., Any], Iterable[Any]], Iterable[Any]]
 
 # As minpack/unfelt.f90 has them.
-SINGLE: Final = float(np.finfo(np.float32).eps)
 _CONTRADICTION: Final = 0.5
 _PROMISE: Final = DOUBLE**0.5
 _FELT, _COARSE = 0, 2
@@ -168,6 +166,8 @@ class _Differences:
         model.require_time()
         wholes = [model.whole(point) for point in points]
         if isinstance(self._workers, int):
+            from concurrent.futures import ThreadPoolExecutor  # takes 3 ms to import
+
             with ThreadPoolExecutor(self._workers) as pool:
                 for row, future in enumerate([pool.submit(model.call, whole) for whole in wholes]):
                     take(row, future.result())
@@ -246,7 +246,7 @@ class ForwardDifferences(_Differences):
             self.steps is not None
             or self.precision > DOUBLE
             or iteration.is_running
-            or iteration["info"] == MAXFEV
+            or iteration["info"] == Info.MAXFEV
             or iteration["iteration"] > 1
             or iteration["wall"] != 0
             or not iteration["prered"] > _PROMISE

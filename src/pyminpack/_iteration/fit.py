@@ -2,30 +2,31 @@
 
 from collections.abc import Iterator
 from math import isfinite
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .. import _minpack
-from .._compiled import AskedToStopError
 from .._derivatives.factor import Factor
 from .._derivatives.verdict import Disagreement, find_disagreement, moves_of
 from .._errors import InputValueError
-from .._model.arrays import Array
+from .._model.arrays import Array, find_not_finite
+from .._model.compiled import AskedToStopError
 from .._model.function import OutOfTimeError
 from .._model.options import as_typical
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
+from .._report.info import (
+    LEAST_SQUARES_LIMIT,
+    NO_RESPONSE,
+    STATUS_OF,
+    STOPPED,
+    TIMEOUT,
+    Info,
+    Status,
+    message_for,
+)
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .loop import OUT_OF_TIME, STOPPED, Loop
-
-# `status` as SciPy has it, by MINPACK's info.
-_STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
-_NO_RESPONSE, _DISAGREES = -6, -7
-_MESSAGES: Final = {
-    STOPPED: "Stopped by the callback, or by the caller who steps through the fit; x is the best point met.",
-    OUT_OF_TIME: "Stopped before convergence: the timeout is over; x is the best point met.",
-}
+from .loop import Loop
 
 
 class LevenbergMarquardt(Loop):
@@ -160,27 +161,21 @@ class LevenbergMarquardt(Loop):
     def message(self) -> str:
         """Why the fit has ended, so far as that takes no further evaluation."""
         if self._ended is not None:
-            return self._why or _MESSAGES[self._ended]
+            return self._why or (TIMEOUT if self._ended == Status.TIMEOUT else STOPPED)
         info = self._iteration["info"]
         if self.is_running:
             return "Not ended: this is the best point so far."
-        if info == MAXFEV:
-            return f"Stopped before convergence: the max_nfev = {self._limit} evaluations of fun are used up."
-        if info == JACOBIAN_NOT_FINITE:
+        if info == Info.JACOBIAN_NOT_FINITE:
             return self._not_finite()
-        return message_for(info, *self._tolerances, self._limit)
+        return message_for(info, *self._tolerances, self._limit, LEAST_SQUARES_LIMIT)
 
     def _not_finite(self) -> str:
         jacobian = self._jacobian
         assert jacobian is not None
-        rows, columns = np.nonzero(~np.isfinite(jacobian))
-        if not rows.size:
-            rows, columns = (np.atleast_1d(i) for i in np.unravel_index(np.abs(jacobian).argmax(), jacobian.shape))
-        i, j = rows[0], columns[0]
-        return (
-            f"Stopped: the Jacobian has {rows.size} values that are not finite or too large, the first for parameter "
-            f"x[{self._number(j)}] in residual {i} ({jacobian[i, j]}); x is the best point met."
-        )
+        found = find_not_finite(jacobian)
+        assert found.parameter is not None
+        what = found.describe(self._number(found.parameter))
+        return f"Stopped: the Jacobian has {what}; x is the best point found."
 
     def _number(self, j: int) -> int:
         """That of a free parameter among all."""
@@ -193,10 +188,10 @@ class LevenbergMarquardt(Loop):
         """
         status, message = self._ended, self.message
         if status is None:
-            status = STOPPED if self.is_running else _STATUS[self._iteration["info"]]
+            status = Status.STOPPED if self.is_running else STATUS_OF[self._iteration["info"]]
         factor = self._factor
         try:
-            if factor is None and status != OUT_OF_TIME:
+            if factor is None and status != Status.TIMEOUT:
                 factor = self._factor_here()
             if factor is not None and not all(map(isfinite, factor[3].tolist())):
                 factor = None
@@ -204,15 +199,15 @@ class LevenbergMarquardt(Loop):
                 status, message = self._verdict(status, message, factor)
         except OutOfTimeError:  # too late for a Jacobian at x; a fit that has converged has done so all the same
             if self.is_running:
-                status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
+                status, message = Status.TIMEOUT, TIMEOUT
         except AskedToStopError as request:
-            status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
+            status, message = Status.STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, factor)
 
     def _verdict(self, status: int, message: str, factor: Factor) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == 1 and self._norm > 0 and not factor[3].any():
-            return _NO_RESPONSE, NO_RESPONSE
+        if status == Status.GTOL and self._norm > 0 and not factor[3].any():
+            return Status.NO_RESPONSE, NO_RESPONSE
         if not self._checks or self._norm == 0 or self._ended is not None or self.is_running:
             return status, message
         if self._disagreement is None:
@@ -220,7 +215,7 @@ class LevenbergMarquardt(Loop):
         (found,) = self._disagreement
         if found is None:
             return status, message
-        return status if found.is_stationary else _DISAGREES, (
+        return status if found.is_stationary else Status.WRONG_JACOBIAN, (
             f"{message} The Jacobian disagrees with differences of fun, worst for parameter "
             f"x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where differences give "
             f"{found.by_differences:.6g}."
@@ -258,12 +253,13 @@ class LevenbergMarquardt(Loop):
             nfev=self.nfev,
             njev=self.njev,
             nit=self.nit,
-            status=status,
+            status=int(status),
             message=message,
             _fixed=fixed,
             _free=free,
             _factor=None if factor is None else (factor[0][:, : len(factor[1])].copy(), factor[1]),
-            _noise=self._source.noise,
+            _jacobian_error=self._source.noise,
+            _norm=self._norm,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:

@@ -7,7 +7,6 @@ import numpy as np
 import numpy.typing as npt
 
 from .. import _minpack
-from .._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._derivatives.factor import Factor, factorize
 from .._derivatives.jacobians import (
     CentralDifferences,
@@ -20,6 +19,7 @@ from .._derivatives.jacobians import (
 from .._derivatives.verdict import Disagreement
 from .._errors import InputTypeError, InputValueError, OptionError
 from .._model.arrays import Array, as_parameters, describe, require_finite_start
+from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._model.function import Call, Model, OutOfTimeError
 from .._model.losses import Robust, as_loss
 from .._model.options import (
@@ -33,13 +33,12 @@ from .._model.options import (
     as_workers,
     free_of,
 )
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, message_for
+from .._report.info import Info, Status, message_for
 from .machine import Iteration
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _DIFFERENCES: Final = {"2-point": ForwardDifferences, "3-point": CentralDifferences, "cs": ComplexSteps}
 _PATIENCE: Final = 50  # after how many steps the core looks whether a fit creeps (minpack/lm_look_again.f90)
-STOPPED, OUT_OF_TIME = -2, -3  # values of `status`
 
 
 class Loop:
@@ -121,7 +120,7 @@ class Loop:
         self._why = ""  # where that isn't told by `_MESSAGES`
         self._iteration = self._new_iteration(x, typical)
         if self._model.nfev >= self._limit:
-            self._iteration.end(MAXFEV)
+            self._iteration.end(Info.MAXFEV)
             self._settled = True
 
     def _new_iteration(self, x: Array, typical: Array | None) -> Iteration:
@@ -143,7 +142,7 @@ class Loop:
     def stop(self) -> None:
         """End the fit here, if it hasn't ended; `run` takes no notice of it while it runs."""
         if self.is_running:
-            self._ended = STOPPED
+            self._ended = Status.STOPPED
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
@@ -221,7 +220,7 @@ class Loop:
 
     def _stop_for(self, status: int) -> None:
         """End the fit because a compiled function wants it."""
-        self._ended, self._why = STOPPED, message_for(status, *self._tolerances, self._limit)
+        self._ended, self._why = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
 
     def _advance(self) -> bool:
         """One accepted step; False where the fit ends, or begins anew, without one."""
@@ -233,7 +232,7 @@ class Loop:
                 self._look_again()
         except OutOfTimeError:
             if self._iteration.is_running:
-                self._ended = OUT_OF_TIME
+                self._ended = Status.TIMEOUT
             self._settled = not self._iteration.is_running  # too late to look again
         except AskedToStopError as request:
             self._stop_for(request.status)
@@ -262,7 +261,7 @@ class Loop:
 
     def _look_again(self) -> None:
         """Whether the end is one, by the Jacobian there; else the fit begins anew from x."""
-        if self._iteration["info"] not in (MAXFEV, JACOBIAN_NOT_FINITE):
+        if self._iteration["info"] not in (Info.MAXFEV, Info.JACOBIAN_NOT_FINITE):
             if self._source.raise_floors(self._iteration):
                 self._factor = None
             if self._iteration.look_again(*self._factor_here()):

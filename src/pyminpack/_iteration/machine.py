@@ -8,12 +8,10 @@ same loop taken apart: the decisions are those very routines, so the iterates ar
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from .. import _minpack
-from .._model.arrays import Array
-
-Indices = npt.NDArray[np.int32]
+from .._model.arrays import Array, Indices
+from .._report.info import Info
 
 # The components of lm_control and lm_state, as minpack/lm_types.f90 has them (tests/test_iteration.py compares).
 CONTROL: Final = np.dtype(
@@ -40,7 +38,6 @@ STATE: Final = np.dtype(
 # Where a component is to be found in the state as an array of its own kind: a structured view takes ten times as long.
 _DOUBLE = np.dtype("f8")
 _PLACES: Final = {name: (STATE[name], field[1] // STATE[name].itemsize) for name, field in (STATE.fields or {}).items()}
-_RUNNING = -np.iinfo(np.int32).max  # info_running of minpack/minpack_info.f90
 _OWN_SCALING, _USER_SCALING = 1, 2
 
 
@@ -149,4 +146,4 @@ class Iteration:
     @property
     def is_running(self) -> bool:
         """Whether no test has ended the fit yet."""
-        return bool(self["info"] == _RUNNING)
+        return bool(self["info"] == Info.RUNNING)

@@ -7,9 +7,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .._compiled import CompiledJacobian, CompiledResiduals
 from .._errors import InputTypeError, InputValueError, ShapeError
 from .arrays import DOUBLE, FLOAT64, Array, as_real_view, describe, precision_of
+from .compiled import CompiledJacobian, CompiledResiduals
 
 _NEVER: Final = float("inf")
 
