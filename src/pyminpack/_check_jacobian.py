@@ -26,6 +26,8 @@ from ._model.compiled import require_no_arguments
 from ._model.options import as_number
 from ._report.result import Record
 
+# docs/constants.md has the experiment that shows what each of these numbers does.
+
 # Steps of the central differences, relative to the size of the parameter. The shortest is near the third root of the
 # rounding error of double precision, the longest near that of single precision: the best steps for smooth functions.
 _STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
@@ -35,7 +37,7 @@ _STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
 _NOISE_STEPS: Final = (1.0e-6, 2.3e-6)
 _NOISE_POINTS: Final = range(-3, 4)
 _NOISE_ORDERS: Final = (3, 4, 5)
-# Standard deviations of the noise that a difference of two residuals is taken to be uncertain by.
+# The uncertainty of a difference of two residuals, in standard deviations of the noise.
 _NOISE_DEVIATIONS: Final = 4
 # An entry is wrong only where it differs by more than this times its estimated uncertainty.
 _SAFETY: Final = 4

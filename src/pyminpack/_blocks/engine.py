@@ -12,7 +12,8 @@ from .tasks import NOTE, Norm, NormPass, Triangle, TrianglePass, size_error
 Kind: TypeAlias = Literal["Jacobian", "residuals"]
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 
-# A pass samples about this many blocks, or as many as have this many rows together, whichever are more.
+# A pass samples about this many blocks, or as many as have this many rows together, whichever are more. The numbers
+# decide how much time the sample takes, and hardly anything else: see docs/constants.md.
 _SAMPLED_BLOCKS: Final = 10
 _SAMPLED_ROWS: Final = 1000
 

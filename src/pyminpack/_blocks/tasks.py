@@ -29,6 +29,8 @@ from .._model.arrays import (
 
 NOTE: Final = "leastsq_blocks: "
 
+# docs/constants.md has the experiment that shows what each of these numbers does: very little.
+
 # Rows of a block, evenly spread, from which its response to the steps of differences is judged: _SAMPLE rows of the
 # first sampled block, half as many of the second, a third of the third and so on, but at least _LEAST_SAMPLE.
 _SAMPLE: Final = 1000
