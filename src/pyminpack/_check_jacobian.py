@@ -24,7 +24,7 @@ from ._model.arrays import (
 )
 from ._model.compiled import require_no_arguments
 from ._model.options import as_number
-from ._report.result import Record
+from ._report.record import Record
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
 

@@ -23,6 +23,7 @@ from ._model.compiled import CompiledJacobian, CompiledResiduals, prepare
 from ._model.options import as_count, as_options, as_scale
 from ._report.info import NO_RESPONSE, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
+from ._report.statistics import error_of_forward_differences
 
 set_converters(as_residuals, as_jacobian)
 
@@ -148,7 +149,7 @@ def leastsq(
         Only with `full_output`. The inverse of ``J.T @ J`` at the last factorization: to be multiplied by
         the variance of the residuals, ``sum(fvec**2)/(M - N)``, to make the covariance of the parameters.
         None where the fit did not converge, and where the columns of the Jacobian depend on one another
-        up to rounding, whatever the units of the parameters.
+        up to rounding, or up to the error of differences, whatever the units of the parameters.
     infodict : dict
         Only with `full_output`:
 
@@ -221,6 +222,7 @@ def leastsq(
     (array([2.5, 1.3]), True)
     """
     fit: Any = None
+    precision = DOUBLE
     compiled = type(func) is CompiledResiduals and (Dfun is None or type(Dfun) is CompiledJacobian)
     if compiled and type(args) is tuple and not args:
         jac = None if Dfun is None else Dfun._capsule
@@ -241,7 +243,6 @@ def leastsq(
             ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
         scale = _OWN_SCALING if diag is None else as_scale(diag, n)
 
-        precision = DOUBLE
         jac = Dfun
         if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
             func, jac, first = prepare(func, jac, start, args)
@@ -283,7 +284,8 @@ def leastsq(
         maxfev = _most_calls(Dfun, x.size)
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
-        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
+        error = error_of_forward_differences(precision if epsfcn is None else epsfcn) if Dfun is None else 0.0
+        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message, error)
     warn(message, RuntimeWarning, stacklevel=2)
     return x, info
 

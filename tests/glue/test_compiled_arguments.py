@@ -186,6 +186,14 @@ def test_start_stays_as_it_was():
     assert not np.shares_memory(x, start)
 
 
+@pytest.mark.parametrize("name", ["m", "n", "layout"])
+def test_sizes_cannot_be_changed(name):
+    """The compiled function would write beyond the end of its array."""
+    for made in (decay(), decay_jacobian()):
+        with pytest.raises(AttributeError):
+            setattr(made, name, 50_000)
+
+
 @pytest.mark.parametrize("value", [[1.0], np.array([1]), np.array([np.nan]), np.ones((1, 1)), np.ones(4)[::2], None])
 def test_only_plain_starts_are_copied_in_c(value):
     assert plain_start(value) is None

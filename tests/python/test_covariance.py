@@ -19,7 +19,9 @@ from pyminpack import (
     ShapeError,
     UnidentifiableWarning,
     covariance,
+    least_squares,
     leastsq,
+    leastsq_blocks,
 )
 from pyminpack._report.statistics import covariance_from_factor, rank_tolerance
 
@@ -269,6 +271,46 @@ def test_factorization_that_is_not_finite_determines_nothing():
     result = covariance_from_factor(r, np.array([2, 1], dtype=np.int32), 1.0, rank_tolerance(5, 2))
     assert unknown(result) == (0, 1)
     assert result.rank == 0
+
+
+# ----------------------------------------------------------------------- the same from every function
+
+
+@pytest.mark.parametrize("sine", [0, 1e-15, 1e-12, 1e-9, 1e-7, 1e-6])
+@pytest.mark.parametrize("given", [True, False], ids=["Jacobian", "differences"])
+def test_every_function_finds_the_same_rank(given: bool, sine: float) -> None:
+    """Of two columns at this angle: by rounding if the Jacobian is given, else by the error of differences."""
+    base = np.random.default_rng(7).normal(size=(40, 2))
+    base /= np.linalg.norm(base, axis=0)
+    jac = np.column_stack([base[:, 0], base[:, 0] + sine * base[:, 1]]) * [1.0, 1e6]
+    y = np.random.default_rng(8).normal(size=40)
+
+    def residuals(x: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+        return jac[rows] @ x - y[rows]
+
+    def jacobian(x: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+        return jac[rows]
+
+    start, blocks = np.array([1.0, 1e-6]), [slice(0, 15), slice(15, 40)]
+    expected = 2 if sine > (1e-14 if given else 3e-8) else 1
+    assert quietly(jac, rtol=None if given else 2 * np.sqrt(EPS)).rank == expected
+    assert least_squares(residuals, start, jacobian if given else "2-point").rank == expected
+    blocks_fit = leastsq_blocks(residuals, start, blocks, jac=jacobian if given else None)
+    assert blocks_fit.rank == expected
+    _, cov_x, _, _, ier = leastsq(residuals, start, Dfun=jacobian if given else None, full_output=True)
+    assert ier in (1, 2, 3, 4)
+    assert (cov_x is None) == (blocks_fit.cov_x is None) == (blocks_fit.stderr is None) == (expected == 1)
+
+
+def test_blocks_have_the_error_of_their_own_precision() -> None:
+    """Columns at an angle of 1e-5 are dependent for differences of single precision residuals."""
+    jac = np.array([[1.0, 1.0], [0.0, 1e-5], [1.0, 1.0]])
+
+    def residuals(x: np.ndarray, rows: Any, dtype: Any) -> np.ndarray:
+        return (jac[rows] @ x - np.arange(3.0)[rows]).astype(dtype)
+
+    ranks = [leastsq_blocks(residuals, [1, 1], [slice(0, 2), slice(2, 3)], kind).rank for kind in ("f4", "f8")]
+    assert ranks == [1, 2]
 
 
 # -------------------------------------------------------------------------------------- errors

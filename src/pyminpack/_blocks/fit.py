@@ -12,7 +12,6 @@ from .._minpack import enorm, lm_pivot
 from .._model.arrays import DOUBLE, SINGLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
 from .._report.info import BLOCKS_LIMIT, NO_RESPONSE, Info, Status, message_for
-from .._report.statistics import rank_of, unscaled_covariance
 from .engine import Passes
 from .tasks import NEAR_ZERO, NormPass, StepResponse, Triangle, TrianglePass, fold_triangle
 
@@ -41,6 +40,7 @@ class BlocksFit:
         self._typical = self._largest.copy()
         self._nfev = self._njev = self._accepted = 0
         self._norm = np.nan  # of the residuals at the best point
+        self._jacobian_error = 0.0  # of the last Jacobian, relative
 
     def run(
         self,
@@ -126,10 +126,12 @@ class BlocksFit:
         norms: list[float] = []
         responses: list[StepResponse] = []
         not_finite: list[tuple[int, NotFinite]] = []
+        self._jacobian_error = 0.0
 
         def take(answer: Triangle) -> None:
             nonlocal triangle
             norms.append(enorm(answer.triangle[:, -1]))
+            self._jacobian_error = max(self._jacobian_error, answer.jacobian_error)
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
             if answer.response is not None:
@@ -228,8 +230,11 @@ class BlocksFit:
             nit=self._accepted,
             m=self._passes.m,
             blocks=self._passes.blocks,
-            rank=rank_of(iteration.r, self._passes.m),
-            cov_x=unscaled_covariance(iteration.r, iteration.ipvt, self._passes.m),
+            _fixed=np.zeros(iteration.x.size, np.bool_),
+            _free=np.ones(iteration.x.size, np.bool_),
+            _factor=(iteration.r, iteration.ipvt),
+            _jacobian_error=self._jacobian_error,
+            _norm=self._norm,
         )
 
 

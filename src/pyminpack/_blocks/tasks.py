@@ -26,6 +26,7 @@ from .._model.arrays import (
     precision_of,
     with_jacobian_shape,
 )
+from .._report.statistics import error_of_forward_differences
 
 NOTE: Final = "leastsq_blocks: "
 
@@ -94,6 +95,7 @@ class Triangle:
     triangle: Array  # R of order n + 1, where [J f] = Q R
     not_finite: NotFinite | None
     response: StepResponse | None  # where the block is sampled, and differences were taken
+    jacobian_error: float  # relative
 
 
 @dataclass(frozen=True)
@@ -149,12 +151,14 @@ class TrianglePass(_Task):
         f = np.array(given, dtype=np.float64)  # a copy, because func may use its array again
         response = None
         steps = None
+        error = 0.0
         if self.jac is not None:
             columns = self._given_jacobian(index, block, f.size).T
         else:
             precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
             steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
             columns = self._differences(index, block, f, steps)
+            error = error_of_forward_differences(precision)
             if self.sampled_every and index % self.sampled_every == 0:
                 sample = max(_LEAST_SAMPLE, _SAMPLE // (index // self.sampled_every + 1))
                 response = self._response(columns, f, precision, sample)
@@ -163,7 +167,7 @@ class TrianglePass(_Task):
             with np.errstate(over="ignore"):
                 triangle[:, :-1] /= steps
         not_finite = None if np.isfinite(triangle).all() else _find_not_finite(columns, f)
-        return Triangle(index, f.size, triangle, not_finite, response)
+        return Triangle(index, f.size, triangle, not_finite, response, error)
 
     def _given_jacobian(self, index: int, block: Any, m: int) -> npt.NDArray[Any]:
         """The Jacobian by `jac`, of shape (m, n), where it lies and in any order and precision."""

@@ -13,8 +13,8 @@ from .arrays import Array, as_real_view
 Loss: TypeAlias = Callable[[Array], Any]
 
 # A residual keeps the second-order term of its loss where more than this part of the first-order curvature ρ' remains;
-# elsewhere it gets ρ' alone. Ten times less changes the evaluations by less than 1 %. Ten times more leaves the term out
-# everywhere for a concave loss, and takes 3 % more. docs/constants.md has the reason and the experiments.
+# elsewhere it gets ρ' alone. Ten times less changes the number of evaluations by less than 1 %. Ten times more leaves
+# the term out for every concave loss, and takes 3 % more. docs/constants.md has the reason and the experiments.
 _LEAST_PART: Final = 0.1
 
 # Where a loss gives NaN for a square up to this, that is an error. Beyond it, a fourth power of the square may overflow

@@ -2,11 +2,11 @@
 
 from typing import Literal
 
-import numpy as np
-
 from .._model.arrays import Array
 from .info import SUCCESS
-from .result import FitResult, Record
+from .record import Record
+from .result import FitResult
+from .statistics import unscaled_covariance
 
 
 class BlocksResult(FitResult):
@@ -41,7 +41,8 @@ class BlocksResult(FitResult):
     reduced_chi2 : float or None
         Variance of the residuals, ``2*cost/dof``; None without degrees of freedom.
     rank : int
-        Number of independent columns of the last Jacobian, whatever the units of the parameters.
+        Number of columns of the last Jacobian that are independent beyond rounding, or beyond the error of
+        differences, by the rule of `covariance`.
     cov_x : ndarray of shape (n, n) or None
         ``inv(J.T @ J)`` for the last Jacobian J, the one that led to `x`; None where `rank` is less than n. It is the
         covariance of the parameters where each residual is divided by its known standard deviation.
@@ -49,14 +50,13 @@ class BlocksResult(FitResult):
         Covariance of the parameters, ``cov_x*reduced_chi2``, where the variance of the residuals is not known. None
         where one of the factors is.
     stderr : ndarray of shape (n,) or None
-        Standard errors of the parameters, ``sqrt(diag(cov))``; None where `cov` is.
+        Standard errors of the parameters, ``sqrt(diag(cov))``. They are right even where a variance overflows or
+        underflows. None where `cov` is.
     """
 
     ier: int
     m: int
     blocks: int
-    rank: int
-    cov_x: Array | None
 
     _shown = (
         *("success", "message", "x", "stderr", "ier", "cost", "nfev", "njev", "nit"),
@@ -69,21 +69,25 @@ class BlocksResult(FitResult):
         return self.ier in SUCCESS
 
     @property
-    def dof(self) -> int:
-        """Degrees of freedom, m - n."""
-        return self.m - self.x.size
+    def _m(self) -> int:
+        return self.m
+
+    @property
+    def cov_x(self) -> Array | None:
+        """``inv(J.T @ J)`` for the last Jacobian J; None where `rank` is less than n."""
+        if self.rank < self.x.size or self._factor is None:
+            return None
+        return unscaled_covariance(*self._factor, self.m, self._jacobian_error)
 
     @property
     def cov(self) -> Array | None:
-        """Covariance of the parameters, ``cov_x*reduced_chi2``; None where one of the factors is."""
-        if self.cov_x is None or self.reduced_chi2 is None:
-            return None
-        return self.cov_x * self.reduced_chi2
+        """Covariance of the parameters; None where `rank` is less than n or there are no degrees of freedom."""
+        return None if self._covariance is None or self.rank < self.x.size else self._covariance.cov
 
     @property
     def stderr(self) -> Array | None:
-        """Standard errors of the parameters, ``sqrt(diag(cov))``; None where `cov` is."""
-        return None if self.cov is None else np.sqrt(np.diag(self.cov))
+        """Standard errors of the parameters; None where `cov` is."""
+        return None if self._covariance is None or self.rank < self.x.size else self._covariance.stderr
 
 
 class BlocksState(Record):

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from math import sqrt
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from .._model.arrays import Array, Indices, Mask
-from .result import FitResult, Record
-from .statistics import Covariance, covariance_of_fit, warn_of_unidentifiable
+from .._model.arrays import Array, Mask
+from .record import Record
+from .result import FitResult
+from .statistics import Covariance, warn_of_unidentifiable
 
 # Keys of a result beside its fields.
 _PROPERTIES: Final = (
@@ -130,11 +130,6 @@ class LeastSquaresResult(FitResult):
     optimality: float
     active_mask: npt.NDArray[np.intp]
     status: int
-    _fixed: Mask
-    _free: Mask
-    _factor: tuple[Array, Indices] | None  # Rᵀ and P of the columns that are not fixed; None where they are not finite
-    _jacobian_error: float  # relative
-    _norm: float  # root of twice the cost, which does not underflow where the cost does
 
     _shown = (
         *("message", "success", "status", "x", "stderr", "active_mask", "unidentifiable", "cost", "optimality"),
@@ -147,9 +142,8 @@ class LeastSquaresResult(FitResult):
         return self.status > 0
 
     @property
-    def dof(self) -> int:
-        """Degrees of freedom: residuals minus free parameters."""
-        return self.fun.size - int(np.count_nonzero(self._free))
+    def _m(self) -> int:
+        return self.fun.size
 
     @property
     def cov(self) -> Array | None:
@@ -170,11 +164,6 @@ class LeastSquaresResult(FitResult):
         return None if known is None else known.correlation
 
     @property
-    def rank(self) -> int:
-        """Number of independent columns of `jac` for free parameters; 0 without a finite Jacobian."""
-        return 0 if self._statistics is None else self._statistics.rank
-
-    @property
     def cond(self) -> float:
         """Condition number of the columns of `jac` for free parameters; NaN without a finite Jacobian."""
         return np.nan if self._statistics is None else self._statistics.cond
@@ -183,19 +172,6 @@ class LeastSquaresResult(FitResult):
     def unidentifiable(self) -> Mask:
         """Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed."""
         return ~self._fixed if self._statistics is None else self._statistics.unidentifiable
-
-    @cached_property
-    def _statistics(self) -> Covariance | None:
-        """Rank and covariance from the Jacobian, for residuals of variance 1 where there are no degrees of freedom."""
-        if self._factor is None:
-            return None
-        sigma = self._norm / sqrt(self.dof) if self.dof > 0 else 1.0
-        return covariance_of_fit(self._factor, self.fun.size, sigma, self._jacobian_error, self._fixed, self._free)
-
-    @property
-    def _covariance(self) -> Covariance | None:
-        """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
-        return self._statistics if self.dof > 0 else None
 
     @cached_property
     def _covariance_with_warning(self) -> Covariance | None:

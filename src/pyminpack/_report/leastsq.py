@@ -24,10 +24,11 @@ def report(
     ipvt: Indices,
     qtf: Array,
     message: str,
+    jacobian_error: float,
 ) -> Report:
     """What `leastsq` returns with full_output. It contains the very arrays that are given; `ipvt` is changed."""
     n, m = fjac.shape
-    cov_x = unscaled_covariance(fjac[:, :n], ipvt, m) if info in SUCCESS else None
+    cov_x = unscaled_covariance(fjac[:, :n], ipvt, m, jacobian_error) if info in SUCCESS else None
     ipvt -= 1
     infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
     if njev is not None:

@@ -1,54 +1,13 @@
-"""Records, which are values with named fields, and what all results of fits have in common."""
+"""What all results of fits have in common: where the fit ended, and the statistics there."""
 
-from typing import Any, ClassVar, dataclass_transform
+from functools import cached_property
+from math import sqrt
 
 import numpy as np
 
-from .._model.arrays import Array
-
-
-@dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)
-class Record:
-    """A value with the annotated fields of its class, which keyword arguments set and nothing changes.
-
-    It does what a frozen dataclass does. A dataclass takes 0.4 ms to define, which is much beside the import of the
-    package; a record takes 0.02 ms.
-    """
-
-    _fields: ClassVar[tuple[str, ...]] = ()
-    _shown: ClassVar[tuple[str, ...]] = ()  # attributes that repr shows; none: all fields
-
-    def __init_subclass__(cls) -> None:
-        own = [name for name in cls.__annotations__ if name not in Record.__annotations__]
-        cls._fields = (*cls._fields, *own)
-
-    def __init__(self, **values: Any) -> None:
-        if values.keys() != set(self._fields):
-            wrong = sorted(values.keys() ^ set(self._fields))
-            raise TypeError(f"{type(self).__name__} has the fields {', '.join(self._fields)}; see {', '.join(wrong)}")
-        self.__dict__.update(values)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        raise AttributeError(f"{name} of a {type(self).__name__} cannot be changed")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"{name} of a {type(self).__name__} cannot be deleted")
-
-    def __repr__(self) -> str:
-        names = self._shown or self._fields
-        width = max(map(len, names))
-        lines = [f"{name:>{width}}: {_as_text(self._value_to_show(name), width + 2)}" for name in names]
-        return "\n".join([type(self).__name__, *lines])
-
-    def _value_to_show(self, name: str) -> Any:
-        return getattr(self, name)
-
-
-def _as_text(value: object, indent: int) -> str:
-    """A value as text, with the lines of an array one below the other."""
-    if not isinstance(value, np.ndarray):
-        return str(value)
-    return np.array2string(value, threshold=50, edgeitems=3, max_line_width=100).replace("\n", "\n" + " " * indent)
+from .._model.arrays import Array, Indices, Mask
+from .record import Record
+from .statistics import Covariance, covariance_of_fit
 
 
 class FitResult(Record):
@@ -61,7 +20,7 @@ class FitResult(Record):
     message : str
         Why the fit ended.
     cost : float
-        What was minimized, at `x`.
+        The value that was minimized, at `x`.
     nfev, njev, nit : int
         Evaluations of the residuals, Jacobians, and accepted steps.
     """
@@ -72,13 +31,41 @@ class FitResult(Record):
     nfev: int
     njev: int
     nit: int
+    _fixed: Mask
+    _free: Mask  # neither fixed nor held at a bound
+    _factor: tuple[Array, Indices] | None  # Rᵀ and P of the columns that are not fixed; None where they are not finite
+    _jacobian_error: float  # relative
+    _norm: float  # root of twice the cost, which does not underflow where the cost does
+
+    @property
+    def _m(self) -> int:
+        """Number of residuals."""
+        raise NotImplementedError
 
     @property
     def dof(self) -> int:
         """Degrees of freedom: residuals minus free parameters."""
-        raise NotImplementedError
+        return self._m - int(np.count_nonzero(self._free))
 
     @property
     def reduced_chi2(self) -> float | None:
         """Variance of the residuals, ``2*cost/dof``; None without degrees of freedom."""
         return 2 * self.cost / self.dof if self.dof > 0 else None
+
+    @property
+    def rank(self) -> int:
+        """Number of independent columns of the Jacobian for free parameters; 0 without a finite Jacobian."""
+        return 0 if self._statistics is None else self._statistics.rank
+
+    @cached_property
+    def _statistics(self) -> Covariance | None:
+        """Rank and covariance from the Jacobian, for residuals of variance 1 where there are no degrees of freedom."""
+        if self._factor is None:
+            return None
+        sigma = self._norm / sqrt(self.dof) if self.dof > 0 else 1.0
+        return covariance_of_fit(self._factor, self._m, sigma, self._jacobian_error, self._fixed, self._free)
+
+    @property
+    def _covariance(self) -> Covariance | None:
+        """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
+        return self._statistics if self.dof > 0 else None

@@ -5,7 +5,7 @@ angle between them is no more than the relative error of the Jacobian.
 """
 
 import sys
-from math import isfinite
+from math import isfinite, sqrt
 from types import FrameType
 from typing import Final
 from warnings import warn
@@ -15,7 +15,7 @@ import numpy as np
 from .._errors import UnidentifiableWarning
 from .._minpack import column_rank, covar, fold_jacobian, fold_rows, identifiable
 from .._model.arrays import DOUBLE, Array, Indices, Mask, named
-from .result import Record
+from .record import Record
 
 # Roundings that the rank allows for at least, in units of 2.2e-16. With as many as there are rows, 23 of 6000 Jacobians
 # of two or three rows with dependent columns were taken for independent ones, with ten none; from four rows on there
@@ -70,9 +70,13 @@ def rank_tolerance(m: int, n: int, jacobian_error: float = 0.0) -> float:
     return max(jacobian_error, max(m, n, _LEAST_ROUNDINGS) * DOUBLE)
 
 
-def rank_of(r: Array, m: int, jacobian_error: float = 0.0) -> int:
-    """Number of independent columns of a Jacobian of m rows, from its Rᵀ."""
-    return column_rank(r, rank_tolerance(m, r.shape[0], jacobian_error))
+def error_of_forward_differences(precision: float) -> float:
+    """Relative error of a Jacobian by forward differences of residuals with this relative precision.
+
+    A step of sqrt(precision) times x has an error of that size from rounding and another one from curvature, for a
+    function that changes by much when x changes by itself.
+    """
+    return 2 * sqrt(max(precision, DOUBLE))
 
 
 # ------------------------------------------------------------------------------------ covariance
@@ -80,7 +84,8 @@ def rank_of(r: Array, m: int, jacobian_error: float = 0.0) -> int:
 
 def unscaled_covariance(r: Array, ipvt: Indices, m: int, jacobian_error: float = 0.0) -> Array | None:
     """``inv(J.T @ J)`` from Rᵀ and P of a Jacobian of m rows; None where its columns are dependent."""
-    if rank_of(r, m, jacobian_error) < len(ipvt):
+    n = len(ipvt)
+    if column_rank(r, rank_tolerance(m, n, jacobian_error)) < n:
         return None
     cov_x = covar(r, ipvt, 0.0)
     return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
