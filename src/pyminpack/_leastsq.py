@@ -27,7 +27,7 @@ from ._report.statistics import error_of_forward_differences
 
 set_converters(as_residuals, as_jacobian)
 
-_GTOL, _GTOL_TOO_SMALL = int(Info.GTOL), int(Info.GTOL_TOO_SMALL)  # an enum's members take 0.3 µs to look up
+_GTOL, _GTOL_TOO_SMALL = int(Info.GTOL), int(Info.GTOL_TOO_SMALL)  # a member of an enum takes 0.3 µs to look up
 _OWN_SCALING = np.empty(0)
 _DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
 

@@ -38,6 +38,7 @@ STATE: Final = np.dtype(
 # Where a component is to be found in the state as an array of its own kind: a structured view takes ten times as long.
 _DOUBLE = np.dtype("f8")
 _PLACES: Final = {name: (STATE[name], field[1] // STATE[name].itemsize) for name, field in (STATE.fields or {}).items()}
+_RUNNING = int(Info.RUNNING)  # a member of an enum takes 0.3 µs to look up
 _OWN_SCALING, _USER_SCALING = 1, 2
 
 
@@ -146,4 +147,4 @@ class Iteration:
     @property
     def is_running(self) -> bool:
         """Whether no test has ended the fit yet."""
-        return bool(self["info"] == Info.RUNNING)
+        return bool(self["info"] == _RUNNING)
