@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._build_facts import __version__
 from ._compiled import compiled_jacobian, compiled_residuals
-from ._config import show_config
+from ._config import choose_kernel_at_import, show_config
 from ._errors import (
     InputTypeError,
     InputValueError,
@@ -14,27 +14,26 @@ from ._errors import (
     ShapeError,
     UnidentifiableWarning,
 )
-from ._kernels import choose_at_import
 from ._leastsq import leastsq
 
-choose_at_import()
-
+choose_kernel_at_import()
 
 if TYPE_CHECKING:
     from ._check_jacobian import JacobianCheck, check_jacobian
-    from ._covariance import Covariance, covariance
+    from ._covariance import covariance
     from ._iteration.fit import LevenbergMarquardt
     from ._least_squares import least_squares
     from ._leastsq_blocks import leastsq_blocks
     from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
     from ._report.least_squares import LeastSquaresResult, LeastSquaresState
+    from ._report.statistics import Covariance
 
-# What not every program needs, and where it is: it takes longer to import than all the rest.
+# Names that are imported on first access, and their modules, which take longer to import than all others together.
 _LATER = {
     "BlocksProgress": "._report.blocks",
     "BlocksResult": "._report.blocks",
     "BlocksState": "._report.blocks",
-    "Covariance": "._covariance",
+    "Covariance": "._report.statistics",
     "JacobianCheck": "._check_jacobian",
     "check_jacobian": "._check_jacobian",
     "covariance": "._covariance",
@@ -47,7 +46,7 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Import numba where its signatures are asked for, and not before; and so with what stands in _LATER."""
+    """Import what is used for the first time: a name in _LATER, or the signatures for numba, which import numba."""
     if name == "numba_signatures":
         return import_module(".numba_signatures", __name__)
     if name in _LATER:
@@ -57,7 +56,8 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "numba_signatures"})  # which needs numba, so that `import *` leaves it out
+    # numba_signatures is not in __all__, because `import *` must not need numba.
+    return sorted({*globals(), *__all__, "numba_signatures"})
 
 
 __all__ = [

@@ -1,61 +1,82 @@
-"""Whether a Jacobian goes with its residuals, entry by entry."""
+"""`check_jacobian`: compare a Jacobian with differences of the residuals, entry by entry."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import factorial
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from . import _minpack
-from ._compiled import CompiledJacobian, CompiledResiduals
-from ._errors import InputTypeError, InputValueError, ShapeError
-from ._model.arrays import Array, as_number, as_parameters, as_real_view, describe, precision_of
+from ._errors import InputValueError
+from ._minpack import chkder, enorm
+from ._model.arrays import (
+    Array,
+    Mask,
+    as_parameters,
+    as_real_view,
+    describe,
+    describe_not_finite,
+    find_not_finite,
+    named,
+    precision_of,
+    size_error,
+    with_jacobian_shape,
+)
+from ._model.compiled import require_no_arguments
+from ._model.options import as_number
+from ._report.record import Record
 
-# Central differences over these, relative to the parameter, one after the other: the last is the best for a smooth
-# function in double precision (the third root of its rounding error), the first for one in single precision.
-_STEPS = tuple(2e-3 / 8**k for k in range(4))
-# Noise is what high differences of residuals along a line do not explain: seven points, so far apart. Neighbours differ
-# by more than single precision rounds away, and third differences of a smooth function are below rounding. Two lines,
-# because rounding can by chance be regular along one.
-_NOISE_STEPS = (1.0e-6, 2.3e-6)
-_NOISE_POINTS = range(-3, 4)
-_NOISE_ORDERS = (3, 4, 5)
-_SAFETY = 4  # estimates of errors may be too small by this
-_VAGUE = 0.1  # a column known no better than this is not known
-_NO_PART = 1e-4  # a column that matters less than this beside another may be zero
+# docs/constants.md has the experiment that shows what each of these numbers does.
+
+# Steps of the central differences, relative to the size of the parameter. The shortest is near the third root of the
+# rounding error of double precision, the longest near that of single precision: the best steps for smooth functions.
+_STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
+# The noise is estimated from differences of high order between seven points on a line, at these distances relative to
+# the sizes of the parameters. At such distances, neighbours differ by more than single precision rounds away, and third
+# differences of a smooth function are below rounding. There are two lines, because rounding can be regular along one.
+_NOISE_STEPS: Final = (1.0e-6, 2.3e-6)
+_NOISE_POINTS: Final = range(-3, 4)
+_NOISE_ORDERS: Final = (3, 4, 5)
+# The uncertainty of a difference of two residuals, in standard deviations of the noise.
+_NOISE_DEVIATIONS: Final = 4
+# An entry is wrong only where it differs by more than this times its estimated uncertainty.
+_SAFETY: Final = 4
+# A column of differences decides nothing where its uncertainty is larger than this, relative to its length.
+_UNCERTAIN: Final = 0.1
+# Columns shorter than this, relative to the longest one in the units of the parameters, need not be decided.
+_NEGLIGIBLE: Final = 1e-4
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class JacobianCheck:
-    """How a Jacobian compares with central differences; ``print`` gives a short report.
+class JacobianCheck(Record):
+    """How a Jacobian compares with central differences; its repr is a report.
 
     Attributes
     ----------
     ok : bool
         Whether the Jacobian is right as far as differences can tell: no entry disagrees, and none is `undecided`.
     wrong : int
-        Number of entries that disagree.
+        Number of entries that disagree with the differences.
     row, parameter : int
-        Where it is worst: residual and parameter.
+        Residual and parameter of the worst entry.
     value, difference, uncertainty : float
-        What the Jacobian has there, what differences give, and to within how much.
+        The worst entry: its value in the Jacobian, its value by differences, and the uncertainty of the latter.
     transposed : bool
-        The Jacobian is the transpose of what it should be.
+        Whether the Jacobian is the transpose of the right one.
     flipped : tuple of int
         Parameters whose columns have the wrong sign.
     scaled : tuple of (int, float)
-        Parameters whose columns are so many times what they should be.
+        Parameters whose columns are multiples of the right ones, with the factors.
     exchanged : tuple of (int, int)
-        Pairs of parameters: the column of the first holds the derivatives by the second.
+        Pairs of parameters: the column of the first holds the derivatives with respect to the second.
     undecided : tuple of int
-        Parameters whose derivatives no difference gives to within a tenth: the residuals are too noisy, or not finite
-        nearby.
+        Parameters whose derivatives are uncertain by more than a tenth, because the residuals are too noisy, or not
+        finite nearby.
     marks : ndarray of shape (m,)
-        MINPACK's measure of each row: 1 for correct, 0 for wrong.
-    jac, differences, uncertainties : ndarray of shape (m, n)
-        All entries.
+        MINPACK's measure for each row: 1 for correct, 0 for wrong.
+    jac : ndarray of shape (m, n)
+        The Jacobian, turned if it is transposed.
+    differences, uncertainties : ndarray of shape (m, n)
+        The Jacobian by differences, and the uncertainty of each entry.
     nfev : int
         Evaluations of the residuals.
     """
@@ -82,7 +103,7 @@ class JacobianCheck:
         m, n = self.jac.shape
         verdict = (
             f"{self.wrong} of {m * n} entries disagree with central differences" if self.wrong else "no entry is wrong"
-        ) + (", once it is turned" if self.transposed else "")
+        ) + (", once it is transposed" if self.transposed else "")
         lines = [
             f"Jacobian of {m} residuals and {n} parameters: {'agrees with central differences' if self.ok else verdict}"
         ]
@@ -93,29 +114,23 @@ class JacobianCheck:
             )
         lines += self._findings()
         if self.undecided:
-            lines.append(f"differences are too coarse to tell of {_named(self.undecided)}")
+            lines.append(f"differences are too uncertain to decide about {named(self.undecided)}")
         lowest = int(self.marks.argmin())
         lines.append(f"MINPACK's measure (1 correct, 0 wrong): at least {self.marks[lowest]:.2f}, in row {lowest}")
         return "\n  ".join(lines)
 
     def _findings(self) -> list[str]:
-        """What seems to have happened."""
+        """What seems to be wrong, line by line."""
         lines = []
         if self.transposed:
-            lines.append("it is transposed: give jac.T, or col_deriv=True to what takes that (or leave it out)")
+            lines.append("it is transposed: give jac.T, or pass col_deriv=True to leastsq (or leave col_deriv out)")
         if len(self.flipped) == self.jac.shape[1]:
-            lines.append("every sign is wrong: is it of data - model, and the residuals are model - data?")
+            lines.append("every sign is wrong: is jac that of data - model, and fun gives model - data?")
         elif self.flipped:
-            lines.append(f"the sign is wrong for {_named(self.flipped)}")
+            lines.append(f"the sign is wrong for {named(self.flipped)}")
         lines += [f"the column of x[{j}] is {factor:.6g} times what it should be" for j, factor in self.scaled]
-        lines += [f"the column of x[{j}] holds the derivatives by x[{k}]" for j, k in self.exchanged]
+        lines += [f"the column of x[{j}] holds the derivatives with respect to x[{k}]" for j, k in self.exchanged]
         return lines
-
-
-def _named(parameters: tuple[int, ...], most: int = 12) -> str:
-    """Parameters as they stand in a report."""
-    named = ", ".join(f"x[{j}]" for j in parameters[:most])
-    return named + (f" and {len(parameters) - most} more" if len(parameters) > most else "")
 
 
 def check_jacobian(
@@ -127,58 +142,60 @@ def check_jacobian(
     col_deriv: bool = False,
     rtol: float = 1e-5,
 ) -> JacobianCheck:
-    """Compare a Jacobian with differences of the residuals, and say where it is wrong and how.
+    """Compare a Jacobian with differences of the residuals, and report where and how it is wrong.
 
-    Best at a point that is neither the solution nor special in another way, where wrong derivatives may be right by
-    chance: zeros and ones are bad choices.
+    Choose a point that is neither the solution nor special in another way: there, wrong derivatives may be right by
+    chance. Zeros and ones are bad choices.
 
     Parameters
     ----------
     fun : callable
-        ``fun(x, *args)`` gives the m residuals, as for `leastsq`; or what `compiled_residuals` has made.
+        ``fun(x, *args)`` gives the m residuals, as for `leastsq`. A result of `compiled_residuals` is allowed.
     jac : callable
-        ``jac(x, *args)`` gives the Jacobian, of shape (m, n); or what `compiled_jacobian` has made.
+        ``jac(x, *args)`` gives the Jacobian, of shape (m, n). A result of `compiled_jacobian` is allowed.
     x : array_like
-        The n parameters to check it at.
+        The point: n parameters, in one dimension.
     args : tuple or object, optional
-        Further arguments of `fun` and `jac`; one that is not a tuple stands for itself.
+        Further arguments of `fun` and `jac`; an object that is not a tuple is the only one. The default is none.
     col_deriv : bool, optional
-        The Jacobian comes as (n, m), derivatives down the columns.
+        Whether the Jacobian has shape (n, m), with derivatives down the columns. The default is False.
     rtol : float, optional
-        Relative difference beyond which an entry is wrong (1e-5), on top of what differences leave uncertain.
+        An entry is wrong where it differs by more than this, relative to its size, in addition to the uncertainty of
+        the differences. The default is 1e-5.
 
     Returns
     -------
     JacobianCheck
         `ok`, the worst entry, and whether the Jacobian seems to be transposed, or a column to have the wrong sign or
-        factor, or to have changed places with another. Its repr is a report.
+        factor or to be exchanged with another one. Its repr is a report.
 
     Raises
     ------
     InputTypeError
-        A TypeError: `x`, the residuals or the Jacobian hold something else than real numbers.
+        A TypeError: `x`, the residuals or the Jacobian do not hold real numbers.
     InputValueError
         A ValueError: `x`, the residuals at `x` or the Jacobian are not finite, or there is nothing to check.
     OptionError
         A TypeError and a ValueError: `rtol` is out of its range.
     ShapeError
-        A TypeError and a ValueError: a number of residuals that changes, or a Jacobian that is of the wrong shape
-        even when transposed.
+        A TypeError and a ValueError: the number of residuals changes, or the Jacobian has the wrong shape and is not
+        transposed either.
     Exception
-        Whatever `fun` or `jac` raises comes out as it is.
+        Any exception of `fun` or `jac` is raised unchanged.
 
     Notes
     -----
-    Central differences decide. Each parameter has four steps, from 2e-3 to 4e-6 of its size, and each entry the one
-    whose error is least: that is how much it differs from the longer step before, which bounds what is left of the
-    function's curvature, and the noise of the residual over the step. The noise is measured, by high differences along
-    two lines [1]_, so that models in single precision can be checked, too. All in all `fun` is called 14 times, and
-    8 times for each parameter (16 times where a small parameter needs longer steps).
+    Central differences decide. They are taken with four steps for each parameter, from 2e-3 to 4e-6 of its size, and
+    each entry uses the step with the smallest uncertainty. The uncertainty is the change from the next longer step,
+    which bounds the effect of the function's curvature, plus the noise of the residual divided by the step. The noise
+    is measured, by differences of high order along two lines [1]_, so that a model in single precision can be checked,
+    too. In all, `fun` is called 14 times, and 8 times for each parameter (16 times where a small parameter needs longer
+    steps).
 
-    MINPACK's measure [2]_ compares the change of each residual along one direction with what its row predicts, to half
-    the digits. It costs a single call, but cannot name a parameter, is blind to errors that cancel along its direction
-    and where residuals vanish, and marks a correct row down where the second derivative is large: it stands in the
-    report as a second opinion.
+    MINPACK's measure [2]_ compares the change of each residual along one direction with the prediction of its row, to
+    half the digits. It takes a single evaluation. But it cannot name a parameter, it misses errors that cancel along
+    its direction or where residuals vanish, and it marks a correct row down where the second derivative is large.
+    Therefore it only stands in the report as a second opinion.
 
     References
     ----------
@@ -206,8 +223,7 @@ def check_jacobian(
     relative = as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
     if not isinstance(args, tuple):
         args = (args,)
-    if args and (type(fun) is CompiledResiduals or type(jac) is CompiledJacobian):
-        raise InputTypeError("compiled functions take no args: give them data instead")
+    require_no_arguments((fun, jac), args)
     residuals = _Residuals(fun, at, args)
     given, transposed = _jacobian(jac(at.copy(), *args), residuals.first.size, at, col_deriv)
     differences, uncertainties = residuals.differentiate(given)
@@ -215,47 +231,35 @@ def check_jacobian(
 
 
 def _jacobian(result: Any, m: int, at: Array, col_deriv: bool) -> tuple[Array, bool]:
-    """A Jacobian as (m, n), and whether it had to be turned for that; or a refusal."""
+    """A Jacobian with shape (m, n), and whether it was transposed."""
     array = as_real_view(result, "jac", "a Jacobian")
-    shape = (m, at.size)
-    wanted, other = (shape[::-1], shape) if col_deriv else (shape, shape[::-1])
-    if array.ndim < 2 and array.size == m * at.size and 1 in shape:
-        array = array.reshape(wanted)
-    if array.shape not in (wanted, other):
-        raise ShapeError(
-            f"jac gave a Jacobian of shape {array.shape} at x = {describe(at)}, where {m} residuals and {at.size} "
-            f"parameters need {wanted}"
-        )
-    transposed = array.shape != wanted
+    wanted = (at.size, m) if col_deriv else (m, at.size)
+    transposed = array.shape == wanted[::-1] != wanted
+    if not transposed:
+        array = with_jacobian_shape(array, m, at.size, at, "jac", col_deriv=col_deriv)
     given = np.array(array.T if col_deriv != transposed else array, dtype=np.float64, order="C")
     if not np.isfinite(given).all():
-        bad = np.argwhere(~np.isfinite(given))
-        i, j = bad[0]
-        raise InputValueError(
-            f"the Jacobian from jac has {len(bad)} values that are not finite, the first for parameter x[{j}] in "
-            f"residual {i} ({given[i, j]}), at x = {describe(at)}"
-        )
+        what = find_not_finite(given).describe()
+        raise InputValueError(f"the Jacobian from jac has {what}, at x = {describe(at)}")
     return given, transposed
 
 
 class _Residuals:
-    """Residuals round one point, with their noise, and their derivatives there."""
+    """The residuals near one point, their noise, and their derivatives at the point."""
 
     def __init__(self, fun: Callable[..., Any], at: Array, args: tuple[Any, ...]) -> None:
         self._fun = fun
         self._args = args
         self.at = at
+        self.sizes = np.where(at != 0, np.abs(at), 1.0)
         self.calls = 0
         result = self._call(at)
         self.first = np.array(result, dtype=np.float64).ravel()
-        bad = np.flatnonzero(~np.isfinite(self.first))
         if not self.first.size:
             raise InputValueError("fun gave no residuals: there is nothing to check")
-        if bad.size:
-            raise InputValueError(
-                f"{bad.size} of {self.first.size} residuals at x are not finite, the first is residual {bad[0]} "
-                f"({self.first[bad[0]]}); give a point where fun is finite (x = {describe(at)})"
-            )
+        if not np.isfinite(self.first).all():
+            what = describe_not_finite(self.first, "x")
+            raise InputValueError(f"{what}; give a point where fun is finite (x = {describe(at)})")
         self._noise = self._measure_noise(precision_of(result))
 
     def _call(self, x: Array) -> npt.NDArray[Any]:
@@ -265,54 +269,50 @@ class _Residuals:
     def __call__(self, x: Array) -> Array:
         values = np.array(self._call(x), dtype=np.float64).ravel()
         if values.size != self.first.size:
-            raise ShapeError(
-                f"fun gave {values.size} residuals on call {self.calls}, at x = {describe(x)}, and {self.first.size} "
-                "on the first; their number must stay the same"
-            )
+            raise size_error("fun", values.size, self.first.size, self.calls, x)
         return values
 
     def _measure_noise(self, precision: float) -> Array:
-        """How much each residual scatters: no less, relative to its size, than all of them do.
+        """The noise of each residual; relative to its size, at least that of all residuals together.
 
-        One alone may look regular by chance. (Over 324 points of NIST's models in single precision, 26 Jacobians were
-        accused without that, none with it.)
+        A single residual may look smooth by chance. Without this minimum, 26 right Jacobians of NIST's models in single
+        precision were called wrong at 324 points, with it none.
         """
-        scatter = np.zeros_like(self.first)
+        noise = np.zeros_like(self.first)
         for line, step in enumerate(_NOISE_STEPS):
-            scatter = np.fmax(scatter, self._scatter_along(step, line))
-        scatter[~np.isfinite(scatter)] = 0
-        whole = _length(self.first)
-        relative = _length(scatter) / whole if whole > 0 else 0.0
-        return np.maximum(scatter, max(precision, relative) * np.abs(self.first))
+            noise = np.fmax(noise, self._noise_along(step, line))
+        noise[~np.isfinite(noise)] = 0
+        norm = enorm(self.first)
+        relative = enorm(noise) / norm if norm > 0 else 0.0
+        return np.maximum(noise, max(precision, relative) * np.abs(self.first))
 
-    def _scatter_along(self, step: float, line: int) -> Array:
-        """By high differences (Moré and Wild (2011), section 3)."""
-        size = np.where(self.at != 0, np.abs(self.at), 1.0)
-        shift = step * size * np.cos(np.arange(self.at.size) + line)  # no symmetry that residuals might share
-        scatter = np.zeros_like(self.first)
+    def _noise_along(self, step: float, line: int) -> Array:
+        """The noise along a line, from differences of high order (Moré and Wild (2011), section 3)."""
+        direction = np.cos(np.arange(self.at.size) + line)  # has no symmetry that the residuals might have
+        shift = step * self.sizes * direction
+        noise = np.zeros_like(self.first)
         with np.errstate(invalid="ignore", over="ignore"):
             table = np.stack([self(self.at + k * shift) if k else self.first for k in _NOISE_POINTS])
             for order in range(1, max(_NOISE_ORDERS) + 1):
                 table = np.diff(table, axis=0)
                 if order in _NOISE_ORDERS:
                     share = factorial(order) ** 2 / factorial(2 * order)
-                    scatter = np.fmax(scatter, np.sqrt(share * np.mean(table**2, axis=0)))
-        return scatter
+                    noise = np.fmax(noise, np.sqrt(share * np.mean(table**2, axis=0)))
+        return noise
 
     def differentiate(self, given: Array) -> tuple[Array, Array]:
-        """The Jacobian by central differences, and how far each of its entries may be wrong."""
+        """The Jacobian by central differences, and the uncertainty of each entry."""
         differences, errors = np.empty_like(given), np.empty_like(given)
-        for j, value in enumerate(self.at):
-            size = abs(value) if value != 0 else 1.0
+        for j, size in enumerate(self.sizes.tolist()):
             differences[:, j], errors[:, j] = self._column(j, size)
-            if size < 1 and _is_vague(errors[:, j], given[:, j], differences[:, j]):
+            if size < 1 and _is_uncertain(errors[:, j], given[:, j], differences[:, j]):
                 others, their_errors = self._column(j, 1.0)
                 better = their_errors < errors[:, j]
                 differences[better, j], errors[better, j] = others[better], their_errors[better]
         return differences, errors
 
     def _column(self, j: int, size: float) -> tuple[Array, Array]:
-        """Derivatives by one parameter, each over the step that serves it best."""
+        """Derivatives with respect to one parameter, each with the step of the smallest uncertainty."""
         best, error = np.zeros_like(self.first), np.full_like(self.first, np.inf)
         before = np.full_like(self.first, np.nan)
         for step in _STEPS:
@@ -322,20 +322,20 @@ class _Residuals:
             width = ahead[j] - behind[j]
             with np.errstate(invalid="ignore", over="ignore"):
                 slope = (self(ahead) - self(behind)) / width
-                its_error = np.abs(slope - before) + 4 * self._noise / width
+                its_error = np.abs(slope - before) + _NOISE_DEVIATIONS * self._noise / width
                 better = its_error < error
             best[better], error[better] = slope[better], its_error[better]
             before = slope
         return best, error
 
 
-def _is_vague(error: Array, given: Array, difference: Array) -> bool:
-    """Whether a column of differences is too uncertain to judge one by."""
-    return not _length(error) <= _VAGUE * max(_length(given), _length(difference))
-
-
 def _length(column: Array) -> float:
-    return _minpack.enorm(np.ascontiguousarray(column))
+    return enorm(np.ascontiguousarray(column))
+
+
+def _is_uncertain(error: Array, given: Array, difference: Array) -> bool:
+    """Whether a column of differences is too uncertain to decide about a column of the Jacobian."""
+    return not _length(error) <= _UNCERTAIN * max(_length(given), _length(difference))
 
 
 class _Agreement:
@@ -343,30 +343,31 @@ class _Agreement:
 
     def __init__(self, differences: Array, uncertainties: Array, rtol: float) -> None:
         self._differences = differences
-        self._slack = _SAFETY * uncertainties
+        self._allowed = _SAFETY * uncertainties
         self._rtol = rtol
 
-    def disagrees(self, given: Array, columns: Any = slice(None)) -> npt.NDArray[np.bool_]:
+    def disagrees(self, given: Array, columns: Any = slice(None)) -> Mask:
         """Which entries of these columns are wrong."""
         right = self._differences[:, columns]
-        allowed = self._slack[:, columns] + self._rtol * np.maximum(np.abs(given), np.abs(right))
+        allowed = self._allowed[:, columns] + self._rtol * np.maximum(np.abs(given), np.abs(right))
         return np.asarray(np.abs(given - right) > allowed)
 
     def fits(self, column: Array, j: int) -> bool:
-        """Whether a column would do for parameter j."""
+        """Whether a column agrees with the differences for parameter j."""
         return not self.disagrees(column, j).any()
 
 
 def _compare(
     given: Array, differences: Array, uncertainties: Array, transposed: bool, residuals: _Residuals, rtol: float
 ) -> JacobianCheck:
+    """What the differences say about a Jacobian."""
     m, n = given.shape
     agreement = _Agreement(differences, uncertainties, rtol)
     wrong = agreement.disagrees(given)
     if m == n and wrong.any():
         transposed = not agreement.disagrees(given.T).any()
     flipped, scaled, exchanged = ((), (), ()) if transposed else _explain(given, differences, wrong, agreement)
-    undecided = _undecided(given, differences, uncertainties, residuals.at)
+    undecided = _undecided(given, differences, uncertainties, residuals.sizes)
     row, parameter = _worst(given, differences, wrong)
     return JacobianCheck(
         ok=not (wrong.any() or transposed or undecided),
@@ -390,9 +391,9 @@ def _compare(
 
 
 def _explain(
-    given: Array, differences: Array, wrong: npt.NDArray[np.bool_], agreement: _Agreement
+    given: Array, differences: Array, wrong: Mask, agreement: _Agreement
 ) -> tuple[tuple[int, ...], tuple[tuple[int, float], ...], tuple[tuple[int, int], ...]]:
-    """Which wrong columns have another sign, another factor, or another parameter's derivatives."""
+    """Which wrong columns have the wrong sign, a wrong factor, or the derivatives for another parameter."""
     flipped, scaled, exchanged = [], [], []
     for j in np.flatnonzero(wrong.any(axis=0)).tolist():
         column = given[:, j]
@@ -410,37 +411,36 @@ def _explain(
 
 
 def _factor(column: Array, right: Array) -> float:
-    """How many times the right column it is, by the entry that is largest there."""
+    """The factor between a column and the right one, at the largest entry of the latter; 0 where there is none."""
     largest = int(np.abs(right).argmax())
     return float(column[largest] / right[largest]) if right[largest] != 0 else 0.0
 
 
-def _undecided(given: Array, differences: Array, uncertainties: Array, at: Array) -> tuple[int, ...]:
-    """The parameters whose differences say nothing, but for those that have no part in the residuals."""
-    size = np.where(at != 0, np.abs(at), 1.0)
-    most = max(_length(differences[:, j]) * size[j] for j in range(at.size))
+def _undecided(given: Array, differences: Array, uncertainties: Array, sizes: Array) -> tuple[int, ...]:
+    """The parameters whose differences are too uncertain, except those that hardly affect the residuals."""
+    most = max(_length(differences[:, j]) * size for j, size in enumerate(sizes))
     found = []
-    for j in range(at.size):
+    for j, size in enumerate(sizes):
         error = uncertainties[:, j]
-        has_part = not _length(error) * size[j] <= _NO_PART * most
-        if has_part and _is_vague(error, given[:, j], differences[:, j]):
+        is_negligible = _length(error) * size <= _NEGLIGIBLE * most
+        if not is_negligible and _is_uncertain(error, given[:, j], differences[:, j]):
             found.append(j)
     return tuple(found)
 
 
-def _worst(given: Array, differences: Array, wrong: npt.NDArray[np.bool_]) -> tuple[int, int]:
-    """The wrong entry that is farthest off beside the largest of its column; of any entry where none is wrong."""
+def _worst(given: Array, differences: Array, wrong: Mask) -> tuple[int, int]:
+    """The wrong entry with the largest error relative to its column; where none is wrong, of all entries."""
     largest = np.maximum(np.abs(given), np.abs(differences)).max(axis=0)
-    off = np.abs(given - differences) / np.where(largest > 0, largest, 1.0)
+    error = np.abs(given - differences) / np.where(largest > 0, largest, 1.0)
     if wrong.any():
-        off = np.where(wrong, off, -1.0)
-    row, parameter = np.unravel_index(int(off.argmax()), off.shape)
+        error = np.where(wrong, error, -1.0)
+    row, parameter = np.unravel_index(int(error.argmax()), error.shape)
     return int(row), int(parameter)
 
 
 def _marks(given: Array, residuals: _Residuals) -> Array:
-    """MINPACK's measure of each row."""
+    """MINPACK's measure for each row."""
     columns = np.ascontiguousarray(given.T)
     first, at = residuals.first, residuals.at
-    neighbour, _ = _minpack.chkder(at, first, columns, at, first, 1)
-    return _minpack.chkder(at, first, columns, neighbour, residuals(neighbour), 2)[1]
+    neighbour, _ = chkder(at, first, columns, at, first, 1)
+    return chkder(at, first, columns, neighbour, residuals(neighbour), 2)[1]

@@ -1,32 +1,32 @@
-"""The package's exceptions, each its own kind and Python's builtin kind at once, and its warnings."""
+"""The package's exceptions, each of which is one of Python's builtin exceptions, too, and its warning."""
 
 
 class PyminpackError(Exception):
-    """What every exception of this package is, whatever else it is."""
+    """The base of every exception of this package."""
 
 
 class InputValueError(PyminpackError, ValueError):
-    """An argument, or what a callback gave back, has a value that no fit can be made of."""
+    """An argument, or the result of a user's function, has a value that cannot be used in a fit."""
 
 
 class InputTypeError(PyminpackError, TypeError):
-    """An argument, or what a callback gave back, is of a type that no fit can be made of."""
+    """An argument, or the result of a user's function, has a type that cannot be used in a fit."""
 
 
 class OptionError(InputValueError, TypeError):
-    """An option that is out of its range, or no number at all.
+    """An option is out of its range, or is not a number.
 
-    It is a TypeError as well as a ValueError, because SciPy raises a TypeError for most of them.
+    It is a TypeError as well as a ValueError, because SciPy raises a TypeError for most of these cases.
     """
 
 
 class ShapeError(InputTypeError, InputValueError):
-    """Arrays whose sizes don't go together.
+    """The shapes of arrays do not match.
 
-    It is a TypeError as well as a ValueError: SciPy raises the one for some of these cases and the other
-    for the rest, and code written for SciPy catches either.
+    It is a TypeError as well as a ValueError, because SciPy raises a TypeError for some of these cases and a
+    ValueError for the others, and code written for SciPy catches one of the two.
     """
 
 
 class UnidentifiableWarning(RuntimeWarning):
-    """Parameters that the data do not determine: their standard errors are infinite."""
+    """The data do not determine some of the parameters: their standard errors are infinite."""

@@ -46,63 +46,66 @@ def least_squares(
 ) -> LeastSquaresResult:
     """Minimize the sum of squares of residuals, or a robust loss of them, within bounds.
 
-    Arguments and result are those of :func:`scipy.optimize.least_squares`; the method is always Levenberg and
-    Marquardt's, that of `leastsq`, with bounds and losses, too.
+    Arguments and result are those of :func:`scipy.optimize.least_squares`. The method is always that of Levenberg and
+    Marquardt, as in `leastsq`, extended to bounds and robust losses.
 
     Parameters
     ----------
     fun : callable
         ``fun(x, *args, **kwargs)`` gives the m residuals at `x`, an array of shape (n,), as floats of any precision or
-        as int64; m stays the same. Residuals that are not finite at a trial point count as infinitely large: the fit
-        goes on elsewhere. What `compiled_residuals` has made is taken, too.
+        as int64; m must stay the same. If residuals at a trial point are not finite, the step is rejected and the fit
+        goes on. A result of `compiled_residuals` is allowed.
     x0 : array_like
-        The n parameters to start from, within the bounds; on one is fine.
+        The n parameters to start from, within the bounds or on them.
     jac : {'2-point', '3-point', 'cs', True} or callable, optional
-        ``jac(x, *args, **kwargs)`` gives the Jacobian, of shape (m, n), in either order in memory; so may what
-        `compiled_jacobian` has made. True: `fun` gives a tuple of residuals and Jacobian. '2-point', the default:
-        forward differences, by MINPACK's steps. '3-point': central ones, at twice the price. 'cs': complex steps, for
-        functions that take complex parameters.
+        ``jac(x, *args, **kwargs)`` gives the Jacobian, of shape (m, n), in either order in memory. A result of
+        `compiled_jacobian` is allowed. True: `fun` gives a tuple of residuals and Jacobian. '2-point', the default:
+        forward differences, by MINPACK's steps. '3-point': central differences, which take twice as many evaluations.
+        'cs': complex steps, for functions that accept complex parameters.
     bounds : pair of array_like, or object with `lb` and `ub`, optional
-        Lower and upper bounds, for each parameter or one for all. Residuals are never evaluated outside. Where the two
-        are equal the parameter is fixed.
+        Lower and upper bounds, one for each parameter or one for all. Residuals are never evaluated outside. A
+        parameter whose bounds are equal is fixed. The default is no bounds.
     method : {'lm'}, optional
-        There is no other.
+        The only method.
     ftol, xtol, gtol : float or None, optional
-        Converged where the relative reduction of the cost, actual and predicted, is no more than `ftol`; where the
-        relative size of the step is no more than `xtol`; where the cosine of the angle between the residuals and
-        every column of the Jacobian, those apart that only push against a bound, is no more than `gtol`. Each 1e-8;
-        None or 0 leaves nothing of a test but what rounding allows.
+        The fit has converged when the relative reduction of the cost, actual and predicted, is at most `ftol`; when the
+        relative size of the step is at most `xtol`; or when the cosine of the angle between the residuals and every
+        column of the Jacobian, except parameters held at a bound, is at most `gtol`. The default of each is 1e-8. None
+        or 0 disables the test.
     x_scale : array_like or 'jac', optional
-        Sizes of the parameters, for each or one for all: lengths of steps are measured in them, and differences are
-        relative to no less. None or 'jac', the default: scaling by the columns of the Jacobian, as MINPACK has it.
+        Sizes of the parameters, one for each or one for all. The length of a step is measured in these units, and steps
+        of differences are relative to them where a parameter is smaller. None or 'jac', the default: the columns of the
+        Jacobian determine the scaling, as in MINPACK.
     loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, optional
-        The cost is half the sum of ``f_scale**2*rho((fun/f_scale)**2)``; rho(z) is z, ``2*(sqrt(1 + z) - 1)``, z to 1
-        and ``2*sqrt(z) - 1`` from there on, ``log(1 + z)``, ``arctan(z)``. A callable gives for an array z three rows:
-        rho(z), and its first and second derivative.
+        The cost is half the sum of ``f_scale**2*rho((fun/f_scale)**2)``. 'linear', the default: ``rho(z) = z``.
+        'soft_l1': ``2*(sqrt(1 + z) - 1)``. 'huber': z up to 1, and ``2*sqrt(z) - 1`` above. 'cauchy': ``log(1 + z)``.
+        'arctan': ``arctan(z)``. A function gives for an array z three rows: rho(z), and its first and second
+        derivative.
     f_scale : float, optional
-        From what size on residuals count as outliers (1).
+        Size from which on residuals count as outliers. The default is 1.
     diff_step : array_like, optional
-        Steps of differences, relative to the sizes of the parameters, for each or one for all.
+        Steps of differences, relative to the sizes of the parameters, one for each or one for all. The default follows
+        from the precision of the residuals.
     tr_solver, tr_options, jac_sparsity : None
-        Of use to other methods of SciPy's; here they are refused.
+        Options of SciPy's other methods; they must be None.
     max_nfev : int, optional
-        Evaluations of the residuals, those for differences not counted, after which to stop (100 for each free
-        parameter).
+        Number of evaluations of the residuals, without those for differences, after which the fit stops. The default is
+        100 for each free parameter.
     verbose : {0, 1, 2}, optional
-        Whether to print nothing (the default), the end, or a table of the steps as well.
+        0, the default, prints nothing, 1 the end of the fit, 2 also a line for each step.
     args, kwargs : tuple, list or object, mapping, optional
-        Further arguments of `fun` and `jac`; `args` that is neither tuple nor list stands for itself.
+        Further arguments of `fun` and `jac`; an object `args` that is neither a tuple nor a list is the only one.
     callback : callable, optional
-        ``callback(intermediate_result)`` is called after each accepted step, with a `LeastSquaresState`; one whose
-        first parameter is named `x` or `xk` gets the parameters alone. Where it returns True or raises StopIteration
-        the fit ends, with status -2 unless it has converged by itself.
+        ``callback(intermediate_result)`` is called after each accepted step, with a `LeastSquaresState`. A function
+        whose first parameter is named `x` or `xk` gets the parameters alone. If it returns True or raises
+        StopIteration, the fit ends, with status -2 unless it has converged in that step.
     workers : int or callable, optional
-        Evaluates differences at several points at once: that many threads, -1 for one a processor; or a map-like
-        callable, such as the `map` of a pool of processes, to which `fun` and its arguments must be able to travel.
+        Evaluates differences at several points at once: a number of threads, -1 for one on each processor, or a
+        map-like function, such as the `map` of a pool of processes, to which `fun` and its arguments must be picklable.
     fixed : array_like of bool, optional
-        Which parameters are to stay as they start.
+        Which parameters keep their start values. The default is none.
     timeout : float, optional
-        Seconds after which to stop, looked at before each evaluation.
+        Seconds after which the fit stops; the time is checked before each evaluation. The default is no limit.
 
     Returns
     -------
@@ -112,16 +115,16 @@ def least_squares(
     Raises
     ------
     InputTypeError
-        A TypeError: `x0`, residuals or a Jacobian hold something else than real numbers; there are no parameters.
+        A TypeError: `x0`, residuals or a Jacobian do not hold real numbers, or there are no parameters.
     InputValueError
         A ValueError: `x0` or the residuals there are not finite, or `x0` is outside the bounds.
     OptionError
-        A TypeError and a ValueError: an option is out of its range, or of no use to this method.
+        A TypeError and a ValueError: an option is out of its range, or is not one of this method.
     ShapeError
-        A TypeError and a ValueError: fewer residuals than free parameters, a number of residuals that changes, a
-        Jacobian or an option of the wrong shape.
+        A TypeError and a ValueError: there are fewer residuals than free parameters, the number of residuals changes,
+        or a Jacobian or an option has the wrong shape.
     Exception
-        Whatever `fun`, `jac` or `callback` raises comes out as it is.
+        Any exception of `fun`, `jac` or `callback` is raised unchanged.
 
     See Also
     --------
@@ -130,23 +133,28 @@ def least_squares(
 
     Notes
     -----
-    Without bounds and with the linear loss, iterates are those of `leastsq` [1]_, to the bit. Where `leastsq` ends, or
-    after 50 steps, the fit goes on with new scaling if that of the start keeps steps short: if the residuals are far
-    from orthogonal to the Jacobian, and the first step of a fit that begins there promises to reduce them by much.
+    Without bounds and with the linear loss, the iterates are those of `leastsq` [1]_, to the bit, up to the point where
+    `leastsq` ends. There, and after every 50 steps, the fit restarts with a new scaling if the old one keeps the steps
+    short: if the residuals are far from orthogonal to the Jacobian, and the first step of a new fit from that point
+    promises to reduce them by much.
 
-    Within bounds, each step minimizes the model that it would without them over the box, damped until the step is as
-    short as the step bound wants it; the minimum is found by active sets [3]_, [4]_. So the model falls by at least
-    what a step along the projected gradient gains that is no longer, and where that gains nothing the first-order
-    conditions hold: what the theory of trust regions wants for global convergence [5]_. A step that stays inside the
-    bounds is the one without bounds.
+    With bounds, each step minimizes the damped linear model over the box. The damping is chosen so that the step is as
+    long as the step bound, and the minimum is found by an active-set method [3]_, [4]_. The model then decreases by at
+    least as much as along a projected gradient step of the same length, and where it cannot decrease the first-order
+    conditions hold: this is what the theory of trust regions requires for global convergence [5]_. A step that stays
+    inside the bounds is the same as without bounds.
 
-    A robust loss is minimized by linear least squares problems with the gradient of the cost, and its second
-    derivatives as far as these are known without those of the residuals [2]_; where little would be left of them,
-    first-order ones. Covariance is then that of those problems, and an approximation.
+    A robust loss is minimized by a sequence of linear least squares problems. They have the gradient of the cost, and
+    its second derivatives without the terms with second derivatives of the residuals [2]_. The second derivative of the
+    loss is left out for residuals where it would cancel most of the curvature. The covariance is that of the last such
+    problem, and therefore an approximation.
 
-    At the end of a fit, a Jacobian that `jac` or `fun` gives, or complex steps, is compared with one difference of the
-    residuals, not counted in `nfev`, and where that looks wrong with many; `message` then says where the two disagree
-    most, and `status` is -7 where by differences the point is no minimum.
+    At the end of a fit, a given Jacobian, or one by complex steps, is compared with differences of the residuals: with
+    one difference, and if that disagrees with several. These evaluations are not counted in `nfev`. `message` then says
+    where the disagreement is largest, and `status` is -7 where, according to the differences, the point is not a
+    minimum.
+
+    All options run on the same compiled loop: what they cost is the work that they ask for.
 
     References
     ----------
@@ -175,7 +183,7 @@ def least_squares(
     >>> fit.x.round(3), fit.success
     (array([2.5, 1.3]), True)
 
-    A parameter that is held where it starts:
+    A parameter that keeps its start value:
 
     >>> least_squares(residuals, [2.5, 1], fixed=[True, False], loss="cauchy", f_scale=0.01).x.round(3)
     array([2.5, 1.3])

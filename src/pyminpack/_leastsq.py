@@ -9,37 +9,28 @@ import numpy.typing as npt
 from numpy import ndarray
 
 from ._build_facts import FACTS
-from ._compiled import CompiledJacobian, CompiledResiduals, prepare
 from ._minpack import as_start, enorm, lmder, lmdif, set_converters
 from ._minpack import leastsq as fit_in_core
 from ._model.arrays import (
     DOUBLE,
     FLOAT64,
     Array,
-    as_count,
     as_jacobian,
-    as_options,
     as_parameters,
     as_residuals,
-    as_scale,
     precision_of,
     require_finite_start,
 )
-from ._report.info import (
-    GTOL,
-    GTOL_TOO_SMALL,
-    JACOBIAN_NOT_FINITE,
-    NO_RESPONSE,
-    SUCCESS,
-    Report,
-    message_for,
-    refuse_values,
-    report,
-    report_without_fit,
-)
+from ._model.compiled import CompiledJacobian, CompiledResiduals, prepare
+from ._model.options import as_count, as_options, as_scale
+from ._report.info import NO_RESPONSE, SUCCESS, Info, message_for
+from ._report.leastsq import Report, refuse_values, report, report_without_fit
+from ._report.statistics import error_of_forward_differences
 
 set_converters(as_residuals, as_jacobian)
 
+_GTOL, _GTOL_TOO_SMALL = int(Info.GTOL), int(Info.GTOL_TOO_SMALL)  # a member of an enum takes 0.3 µs to look up
+_NOT_FINITE = int(Info.JACOBIAN_NOT_FINITE)
 _OWN_SCALING = np.empty(0)
 _HAS_ORIGINAL = FACTS["minpack"] == "system"
 _DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
@@ -162,7 +153,7 @@ def leastsq(
         Only with `full_output`. The inverse of ``J.T @ J`` at the last factorization: to be multiplied by
         the variance of the residuals, ``sum(fvec**2)/(M - N)``, to make the covariance of the parameters.
         None where the fit did not converge, and where the columns of the Jacobian depend on one another
-        up to rounding, whatever the units of the parameters.
+        up to rounding, or up to the error of differences, whatever the units of the parameters.
     infodict : dict
         Only with `full_output`:
 
@@ -253,7 +244,7 @@ def leastsq(
     jac = Dfun
     run = fit_in_core
     if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
-        func, first = func._capsule, func._shape
+        func, first = func._capsule, func._zeros
     elif type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
         func, jac, first = prepare(func, jac, start, args)
     else:
@@ -275,15 +266,16 @@ def leastsq(
     x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian = fit
     fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
-    if info == GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
-        info, message = GTOL_TOO_SMALL, NO_RESPONSE  # a Jacobian of zeros passes the test on gtol, and tells nothing
+    if info == _GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
+        info, message = _GTOL_TOO_SMALL, NO_RESPONSE  # a Jacobian of zeros passes the test on gtol, and tells nothing
     if info in SUCCESS and not full_output:
         return x, info
-    if info > GTOL_TOO_SMALL:
+    if info > _GTOL_TOO_SMALL:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
-        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message)
+        error = error_of_forward_differences(step) if Dfun is None else 0.0
+        return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message, error)
     warn(message, RuntimeWarning, stacklevel=2)
     return x, info
 
@@ -291,7 +283,7 @@ def leastsq(
 def _factor_of_tall(r: Array, jacobian: Array, info: int, is_given: bool, col_deriv: bool) -> Array:
     """`fjac` of a fit whose Jacobian is factored by blocks; one that isn't finite comes itself, for a look at it."""
     columns = jacobian if is_given and col_deriv and jacobian.shape[0] == len(r) else jacobian.T
-    if info == JACOBIAN_NOT_FINITE:
+    if info == _NOT_FINITE:
         return columns
     if is_given:  # the array may be the user's own, or have been another one
         columns = np.zeros(columns.shape, order="F")  # so that R touches few pages of it

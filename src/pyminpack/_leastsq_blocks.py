@@ -1,4 +1,4 @@
-"""`leastsq_blocks`: residuals that come in blocks, one triangle at a time."""
+"""`leastsq_blocks`: least squares with residuals that come in blocks."""
 
 import builtins
 from collections.abc import Callable, Iterable
@@ -9,7 +9,8 @@ import numpy.typing as npt
 from ._blocks.engine import Map, NumberedBlocks, Passes
 from ._blocks.fit import BlocksFit
 from ._errors import InputTypeError
-from ._model.arrays import as_count, as_options, as_parameters, as_scale, require_finite_start
+from ._model.arrays import as_parameters, require_finite_start
+from ._model.options import as_count, as_options, as_scale
 from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
 
 
@@ -33,95 +34,95 @@ def leastsq_blocks(
 ) -> BlocksResult:
     """Minimize the sum of squares of residuals that come in blocks.
 
-    The method is that of `leastsq`, but neither the residuals nor their Jacobian are ever held whole: each block is
-    reduced, where it is evaluated, to one number or to a triangle of n + 1 rows. Data may be larger than memory, and
-    any map-like engine does the work: threads, processes, a cluster.
+    The method is that of `leastsq`, but neither the residuals nor their Jacobian are ever in memory as a whole. Each
+    block is reduced, where it is evaluated, to one number or to a triangle of order n + 1. The data may be larger than
+    the memory, and any map-like engine can do the work: threads, processes, a cluster.
 
     Parameters
     ----------
     func : callable
-        ``func(x, block, *args)`` gives the residuals of a block at `x`, as floats of any precision or int64. How many
-        they are may differ from block to block, and may be 0 or 1; it must stay the same during a fit. Residuals that
-        are not finite at a trial point count as infinitely large: the fit goes on elsewhere.
+        ``func(x, block, *args)`` gives the residuals of a block at `x`, an array of shape (n,), as floats of any
+        precision or as int64. Their number may differ from block to block, and may be 0; for each block it must stay
+        the same during a fit. If residuals at a trial point are not finite, the step is rejected and the fit goes on.
     x0 : array_like
         The n parameters to start from.
     blocks : sequence or other iterable
-        Whatever `func` makes residuals of: arrays, slices or ranges of an index, memory maps, names of files, futures
-        of the engine's. It is gone through many times, so a generator, which is used up after one pass, is refused.
+        What `func` computes residuals from: arrays, slices or ranges of an index, memory maps, names of files, futures
+        of the engine. A fit iterates over the blocks many times; a generator allows one pass only, and is refused.
     args : tuple or object, optional
-        Further arguments of `func` and `jac`; one that is not a tuple stands for itself. They travel with every
+        Further arguments of `func` and `jac`; an object that is not a tuple is the only one. They are sent with every
         block.
     jac : callable, optional
         ``jac(x, block, *args)`` gives the Jacobian of a block's residuals, of shape (rows, n), in either order in
-        memory. Without it, forward differences take n further evaluations of `func`, and hold n + 1 times a block's
-        residuals.
+        memory. Without it, forward differences take n further evaluations of `func`, and n + 1 times the memory of a
+        block's residuals.
     map : callable, optional
-        ``map(function, items)`` gives ``function(item)`` for each item, in any order, or futures of them: things with
-        a method ``result()``. The built-in one, the default; or the method of that name of a ThreadPoolExecutor,
-        ProcessPoolExecutor, multiprocessing Pool or Dask Client. An item is a tuple of a number and a block; `func`,
-        `jac`, `args` and the blocks must be fit for the way to the engine's workers (to other processes, by pickle).
+        ``map(function, items)`` gives ``function(item)`` for each item, in any order, or futures of these: objects with
+        a method ``result()``. The default is the built-in function; others are the methods of that name of a
+        ThreadPoolExecutor, a ProcessPoolExecutor, a multiprocessing Pool or a Dask Client. An item is a tuple of a
+        number and a block. `func`, `jac`, `args` and the blocks must be able to travel to the workers of the engine: to
+        other processes, by pickle.
     ftol, xtol, gtol : float, optional
         Tolerances on the relative reduction of the sum of squares (1.49012e-8), on the relative size of the step
-        (1.49012e-8), and on the cosine of the angle between the residuals and a column of the Jacobian (0).
+        (1.49012e-8), and on the cosine of the angle between the residuals and every column of the Jacobian (0).
     maxfev : int, optional
-        Passes over the blocks, counted as `nfev` of the result, after which to stop, at the end of an iteration. 0,
-        the default, or less stands for ``100*(n + 1)`` with `jac`, ``200*(n + 1)`` without.
+        Number of passes over the blocks, counted as `nfev` of the result, after which the fit stops, at the end of an
+        iteration. 0, the default, or less means ``100*(n + 1)`` with `jac`, ``200*(n + 1)`` without.
     epsfcn : float, optional
         Relative error of the residuals. The step of a difference is ``sqrt(epsfcn)*max(abs(x), typical)``; see the
-        notes. None, the default, stands for the precision of each block's own dtype; where they prove coarser than
-        that (a model that computes in single precision inside), for single precision.
+        notes. None, the default, means the precision of the dtype of each block's residuals, or single precision where
+        a model proves to compute in single precision inside.
     factor : float, optional
-        The first step is no longer than ``factor*norm(diag*x0)`` (100).
+        The first step is no longer than ``factor*norm(diag*x0)``. The default is 100.
     diag : array_like, optional
-        n positive scale factors of the parameters. None, the default, stands for scaling by the columns of the
-        Jacobian.
+        n positive scale factors of the parameters. None, the default: the columns of the Jacobian determine the
+        scaling.
     callback : callable, optional
-        ``callback(state)`` is called after each accepted step, with a `BlocksState`. The fit ends, with `ier` -2, if
-        it returns True or raises StopIteration.
+        ``callback(state)`` is called after each accepted step, with a `BlocksState`. If it returns True or raises
+        StopIteration, the fit ends, with `ier` -2.
     progress : callable, optional
-        ``progress(state)`` is called after each block of each pass, with a `BlocksProgress`. What it returns is not
-        looked at.
+        ``progress(state)`` is called after each block of each pass, with a `BlocksProgress`. Its result is ignored.
 
     Returns
     -------
     BlocksResult
-        What the fit ended with. It never holds the residuals: ask `func` for those of the blocks of interest.
+        The end of the fit. It does not contain the residuals: call `func` for the blocks of interest.
 
     Raises
     ------
     InputTypeError
-        A TypeError: `x0`, residuals or a Jacobian hold something else than real numbers; `blocks` can be gone through
-        only once, or is a string; there are no parameters; `map` gives something else than what was computed.
+        A TypeError: `x0`, residuals or a Jacobian do not hold real numbers; `blocks` is not iterable, allows one pass
+        only, or is a string; there are no parameters; or `map` does not give the results of its function.
     InputValueError
-        A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first offender
-        and its block.
+        A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first value and
+        its block.
     OptionError
         A TypeError and a ValueError: an option is out of its range.
     ShapeError
-        A TypeError and a ValueError: fewer residuals in all than parameters, a block whose number of residuals
-        changes, a Jacobian or `diag` of the wrong shape.
+        A TypeError and a ValueError: there are fewer residuals than parameters, the number of residuals of a block or
+        the number of blocks changes, or a Jacobian or `diag` has the wrong shape.
     Exception
-        Whatever `func`, `jac` or the engine raises comes out as it is, with a note (PEP 678) of the block's index.
+        Any exception of `func`, `jac` or the engine is raised unchanged, with a note (PEP 678) of the block's index.
 
     Notes
     -----
-    The triangles of the blocks are folded in the order of the blocks, in whatever order they come: results do not
-    depend on scheduling, and agree to the last bit between engines, but they do depend, by rounding, on how the
-    residuals are cut into blocks.
+    The triangles of the blocks are combined in the order of the blocks, even if they are ready in another order. So the
+    result does not depend on scheduling, and all engines give the same bits. It does depend, by rounding, on how the
+    residuals are divided into blocks.
 
-    Besides the blocks on the workers, memory holds one triangle of (n + 1)² numbers, and those that come before their
-    turn. A block should have many more than n rows, for its triangle to be small beside it, and few enough for n + 1
-    times its residuals to fit into a worker's memory where there is no `jac`.
+    Beside the blocks on the workers, memory holds one triangle of order n + 1, and the triangles that are ready before
+    their turn. A block should have many more rows than n, so that its triangle is much smaller than the block, and
+    without `jac` few enough that n + 1 times its residuals fit into the memory of a worker.
 
-    A difference relative to a parameter that happens to pass near zero would drown in rounding. `typical`, the least
-    size that a parameter counts as, is the largest that it had so far during the fit (1 where that was 0), but no
-    larger than the change that would, by the last Jacobian, change the residuals by their whole norm. It is a
-    step that the residuals feel and that is short beside what it takes to change them much, in any units; and
-    where no parameter comes closer to zero than it was, steps are MINPACK's.
+    The step of a difference cannot be relative to the parameter alone, because the difference would be lost to rounding
+    where the parameter is next to 0. It is relative to `typical` where that is larger. This is the largest size that
+    the parameter has had during the fit (1 where it started at 0), but at most the change that would, according to the
+    last Jacobian, change the residuals by their norm. Where no parameter comes closer to 0 than it was at the start,
+    the steps are those of MINPACK.
 
     Examples
     --------
-    Blocks are slices of arrays here; they could be names of files.
+    Here blocks are slices of arrays; they could as well be names of files.
 
     >>> import numpy as np
     >>> from pyminpack import leastsq_blocks

@@ -1,4 +1,4 @@
-"""The signatures to decorate numba functions with: ``@numba.cfunc(numba_signatures.residuals)``.
+"""Signatures for `numba.cfunc`: ``@numba.cfunc(numba_signatures.residuals)``.
 
 Importing this module imports numba.
 

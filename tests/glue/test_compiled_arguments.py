@@ -168,3 +168,11 @@ def test_plain_starts_are_copied_in_c(value, copy):
 @pytest.mark.parametrize("value", NO_PLAIN_STARTS, ids=repr)
 def test_other_starts_are_left_to_python(value):
     assert as_start(value) is None
+
+
+@pytest.mark.parametrize("name", ["m", "n", "layout"])
+def test_sizes_cannot_be_changed(name):
+    """The compiled function would write beyond the end of its array."""
+    for made in (decay(), decay_jacobian()):
+        with pytest.raises(AttributeError):
+            setattr(made, name, 50_000)

@@ -130,10 +130,10 @@ TURNS = 20  # of the other thread: more than it could have while a 700 x 700 mat
 
 @pytest.mark.parametrize("name", ["leastsq", "least_squares"])
 def test_other_threads_go_on_while_a_jacobian_is_factored(name: str, switch_interval: Callable[[float], None]) -> None:
-    """Another thread waits for its turn when the Jacobian is handed over, and has had many when residuals are asked for.
+    """Another thread waits for its turn when the Jacobian comes, and has had many when residuals are asked for.
 
-    None of these can be by force, the interval being what it is: the fit has let go of the interpreter. On a busy machine
-    the other thread may come late to its turns, and so there may be more than one fit.
+    None of these can be by force, the interval being what it is: the fit has let go of the interpreter. On a busy
+    machine the other thread may come late to its turns, and so there may be more than one fit.
     """
     turns, handed_over, seen, done = 0, 0, 0, False
 

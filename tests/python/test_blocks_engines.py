@@ -259,7 +259,7 @@ def test_worker_of_a_cluster_that_dies_is_replaced_or_told_of(client: Any, expec
         client.run_on_scheduler(lambda dask_scheduler: setattr(dask_scheduler, "allowed_failures", 0))
         with pytest.raises(KilledWorker) as caught:
             leastsq_blocks(dies_in_block_3, START, cut(), map=client.map)
-    assert "blocks had been answered for; the next was block" in caught.value.__notes__[0]
+    assert "blocks were done; the next was block" in caught.value.__notes__[0]
     client.wait_for_workers(2, timeout=30)
     assert same_fit(leastsq_blocks(decay, START, cut(), map=client.map), expected)
 

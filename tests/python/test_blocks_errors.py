@@ -9,6 +9,7 @@ import pytest
 from block_models import ROWS, START, cut, decay, decay_jac, raises_in_block_3
 from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
+from pyminpack._report.info import Info, Status
 
 pytestmark = pytest.mark.usefixtures("nothing_on_stderr")
 
@@ -108,7 +109,7 @@ def test_jacobian_by_differences_not_finite() -> None:
             result[3] = np.nan
         return result
 
-    with refusal(InputValueError, "differences of func", "1 values", "x[1] in residual 3 (nan) of block 2"):
+    with refusal(InputValueError, "differences of func", "1 value that is", "x[1] in residual 3 (nan) of block 2"):
         leastsq_blocks(func, START, cut())
 
 
@@ -354,7 +355,7 @@ def test_exception_of_the_engine_says_how_far_it_came() -> None:
 
     with pytest.raises(BrokenModelError) as caught:
         leastsq_blocks(decay, START, cut(), map=broken_map)
-    assert caught.value.__notes__ == ["leastsq_blocks: 5 blocks had been answered for; the next was block 5"]
+    assert caught.value.__notes__ == ["leastsq_blocks: 5 blocks were done; the next was block 5"]
 
 
 def test_stop_iteration_in_a_model_does_not_pass_for_the_end() -> None:
@@ -433,3 +434,7 @@ def test_start_and_blocks_and_scale_stay_as_they_are() -> None:
     np.testing.assert_array_equal(x0, START)
     np.testing.assert_array_equal(diag, 1)
     assert all(np.array_equal(block, rows) for block, rows in zip(blocks, cut(), strict=True))
+
+
+def test_status_of_a_stopped_fit_is_no_other() -> None:
+    assert Status.STOPPED not in list(Info)

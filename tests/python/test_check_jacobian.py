@@ -1,6 +1,5 @@
 """`check_jacobian`: right Jacobians pass, each kind of wrong one is named, and so is what can't be told."""
 
-import dataclasses
 import math
 import pickle
 from collections.abc import Callable
@@ -215,7 +214,7 @@ def test_each_kind_of_error_is_told(name: str) -> None:
         order[[i, j]] = order[[j, i]]
         result = check(jac[:, order])
         assert result.exchanged == ((i, j), (j, i))
-        assert f"x[{i}] holds the derivatives by x[{j}]" in repr(result)
+        assert f"x[{i}] holds the derivatives with respect to x[{j}]" in repr(result)
 
 
 def test_col_deriv():
@@ -302,7 +301,7 @@ def test_noise_leaves_a_parameter_undecided():
     assert result.wrong == 0
     assert result.undecided
     assert not result.ok
-    assert "too coarse to tell" in repr(result)
+    assert "too uncertain to decide" in repr(result)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
@@ -344,7 +343,7 @@ def test_jacobian_that_is_not_finite_is_refused():
     def spoil(jac: np.ndarray) -> None:
         jac[6, 1] = np.inf
 
-    with pytest.raises(InputValueError, match=r"1 values .* parameter x\[1\] in residual 6 \(inf\)"):
+    with pytest.raises(InputValueError, match=r"1 value that is not finite, .* parameter x\[1\] in residual 6 \(inf\)"):
         check_jacobian(raised, changed(spoil), X)
 
 
@@ -399,7 +398,7 @@ def test_exceptions_arrive():
 
 def test_result_is_frozen_and_pickles():
     result = check_jacobian(raised, raised_jacobian, X)
-    with pytest.raises(dataclasses.FrozenInstanceError):
+    with pytest.raises(AttributeError, match="cannot be changed"):
         result.ok = False  # type: ignore[misc]
     copy = pickle.loads(pickle.dumps(result))
     assert repr(copy) == repr(result)

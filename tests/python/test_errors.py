@@ -229,7 +229,7 @@ def test_jacobian_from_dfun_not_finite(hole: float, col_deriv: bool) -> None:
     jacobian = decay_jacobian(np.array(START))
     jacobian[5, 1] = hole
     given = jacobian.T if col_deriv else jacobian
-    with refusal(InputValueError, "from Dfun", "1 values", "x[1]", "residual 5", str(hole), "at x = [1., 1.]"):
+    with refusal(InputValueError, "from Dfun", "1 value that is", "x[1]", "residual 5", str(hole), "at x = [1., 1.]"):
         leastsq(decay, START, Dfun=lambda x: given, col_deriv=col_deriv)
 
 

@@ -51,7 +51,7 @@ def test_empty_x0_without_full_output() -> None:
         ([[1.0, 2.0], [3.0, np.nan]], ["x0[3] is nan"]),
         ([Fraction(1, 2), Decimal("NaN")], ["x0[1] is nan"]),
         (np.array([1, 2], np.longdouble) * np.longdouble("1e400"), ["x0[0] is inf"]),
-        (np.ma.array([1.0, 2.0], mask=[False, True]), ["x0 has masked elements"]),
+        (np.ma.array([1.0, 2.0], mask=[False, True]), ["x0 has 1 masked value;"]),
     ],
     ids=str,
 )

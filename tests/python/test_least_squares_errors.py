@@ -321,7 +321,7 @@ def test_starts_of_other_kinds_are_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"method": "trf"}, "'lm' alone"),
+        ({"method": "trf"}, "the only method is 'lm'"),
         ({"method": None}, "method"),
         ({"tr_solver": "exact"}, "tr_solver"),
         ({"tr_options": {"regularize": True}}, "tr_options"),

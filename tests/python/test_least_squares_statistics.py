@@ -245,6 +245,17 @@ def test_errors_survive_variances_that_no_float_holds() -> None:
     assert fit.rank == 2
 
 
+def test_errors_survive_a_cost_that_no_float_holds() -> None:
+    """Squares of residuals of 1e-200 are 0; the standard errors, relative to the data, are those at any scale."""
+
+    def fit(size: float) -> Any:
+        return least_squares(lambda x: size * residuals(x), START)
+
+    tiny, plain = fit(1e-200), fit(1.0)
+    assert tiny.cost == 0 < plain.cost
+    np.testing.assert_allclose(tiny.stderr, plain.stderr, rtol=1e-3)
+
+
 # ------------------------------------------------------------------------------------------------ the rule of the rank
 
 

@@ -349,7 +349,7 @@ def test_scale_for_each_residual_is_refused() -> None:
         (lambda z: z, ShapeError, r"\(40,\).*need \(3, 40\)"),
         (lambda z: welsch(z).T, ShapeError, r"\(40, 3\).*need \(3, 40\)"),
         (lambda z: welsch(z)[:2], ShapeError, r"\(2, 40\).*need \(3, 40\)"),
-        (lambda z: (z, 1.0, 0.0), ShapeError, "loss gave a tuple that is no array"),
+        (lambda z: (z, 1.0, 0.0), ShapeError, "loss gave a tuple that cannot become an array"),
         (lambda z: None, InputTypeError, "loss gave None .*return"),
         (lambda z: welsch(z) + 0j, InputTypeError, "loss gave .*complex128"),
         (lambda z: [["a"] * 40] * 3, InputTypeError, "loss gave a list of dtype"),

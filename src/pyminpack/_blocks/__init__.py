@@ -1,1 +1,1 @@
-"""Fits whose residuals come in blocks: the passes over them, and the loop round these."""
+"""Fits whose residuals come in blocks: passes over the blocks, and the iteration that asks for them."""

@@ -9,24 +9,14 @@ import numpy.typing as npt
 from .._errors import InputValueError, ShapeError
 from .._iteration.machine import ENDED, RUNNING, WANT_FACTOR, WANT_NORM, Machine
 from .._minpack import enorm, lm_pivot
-from .._model.arrays import DOUBLE, Array, describe
+from .._model.arrays import DOUBLE, SINGLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
-from .._report.info import (
-    GTOL,
-    GTOL_TOO_SMALL,
-    JACOBIAN_NOT_FINITE,
-    MAXFEV,
-    NO_RESPONSE,
-    covariance,
-    message_for,
-    rank_of,
-)
+from .._report.info import BLOCKS_LIMIT, NO_RESPONSE, Info, Status, message_for
 from .engine import Passes
-from .tasks import NEAR_ZERO, SINGLE, Felt, NormPass, NotFinite, Triangle, TrianglePass, fold_triangle
+from .tasks import NEAR_ZERO, NormPass, StepResponse, Triangle, TrianglePass, fold_triangle
 
-STOPPED: Final = -2
-_STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point met."
-_NO_PASSES_LEFT = "Stopped before convergence: the maxfev = {} passes over the blocks are used up."
+STOPPED: Final = int(Status.STOPPED)
+_STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point found."
 # A longer step tells another story where the norm of its column differs by this fraction.
 _CONTRADICTION: Final = 0.25
 
@@ -49,6 +39,7 @@ class BlocksFit:
         self._largest = np.where(start == 0, 1.0, np.abs(start))  # that each parameter was so far
         self._typical = self._largest.copy()
         self._options = options
+        self._jacobian_error = 0.0  # of the last Jacobian, relative
         self._machine = Machine(start, options, scale, DOUBLE if self._looks else 0.0)
         self._fit = self._machine.record
 
@@ -106,24 +97,26 @@ class BlocksFit:
 
     # ------------------------------------------------------------------------------------ Jacobians
 
-    def _jacobian(self, x: Array, look: int = 0) -> tuple[Array, float, Felt | None]:
-        """The triangle of [J f] at x and the norm of f; and with `look` how differences were felt."""
+    def _jacobian(self, x: Array, sampled_every: int = 0) -> tuple[Array, float, StepResponse | None]:
+        """The triangle of [J f] at x and the norm of f; with `sampled_every` also the response to the steps."""
         n = x.size
         triangle = np.zeros((n + 1, n + 1))
         norms: list[float] = []
-        felt: list[Felt] = []
+        responses: list[StepResponse] = []
         not_finite: list[tuple[int, NotFinite]] = []
+        self._jacobian_error = 0.0
 
         def take(answer: Triangle) -> None:
             nonlocal triangle
             norms.append(enorm(answer.triangle[:, -1]))
+            self._jacobian_error = max(self._jacobian_error, answer.jacobian_error)
             if answer.not_finite is not None:
                 not_finite.append((answer.index, answer.not_finite))
-            if answer.felt is not None:
-                felt.append(answer.felt if not felt else felt.pop() | answer.felt)
+            if answer.response is not None:
+                responses.append(answer.response if not responses else responses.pop() | answer.response)
             triangle = fold_triangle(answer.triangle, triangle)
 
-        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, look)
+        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every)
         self._passes.go(task, take, "Jacobian", self._so_far())
         self._fit["nfev"] += 1 if self._jac is not None else n + 1
         if self._passes.m < n:
@@ -133,13 +126,14 @@ class BlocksFit:
             )
         if not_finite:
             self._refuse(not_finite, x)
-        return triangle, enorm(np.array(norms)), felt[0] if felt else None
+        return triangle, enorm(np.array(norms)), responses[0] if responses else None
 
     def _refuse(self, found: list[tuple[int, NotFinite]], x: Array) -> None:
         """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
-        residuals = [(index, what) for index, what in found if what.parameter < 0]
-        index, first = (residuals or found)[0]
-        count = sum(what.count for _, what in residuals or found)
+        residuals = [(index, what) for index, what in found if what.parameter is None]
+        derivatives = [(index, what) for index, what in found if what.count] or found
+        index, first = (residuals or derivatives)[0]
+        count = sum(what.count for _, what in residuals or derivatives)
         if residuals:
             where = "x0" if self._fit["njev"] == 0 else "x"
             raise InputValueError(
@@ -147,17 +141,15 @@ class BlocksFit:
                 f"({first.value}) of block {index}; a fit needs a start where func is finite ({where} = {describe(x)})"
             )
         how = "by differences of func" if self._jac is None else "from jac"
-        raise InputValueError(
-            f"the Jacobian {how} has {count} values that are not finite or too large, the first for parameter "
-            f"x[{first.parameter}] in residual {first.row} ({first.value}) of block {index}, at x = {describe(x)}"
-        )
+        what = NotFinite(count, first.row, first.parameter, first.value).describe(block=index)
+        raise InputValueError(f"the Jacobian {how} has {what}, at x = {describe(x)}")
 
     def _triangle(self, x: Array, is_first: bool = False) -> Array:
         """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
         if self._fit["precision"] == SINGLE:  # the iteration has found out that shorter steps misled it
             self._epsfcn, self._looks = SINGLE, False
-        look = (1 if is_first else self._passes.spread) if self._looks else 0
-        triangle, norm, felt = self._jacobian(x, look)
+        sampled_every = (1 if is_first else self._passes.sampled_every) if self._looks else 0
+        triangle, norm, response = self._jacobian(x, sampled_every)
         if is_first:
             self._machine.begin(norm)
             if not np.isfinite(norm):
@@ -165,22 +157,22 @@ class BlocksFit:
                     "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
                     f"(x0 = {describe(x)})"
                 )
-        if felt is None or norm == 0:
+        if response is None or norm == 0:
             return triangle
-        unfelt = felt.unfelt()
-        means_zero = unfelt & (np.abs(x) < NEAR_ZERO) & (x != 0)
+        too_short = response.too_short()
+        means_zero = too_short & (np.abs(x) < NEAR_ZERO) & (x != 0)
         if is_first and means_zero.any():
             self._largest[means_zero] = self._typical[means_zero] = 1
-            triangle, _, felt = self._jacobian(x, look)
-            unfelt = unfelt if felt is None else felt.unfelt()
-        return self._by_longer_steps(x, triangle, unfelt) if unfelt.any() else triangle
+            triangle, _, response = self._jacobian(x, sampled_every)
+            too_short = too_short if response is None else response.too_short()
+        return self._by_longer_steps(x, triangle, too_short) if too_short.any() else triangle
 
-    def _by_longer_steps(self, x: Array, triangle: Array, unfelt: npt.NDArray[np.bool_]) -> Array:
+    def _by_longer_steps(self, x: Array, triangle: Array, too_short: npt.NDArray[np.bool_]) -> Array:
         """The triangle by steps for single precision, where it contradicts this one for one of these parameters."""
         self._epsfcn, self._looks = SINGLE, False
         longer, _, _ = self._jacobian(x)
         norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
-        if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[unfelt]):
+        if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[too_short]):
             self._fit["differences"] = 0
             return longer
         self._epsfcn = None
@@ -201,16 +193,14 @@ class BlocksFit:
         machine, fit, m = self._machine, self._fit, self._passes.m
         ftol, xtol, gtol, maxfev, _ = self._options
         info = STOPPED if fit["info"] == RUNNING else int(fit["info"])
-        if info == JACOBIAN_NOT_FINITE:
+        if info == Info.JACOBIAN_NOT_FINITE:
             raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(machine.x)}")
         if info == STOPPED:
             message = _STOPPED_BY_CALLBACK
-        elif info == MAXFEV:
-            message = _NO_PASSES_LEFT.format(maxfev)
-        elif info == GTOL and fit["fnorm"] > 0 and not machine.acnorm.any():
-            info, message = GTOL_TOO_SMALL, NO_RESPONSE
+        elif info == Info.GTOL and fit["fnorm"] > 0 and not machine.acnorm.any():
+            info, message = int(Info.GTOL_TOO_SMALL), NO_RESPONSE
         else:
-            message = message_for(info, ftol, xtol, gtol, maxfev)
+            message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
         return BlocksResult(
             x=machine.x,
             ier=info,
@@ -221,6 +211,9 @@ class BlocksFit:
             nit=int(fit["nit"]),
             m=m,
             blocks=self._passes.blocks,
-            rank=rank_of(machine.r, m),
-            cov_x=covariance(machine.r, machine.ipvt, m),
+            _fixed=np.zeros(machine.x.size, np.bool_),
+            _free=np.ones(machine.x.size, np.bool_),
+            _factor=(machine.r, machine.ipvt),
+            _jacobian_error=self._jacobian_error,
+            _norm=float(fit["fnorm"]),
         )

@@ -1,6 +1,6 @@
-"""What is done with one block, wherever it lies: its norm, or the triangle of its Jacobian.
+"""What is computed from one block, wherever it lies: the norm of its residuals, or the triangle of its Jacobian.
 
-Everything here travels to the workers of a map-like engine and back, by pickle where those are other processes.
+Everything here travels to the workers of a map-like engine and back, by pickle where they are other processes.
 """
 
 from collections.abc import Callable
@@ -10,28 +10,46 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .. import _minpack
+from .._derivatives.factor import augmented_triangle
 from .._errors import ShapeError
-from .._model.arrays import DOUBLE, FLOAT64, Array, as_real_view, describe, precision_of
+from .._minpack import enorm, fold
+from .._model.arrays import (
+    DOUBLE,
+    FLOAT64,
+    SINGLE,
+    Array,
+    Mask,
+    NotFinite,
+    as_real_view,
+    describe,
+    find_not_finite,
+    precision_of,
+    with_jacobian_shape,
+)
+from .._report.statistics import error_of_forward_differences
 
-SINGLE: Final = float(np.finfo(np.float32).eps)
 NOTE: Final = "leastsq_blocks: "
 
-# Numbers of a Jacobian that are brought into order at a time where it is neither rows nor columns of doubles: 0.5 MB.
-_PIECE: Final = 65536
-# Rows that are looked at, evenly spread, to learn whether differences are felt: so many of the first block, half as
-# many of the second, a third of the third, but no fewer than the second number.
+# docs/constants.md has the experiment that shows what each of these numbers does: very little.
+
+# Rows of a block, evenly spread, from which its response to the steps of differences is judged: _SAMPLE rows of the
+# first sampled block, half as many of the second, a third of the third and so on, but at least _LEAST_SAMPLE.
 _SAMPLE: Final = 1000
 _LEAST_SAMPLE: Final = 20
-# A change of a residual by this many of its own rounding errors, or less, may be nothing but rounding.
-_DROWNED: Final = 16 * DOUBLE
-# A parameter nearer to zero than this may be one that means zero.
+# Where no residual changes by more than this times the largest one, rounding alone may have changed it.
+_ROUNDING: Final = 16 * DOUBLE
+# Parameters that are smaller than this may stand for zero, and a step relative to them may be too short.
 NEAR_ZERO: Final = 1e-7
+# A change is a power of two, and so perhaps a spacing of single precision numbers, where its mantissa is no farther
+# from one than this: differences of double precision numbers round by less.
+_MANTISSA_TOLERANCE: Final = 1e-6
+# Double precision does not explain a power of two that is at least this times the residual.
+_LEAST_SPACING: Final = 0.25 * SINGLE
 
 
 @dataclass(frozen=True)
 class Norm:
-    """What a block's residuals amount to."""
+    """The norm of a block's residuals."""
 
     index: int  # of the block
     rows: int
@@ -39,59 +57,50 @@ class Norm:
 
 
 @dataclass(frozen=True)
-class NotFinite:
-    """Values of a block that aren't finite."""
+class StepResponse:
+    """How residuals respond to the step of a difference in each parameter, by counts over some rows.
 
-    count: int
-    row: int  # of the first
-    parameter: int  # of the first; -1 where it is a residual
-    value: float
-
-
-@dataclass(frozen=True)
-class Felt:
-    """How the residuals of a block, or of all, respond to the step in each parameter: counts over some rows.
-
-    Residuals that are computed in single precision somewhere don't respond to steps of double precision, but for
-    those that lay near to a rounding boundary, which change by the spacing of single precision numbers.
+    Residuals that are computed in single precision do not change with steps that are meant for double precision, except
+    for those next to a rounding boundary, which change by the spacing of single precision numbers: a power of two.
     """
 
-    still: npt.NDArray[np.int64]  # rows that don't change
-    spacings: npt.NDArray[np.int64]  # rows that change by a power of two
-    others: npt.NDArray[np.int64]  # the rest
-    large: npt.NDArray[np.bool_]  # whether one of `spacings` is more than double precision would explain
+    unchanged: npt.NDArray[np.int64]  # rows that do not change
+    by_power_of_two: npt.NDArray[np.int64]  # rows that change by a power of two
+    otherwise: npt.NDArray[np.int64]  # all other rows
+    beyond_rounding: Mask  # whether double precision does not explain one of these powers of two
 
-    def __or__(self, other: "Felt") -> "Felt":
-        """The counts of two blocks together."""
-        return Felt(
-            self.still + other.still,
-            self.spacings + other.spacings,
-            self.others + other.others,
-            self.large | other.large,
+    def __or__(self, other: "StepResponse") -> "StepResponse":
+        """The counts over two blocks together."""
+        return StepResponse(
+            self.unchanged + other.unchanged,
+            self.by_power_of_two + other.by_power_of_two,
+            self.otherwise + other.otherwise,
+            self.beyond_rounding | other.beyond_rounding,
         )
 
-    def unfelt(self) -> npt.NDArray[np.bool_]:
-        """For which parameters the step is lost, or looks as if it were rounded to single precision."""
-        lost = self.spacings == 0
-        coarse = self.large & (self.still > self.spacings)
-        unfelt: npt.NDArray[np.bool_] = (self.others == 0) & (lost | coarse)
-        return unfelt
+    def too_short(self) -> Mask:
+        """For which parameters no residual responds, or the response looks rounded to single precision."""
+        is_lost = self.by_power_of_two == 0
+        is_coarse = self.beyond_rounding & (self.unchanged > self.by_power_of_two)
+        too_short: Mask = (self.otherwise == 0) & (is_lost | is_coarse)
+        return too_short
 
 
 @dataclass(frozen=True)
 class Triangle:
-    """What a block's Jacobian and residuals amount to."""
+    """The triangle of a block's Jacobian and residuals."""
 
     index: int  # of the block
     rows: int
-    triangle: Array  # of order n + 1: R, where [J f] = Q R
+    triangle: Array  # R of order n + 1, where [J f] = Q R
     not_finite: NotFinite | None
-    felt: Felt | None  # where that was asked for, and a difference was taken in double precision
+    response: StepResponse | None  # where the block is sampled, and differences were taken
+    jacobian_error: float  # relative
 
 
 @dataclass(frozen=True)
-class _Pass:
-    """A call for each block: `func`, and at which x."""
+class _Task:
+    """A function of one block, at a point x."""
 
     func: Callable[..., Any]
     args: tuple[Any, ...]
@@ -100,18 +109,18 @@ class _Pass:
     def __call__(self, item: tuple[int, Any]) -> Any:
         index, block = item
         try:
-            return self.work(index, block)
-        except StopIteration as error:  # which would pass for the end of the blocks
+            return self.compute(index, block)
+        except StopIteration as error:  # which would seem to be the end of the blocks
             raise RuntimeError(f"func or jac raised StopIteration for block {index}") from error
         except Exception as error:
             error.add_note(f"{NOTE}this was block {index}, at x = {describe(self.x)}")
             raise
 
-    def work(self, index: int, block: Any) -> Any:
+    def compute(self, index: int, block: Any) -> Any:
         raise NotImplementedError
 
     def residuals(self, index: int, block: Any, x: Array) -> npt.NDArray[Any]:
-        """In one dimension, of whatever precision; perhaps the caller's own array."""
+        """Residuals in one dimension, of any precision; perhaps an array of the user's."""
         result: Any = self.func(x, block, *self.args)
         if type(result) is not np.ndarray or result.dtype is not FLOAT64:
             result = as_real_view(result, f"func, for block {index},", "residuals")
@@ -120,135 +129,107 @@ class _Pass:
 
 
 @dataclass(frozen=True)
-class NormPass(_Pass):
+class NormPass(_Task):
     """The norm of a block's residuals."""
 
-    def work(self, index: int, block: Any) -> Norm:
+    def compute(self, index: int, block: Any) -> Norm:
         f = _as_double(self.residuals(index, block, self.x.copy()))
-        return Norm(index, f.size, _minpack.enorm(f))
+        return Norm(index, f.size, enorm(f))
 
 
 @dataclass(frozen=True)
-class TrianglePass(_Pass):
+class TrianglePass(_Task):
     """The triangle of a block's Jacobian and residuals."""
 
     jac: Callable[..., Any] | None
-    epsfcn: float | None  # relative error of the residuals; None: that of the dtype they come in
-    typical: Array  # the sizes of the parameters that differences are relative to
-    look: int  # whether differences are felt is looked at in every so many-th block; 0: in none
+    epsfcn: float | None  # relative error of the residuals; None: that of their dtype
+    typical: Array  # sizes of the parameters, which steps of differences are relative to
+    sampled_every: int  # the response to steps is judged from every so many-th block; 0: from none
 
-    def work(self, index: int, block: Any) -> Triangle:
+    def compute(self, index: int, block: Any) -> Triangle:
         given = self.residuals(index, block, self.x.copy())
-        f = np.array(given, dtype=np.float64)  # its own: func may use its array again
-        felt = None
+        f = np.array(given, dtype=np.float64)  # a copy, because func may use its array again
+        response = None
         steps = None
+        error = 0.0
         if self.jac is not None:
             columns = self._given_jacobian(index, block, f.size).T
         else:
             precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
             steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
             columns = self._differences(index, block, f, steps)
-            if self.look and index % self.look == 0:
-                felt = self._felt(columns, f, precision, max(_LEAST_SAMPLE, _SAMPLE // (index // self.look + 1)))
-        triangle = fold_rows(columns, f)
+            error = error_of_forward_differences(precision)
+            if self.sampled_every and index % self.sampled_every == 0:
+                sample = max(_LEAST_SAMPLE, _SAMPLE // (index // self.sampled_every + 1))
+                response = self._response(columns, f, precision, sample)
+        triangle = augmented_triangle(columns, f)
         if steps is not None:
             with np.errstate(over="ignore"):
                 triangle[:, :-1] /= steps
         not_finite = None if np.isfinite(triangle).all() else _find_not_finite(columns, f)
-        return Triangle(index, f.size, triangle, not_finite, felt)
+        return Triangle(index, f.size, triangle, not_finite, response, error)
 
     def _given_jacobian(self, index: int, block: Any, m: int) -> npt.NDArray[Any]:
-        """From `jac`, of shape (m, n), where it lies and in whatever order and precision."""
+        """The Jacobian by `jac`, of shape (m, n), where it lies and in any order and precision."""
         assert self.jac is not None
-        n = self.x.size
-        jacobian = as_real_view(self.jac(self.x.copy(), block, *self.args), f"jac, for block {index},", "a Jacobian")
-        if jacobian.shape == (m, n):
-            return jacobian
-        if jacobian.size == m * n and (m == 0 or (jacobian.ndim < 2 and 1 in (m, n))):
-            return jacobian.reshape(m, n)
-        hint = "; it is transposed: give jacobian.T, which copies nothing" if jacobian.shape == (n, m) else ""
-        raise ShapeError(
-            f"jac gave a Jacobian of shape {jacobian.shape} for block {index} at x = {describe(self.x)}, where {m} "
-            f"residuals and {n} parameters need {(m, n)}, derivatives across the rows{hint}"
-        )
+        source = f"jac, for block {index},"
+        jacobian = as_real_view(self.jac(self.x.copy(), block, *self.args), source, "a Jacobian")
+        return with_jacobian_shape(jacobian, m, self.x.size, self.x, source)
 
     def _differences(self, index: int, block: Any, f: Array, steps: Array) -> Array:
-        """F(x + h e_j) - F(x), the j-th row for the j-th parameter."""
+        """F(x + h e_j) - F(x) in row j, for each parameter j."""
         columns = np.empty((self.x.size, f.size))
         for j, step in enumerate(steps):
-            beside = self.x.copy()
-            beside[j] += step
-            moved = self.residuals(index, block, beside)
-            if moved.size != f.size:
-                raise length_error(index, moved.size, f.size, self.x)
+            point = self.x.copy()
+            point[j] += step
+            there = self.residuals(index, block, point)
+            if there.size != f.size:
+                raise size_error(index, there.size, f.size, self.x)
             with np.errstate(invalid="ignore", over="ignore"):
-                np.subtract(moved, f, out=columns[j])
+                np.subtract(there, f, out=columns[j])
         return columns
 
-    def _felt(self, columns: Array, f: Array, precision: float, sample: int) -> Felt:
-        """How a sample of the rows responds; all of them as they should where that isn't for us to find out."""
+    def _response(self, columns: Array, f: Array, precision: float, sample: int) -> StepResponse:
+        """The response of some rows; where the precision of the residuals is known, every response is right."""
         n, m = columns.shape
         if precision > DOUBLE:
-            return Felt(np.zeros(n, int), np.zeros(n, int), np.full(n, m), np.zeros(n, bool))
+            return StepResponse(np.zeros(n, int), np.zeros(n, int), np.full(n, m), np.zeros(n, bool))
         every = slice(None, None, max(1, m // sample))
         change, f = np.abs(columns[:, every]), np.abs(f[every])
-        change[(change.max(axis=1, initial=0) <= _DROWNED * f.max(initial=0)) & (np.abs(self.x) < NEAR_ZERO)] = 0
-        still = change == 0
+        change[(change.max(axis=1, initial=0) <= _ROUNDING * f.max(initial=0)) & (np.abs(self.x) < NEAR_ZERO)] = 0
+        unchanged = change == 0
         mantissa, _ = np.frexp(change)
-        spacing = ~still & (np.minimum(mantissa - 0.5, 1 - mantissa) <= 1e-6)
-        others = (~still & ~spacing).sum(axis=1)
-        for j in np.flatnonzero(still.all(axis=1)):
-            others[j] = np.abs(self.x[j]) >= NEAR_ZERO and columns[j].any()
-        large = (spacing & (change >= 0.25 * SINGLE * f)).any(axis=1)
-        return Felt(still.sum(axis=1), spacing.sum(axis=1), others, large)
+        is_power = ~unchanged & (np.minimum(mantissa - 0.5, 1 - mantissa) <= _MANTISSA_TOLERANCE)
+        otherwise = (~unchanged & ~is_power).sum(axis=1)
+        for j in np.flatnonzero(unchanged.all(axis=1)):  # perhaps rows outside of the sample change
+            otherwise[j] = np.abs(self.x[j]) >= NEAR_ZERO and columns[j].any()
+        beyond_rounding = (is_power & (change >= _LEAST_SPACING * f)).any(axis=1)
+        return StepResponse(unchanged.sum(axis=1), is_power.sum(axis=1), otherwise, beyond_rounding)
 
 
-def length_error(index: int, size: int, before: int, x: Array) -> ShapeError:
-    """For a block that has another number of residuals than it had."""
+def size_error(index: int, size: int, before: int, x: Array) -> ShapeError:
+    """The error for a block whose number of residuals has changed."""
     return ShapeError(
         f"func gave {size} residuals for block {index} near x = {describe(x)}, and {before} before; their number must "
         "stay the same during a fit"
     )
 
 
-def fold_rows(columns: npt.NDArray[Any], f: Array) -> Array:
-    """The triangle of [J f], where columns is Jᵀ: where it lies if it is rows or columns of doubles, else by pieces."""
-    n, m = columns.shape
-    triangle = np.zeros((n + 1, n + 1))
-    height = _minpack.block_rows(n)
-    if columns.dtype is FLOAT64 and columns.flags.c_contiguous:
-        return _minpack.fold_jacobian(columns, 0, f, triangle, height)
-    if columns.dtype is FLOAT64 and columns.flags.f_contiguous:
-        return _minpack.fold_jacobian(columns.T, 1, f, triangle, height)
-    step = max(height, _PIECE // n)
-    for begin in range(0, m, step):
-        rows = slice(begin, begin + step)
-        with np.errstate(over="ignore"):
-            piece = np.ascontiguousarray(columns[:, rows], dtype=np.float64)
-        triangle = _minpack.fold_jacobian(piece, 0, f[rows], triangle, height)
-    return triangle
-
-
 def fold_triangle(other: Array, triangle: Array) -> Array:
-    """The triangle of two triangles, the second that of the blocks before."""
-    return _minpack.fold(np.ascontiguousarray(other.T), triangle)
+    """The triangle of all blocks up to one, from that block's triangle and the triangle of the blocks before it."""
+    return fold(np.ascontiguousarray(other.T), triangle)
 
 
 def _find_not_finite(columns: npt.NDArray[Any], f: Array) -> NotFinite:
-    """Where a block's triangle went wrong: residuals first, then derivatives; the largest if all are finite."""
+    """Why a block's triangle is not finite: the first residual, else the first derivative, else the largest one."""
     bad = np.flatnonzero(~np.isfinite(f))
     if bad.size:
-        return NotFinite(bad.size, int(bad[0]), -1, float(f[bad[0]]))
-    rows, parameters = np.nonzero(~np.isfinite(columns.T))
-    if not rows.size:
-        place = np.unravel_index(np.abs(columns.T).argmax(), columns.T.shape)
-        rows, parameters = (np.atleast_1d(i) for i in place)
-    i, j = int(rows[0]), int(parameters[0])
-    return NotFinite(rows.size, i, j, float(columns[j, i]))
+        return NotFinite(bad.size, int(bad[0]), None, float(f[bad[0]]))
+    return find_not_finite(columns.T)
 
 
 def _as_double(f: npt.NDArray[Any]) -> Array:
-    """The same residuals in double precision, without a copy where they are."""
+    """Residuals in double precision, without a copy where they are."""
     if f.dtype is FLOAT64:
         return f
     with np.errstate(over="ignore"):

@@ -1,14 +1,13 @@
 """Jacobians that the core does not take by itself: the user's, by complex steps; and differences by several workers."""
 
 from collections.abc import Callable, Iterable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
-from .._model.arrays import DOUBLE, Array, as_real_view, describe
+from .._model.arrays import DOUBLE, Array, as_real_view, with_jacobian_shape
 from .._model.function import Call, Model
 
 # workers(function, items) gives function(item) of each.
@@ -66,15 +65,7 @@ class GivenJacobian:
         free, m = self._model.free, self._model.m
         whole = self._model.whole(x)
         n = whole.size
-        jacobian = as_real_view(result, source, "a Jacobian")
-        if jacobian.ndim < 2 and jacobian.size == m * n and 1 in (m, n):
-            jacobian = jacobian.reshape(m, n)
-        if jacobian.shape != (m, n):
-            hint = "; it is transposed: give jacobian.T, which copies nothing" if jacobian.shape == (n, m) else ""
-            raise ShapeError(
-                f"{source} gave a Jacobian of shape {jacobian.shape} at x = {describe(whole)}, where {m} residuals "
-                f"and {n} parameters need {(m, n)}, derivatives across the rows{hint}"
-            )
+        jacobian = with_jacobian_shape(as_real_view(result, source, "a Jacobian"), m, n, whole, source)
         if free is not None:
             jacobian = jacobian[:, free]
         with np.errstate(over="ignore"):
@@ -141,6 +132,8 @@ class _ByThreads:
         self._model, self._workers = model, workers
 
     def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
+        from concurrent.futures import ThreadPoolExecutor  # it takes 4 ms to import
+
         with ThreadPoolExecutor(self._workers) as pool:
             futures = [pool.submit(self._model.call, self._model.whole(point)) for point in points]
             return [future.result() for future in futures]

@@ -8,12 +8,12 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .._compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
 from .._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
 from .._errors import InputTypeError, InputValueError, OptionError
 from .._minpack import as_start, begin, enorm, lm_gradient, solve
-from .._model.arrays import DOUBLE, Array, as_parameters, describe, require_finite_start
+from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start
+from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
 from .._model.options import (
@@ -27,8 +27,9 @@ from .._model.options import (
     as_workers,
     free_of,
 )
-from .._report.info import JACOBIAN_NOT_FINITE, MAXFEV, NO_RESPONSE, message_for
+from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
+from .._report.statistics import error_of_forward_differences
 from .machine import CODES, RECORD, RUNNING, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
@@ -40,15 +41,6 @@ _IS_OVER: Final = CODES["is_over"]
 _TOLD: Final = itemgetter(
     *map(list(RECORD.names or ()).index, ("nit", "nfev", "njev", "fnorm", "par", "pnorm", "gnorm"))
 )
-
-# `status` as SciPy has it, by MINPACK's info.
-_STATUS: Final = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5, JACOBIAN_NOT_FINITE: -4}
-STOPPED, OUT_OF_TIME = -2, -3
-_NO_RESPONSE, _DISAGREES = -6, -7
-_MESSAGES: Final = {
-    STOPPED: "Stopped by the callback, or by the caller who steps through the fit; x is the best point met.",
-    OUT_OF_TIME: "Stopped before convergence: the timeout is over; x is the best point met.",
-}
 
 
 class LevenbergMarquardt:
@@ -177,7 +169,7 @@ class LevenbergMarquardt:
         self._kept: list[Any] = [None]  # the Jacobian at x; None where that isn't known yet
         self._place(x, f, norm, typical)
         if self._limit <= 1:
-            self._fit["info"], self._fit["stage"] = MAXFEV, _IS_OVER
+            self._fit["info"], self._fit["stage"] = Info.MAXFEV, _IS_OVER
 
     def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
         """A fit in memory that begins at x."""
@@ -351,7 +343,7 @@ class LevenbergMarquardt:
     def stop(self) -> None:
         """End the fit here, if it hasn't ended; `run` takes no notice of it while it runs."""
         if self.is_running:
-            self._ended = STOPPED
+            self._ended = Status.STOPPED
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
@@ -367,9 +359,9 @@ class LevenbergMarquardt:
         except AskedToStopError as request:  # a compiled function within a function of Python's
             status = request.status
         if status < 0:
-            self._ended, self._end_message = STOPPED, message_for(status, *self._tolerances, self._limit)
+            self._ended, self._end_message = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
         elif status > 0 and self._fit["info"] == RUNNING:
-            self._ended = OUT_OF_TIME
+            self._ended = Status.TIMEOUT
         elif status > 0:  # a fit that has converged has done so, though it is too late to look again
             self._fit["stage"] = _IS_OVER
 
@@ -379,26 +371,18 @@ class LevenbergMarquardt:
     def message(self) -> str:
         """Why the fit has ended, so far as that takes no further evaluation."""
         if self._ended is not None:
-            return self._end_message or _MESSAGES[self._ended]
+            return self._end_message or (TIMEOUT if self._ended == Status.TIMEOUT else STOPPED)
         if self.is_running:
             return "Not ended: this is the best point so far."
         info = int(self._fit["info"])
-        if info == MAXFEV:
-            return f"Stopped before convergence: the max_nfev = {self._limit} evaluations of fun are used up."
-        if info == JACOBIAN_NOT_FINITE:
+        if info == Info.JACOBIAN_NOT_FINITE:
             return self._not_finite()
-        return message_for(info, *self._tolerances, self._limit)
+        return message_for(info, *self._tolerances, self._limit, LEAST_SQUARES_LIMIT)
 
     def _not_finite(self) -> str:
-        jacobian = self._kept[0]
-        rows, columns = np.nonzero(~np.isfinite(jacobian))
-        if not rows.size:
-            rows, columns = (np.atleast_1d(i) for i in np.unravel_index(np.abs(jacobian).argmax(), jacobian.shape))
-        i, j = rows[0], columns[0]
-        return (
-            f"Stopped: the Jacobian has {rows.size} values that are not finite or too large, the first for parameter "
-            f"x[{self._number(j)}] in residual {i} ({jacobian[i, j]}); x is the best point met."
-        )
+        found = find_not_finite(self._kept[0])
+        assert found.parameter is not None
+        return f"Stopped: the Jacobian has {found.describe(self._number(found.parameter))}; x is the best point found."
 
     def _number(self, j: int) -> int:
         """That of a free parameter among all."""
@@ -412,19 +396,19 @@ class LevenbergMarquardt:
         is_running = self.is_running
         status, message = self._ended, self.message
         if status is None:
-            status = STOPPED if is_running else _STATUS[int(self._fit["info"])]
+            status = Status.STOPPED if is_running else STATUS_OF[Info(int(self._fit["info"]))]
         has_factor = False
         try:
-            too_late = status == OUT_OF_TIME or self._take_jacobian()
+            too_late = status == Status.TIMEOUT or self._take_jacobian()
             if too_late and is_running:  # a fit that has converged has done so all the same
-                status, message = OUT_OF_TIME, _MESSAGES[OUT_OF_TIME]
+                status, message = Status.TIMEOUT, TIMEOUT
             if not too_late or self._kept[0] is not None:
                 norms = self._memory.norms
                 has_factor = all(map(isfinite, norms.tolist()))
             if has_factor:
                 status, message = self._verdict(status, message, norms)
         except AskedToStopError as request:
-            status, message = STOPPED, message_for(request.status, *self._tolerances, self._limit)
+            status, message = Status.STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, has_factor)
 
     def _take_jacobian(self) -> bool:
@@ -439,8 +423,8 @@ class LevenbergMarquardt:
 
     def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == 1 and self._fit["fnorm"] > 0 and not norms.any():
-            return _NO_RESPONSE, NO_RESPONSE
+        if status == Status.GTOL and self._fit["fnorm"] > 0 and not norms.any():
+            return Status.NO_RESPONSE, NO_RESPONSE
         is_given = self._source is not None
         if not is_given or self._fit["fnorm"] == 0 or self._ended is not None or self.is_running:
             return status, message
@@ -449,7 +433,7 @@ class LevenbergMarquardt:
         (found,) = self._comparison
         if found is None:
             return status, message
-        return status if found.is_stationary else _DISAGREES, (
+        return status if found.is_stationary else Status.WRONG_JACOBIAN, (
             f"{message} The Jacobian disagrees with differences of fun, worst for parameter "
             f"x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where differences give "
             f"{found.by_differences:.6g}."
@@ -466,12 +450,12 @@ class LevenbergMarquardt:
             return None
 
     @property
-    def _noise(self) -> float:
+    def _jacobian_error(self) -> float:
         """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
         if self._order == 0:
             return 0.0
         precision = max(float(self._fit["precision"]), self._model.precision, DOUBLE)
-        return float(2 * precision ** (0.5 if self._order == 1 else 2 / 3))
+        return error_of_forward_differences(precision) if self._order == 1 else float(2 * precision ** (2 / 3))
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
         x, n, place = self.x, self._n, self._free
@@ -500,12 +484,13 @@ class LevenbergMarquardt:
             nfev=self.nfev,
             njev=self.njev,
             nit=self.nit,
-            status=status,
+            status=int(status),
             message=message,
             _fixed=fixed,
             _free=free,
             _factor=factor,
-            _noise=self._noise,
+            _jacobian_error=self._jacobian_error,
+            _norm=float(self._fit["fnorm"]),
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:

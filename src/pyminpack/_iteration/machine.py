@@ -9,8 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm, places
-from .._model.arrays import Array
-from .._report.info import Indices
+from .._model.arrays import Array, Indices
 
 _LAYOUT: Final = layout()
 CODES: Final = codes()

@@ -1,33 +1,67 @@
-"""Parameters, residuals and Jacobians, of whatever kind they come, as float64 arrays or a clear refusal."""
+"""Parameters, residuals and Jacobians of any kind as float64 arrays, or an error that says what is wrong with them."""
 
-import numbers
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
-from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
+from .._errors import InputTypeError, InputValueError, ShapeError
 
 Array: TypeAlias = npt.NDArray[np.float64]
+Indices: TypeAlias = npt.NDArray[np.int32]
+Mask: TypeAlias = npt.NDArray[np.bool_]
 
-FLOAT64 = np.dtype(np.float64)
-DOUBLE = float(np.finfo(np.float64).eps)
-_MOST_CALLS = int(np.iinfo(np.intc).max)
+FLOAT64: Final = np.dtype(np.float64)
+DOUBLE: Final = float(np.finfo(np.float64).eps)
+SINGLE: Final = float(np.finfo(np.float32).eps)
+_MOST_NAMES: Final = 12  # parameters that a message names one by one; only the message changes with it
 
 
 def describe(x: npt.ArrayLike) -> str:
-    """Parameters as they should stand in a message."""
+    """Parameters as text for a message."""
     return np.array2string(np.asarray(x), threshold=12, edgeitems=4, separator=", ")
 
 
-def as_parameters(x0: Any, name: str = "x0") -> Array:
-    """The parameters as a new 1-D array of floats, or a refusal that says what is wrong with them."""
-    if isinstance(x0, np.ma.MaskedArray) and np.ma.is_masked(x0):
-        raise InputValueError(f"{name} has masked elements; every parameter needs a value to start from")
+def named(parameters: list[int] | tuple[int, ...]) -> str:
+    """The numbers of some parameters as text for a message: ``x[0], x[3]``."""
+    names = ", ".join(f"x[{j}]" for j in parameters[:_MOST_NAMES])
+    return names + (f" and {len(parameters) - _MOST_NAMES} more" if len(parameters) > _MOST_NAMES else "")
+
+
+# ------------------------------------------------------------------------------------ arguments
+
+
+def as_array(value: Any, has: str, is_a: str, advice: str) -> npt.NDArray[Any]:
+    """A value as an array of any dtype, without a copy where it is one.
+
+    Parameters
+    ----------
+    value : object
+        What the user, or a function of the user's, gave.
+    has, is_a : str
+        Beginnings of messages: ``"x0 has"`` and ``"x0 is"``, or ``"func gave"`` for both.
+    advice : str
+        What to do about masked values.
+
+    Raises
+    ------
+    InputValueError
+        Values are masked.
+    ShapeError
+        The value is a list of lists of different lengths.
+    """
+    if np.ma.is_masked(value):
+        count = np.count_nonzero(np.ma.getmaskarray(value))
+        raise InputValueError(f"{has} {count} masked value{'s' if count > 1 else ''}; {advice}")
     try:
-        array = np.asarray(x0)
+        return np.asarray(value)
     except ValueError as error:
-        raise ShapeError(f"{name} is no array of parameters: {error}") from error
+        raise ShapeError(f"{is_a} a {type(value).__name__} that cannot become an array: {error}") from error
+
+
+def as_parameters(x0: Any, name: str = "x0") -> Array:
+    """Parameters as a new array of floats, in one dimension."""
+    array = as_array(x0, f"{name} has", f"{name} is", "every parameter needs a value to start from")
     if array.dtype is FLOAT64:
         return array.flatten()
     if array.dtype.kind == "O":
@@ -40,7 +74,7 @@ def as_parameters(x0: Any, name: str = "x0") -> Array:
 
 
 def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
-    """Numbers such as Fraction or Decimal as floats; no text, no None."""
+    """Numbers such as Fraction or Decimal as floats; neither text nor None."""
     numbers_as_floats = np.empty(array.size)
     for i, item in enumerate(array.flat):
         if item is None or isinstance(item, (str, bytes)):
@@ -55,7 +89,7 @@ def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
 
 
 def require_finite_start(start: Array) -> None:
-    """Refuse a start that holds NaN or Inf."""
+    """Raise where the start holds NaN or Inf."""
     if not np.isfinite(start).all():
         bad = np.flatnonzero(~np.isfinite(start))
         raise InputValueError(
@@ -64,60 +98,84 @@ def require_finite_start(start: Array) -> None:
         )
 
 
+# ----------------------------------------------------------------- what the user's functions give
+
+
 def as_residuals(result: Any, m: int | None, x: Array, calls: int) -> Array:
-    """Residuals as a contiguous array of m values (any number of them where m is None)."""
+    """Residuals as a new contiguous array of m values, or of any number of values where m is None."""
     array = _as_real_array(result, "func", "residuals")
     if m is not None and array.size != m:
-        raise ShapeError(
-            f"func gave {array.size} residuals on call {calls}, at x = {describe(x)}, and {m} on the first; "
-            "their number must stay the same during a fit"
-        )
+        raise size_error("func", array.size, m, calls, x)
     return array
 
 
+def size_error(source: str, size: int, m: int, calls: int, x: npt.ArrayLike) -> ShapeError:
+    """The error for a number of residuals, on call number `calls`, that differs from that of the first call."""
+    return ShapeError(
+        f"{source} gave {size} residuals on call {calls}, at x = {describe(x)}, and {m} on the first; their number "
+        "must stay the same"
+    )
+
+
 def as_jacobian(result: Any, m: int, n: int, col_deriv: int, x: Array) -> Array:
-    """A Jacobian as an array of shape (m, n), or (n, m) with col_deriv."""
+    """A Jacobian as a new contiguous array of shape (m, n), or (n, m) with col_deriv."""
     array = _as_real_array(result, "Dfun", "a Jacobian")
-    shape, other = ((n, m), (m, n)) if col_deriv else ((m, n), (n, m))
+    return with_jacobian_shape(
+        array, m, n, x, "Dfun", cure=f"pass col_deriv={not col_deriv}", col_deriv=bool(col_deriv)
+    )
+
+
+def with_jacobian_shape(
+    array: npt.NDArray[Any],
+    m: int,
+    n: int,
+    x: npt.ArrayLike,
+    source: str,
+    *,
+    cure: str = "give jacobian.T, which copies nothing",
+    col_deriv: bool = False,
+) -> npt.NDArray[Any]:
+    """A view of a Jacobian with shape (m, n), or (n, m) with col_deriv.
+
+    A single row or column may come without its second dimension; an empty Jacobian may have any shape.
+
+    Raises
+    ------
+    ShapeError
+        The shape is another. The message names `source` and both shapes, and where the Jacobian is transposed says so
+        and offers the `cure`.
+    """
+    shape = (n, m) if col_deriv else (m, n)
     if array.shape == shape:
         return array
-    if array.ndim < 2 and array.size == m * n and 1 in shape:
+    if array.size == m * n and (m == 0 or (array.ndim < 2 and 1 in shape)):
         return array.reshape(shape)
-    where = "derivatives down the columns" if col_deriv else "derivatives across the rows"
-    hint = ""
-    if array.shape == other:
-        hint = f"; it is transposed: pass col_deriv={not col_deriv}"
+    direction = "down the columns" if col_deriv else "across the rows"
+    hint = f"; it is transposed: {cure}" if array.shape == shape[::-1] else ""
     raise ShapeError(
-        f"Dfun gave a Jacobian of shape {array.shape} at x = {describe(x)}, where {m} residuals and {n} "
-        f"parameters with {where} (col_deriv={bool(col_deriv)}) need {shape}{hint}"
+        f"{source} gave a Jacobian of shape {array.shape} at x = {describe(x)}, where {m} residuals and {n} "
+        f"parameters need {shape}, derivatives {direction}{hint}"
     )
 
 
 def _as_real_array(result: Any, source: str, what: str) -> Array:
-    """What a callback gave, as an array of its own."""
+    """What a callback gave, as a new array."""
     with np.errstate(over="ignore"):
         return np.array(as_real_view(result, source, what), dtype=np.float64, order="C")
 
 
 def as_real_view(result: Any, source: str, what: str) -> npt.NDArray[Any]:
-    """What a callback gave, as it is where that's an array of real numbers of any precision; or a refusal."""
+    """What a callback gave, as an array of real numbers of any precision; without a copy where it is one."""
     if result is None:
         raise InputTypeError(f"{source} gave None where {what} should be; has it lost its return statement?")
-    if np.ma.is_masked(result):
-        count = np.count_nonzero(np.ma.getmaskarray(result))
-        raise InputValueError(
-            f"{source} gave {count} masked values; leave those points out, or fill them with what they should count as"
-        )
-    try:
-        array = np.asarray(result)
-    except ValueError as error:
-        raise ShapeError(f"{source} gave a {type(result).__name__} that is no array: {error}") from error
+    advice = "leave those points out, or fill them with what they should count as"
+    array = as_array(result, f"{source} gave", f"{source} gave", advice)
     _require_real(array.dtype, type(result).__name__, source)
     return array
 
 
 def _require_real(dtype: np.dtype[Any], kind_of_result: str, source: str) -> None:
-    """Refuse what isn't floating point, but for plain int64, which can't have wrapped unnoticed."""
+    """Raise for any dtype but floating point and int64, in which a difference has not wrapped round unnoticed."""
     if dtype.kind == "f" or (dtype.kind == "i" and dtype.itemsize == 8):
         return
     advice = {
@@ -131,79 +189,55 @@ def _require_real(dtype: np.dtype[Any], kind_of_result: str, source: str) -> Non
 
 
 def precision_of(result: Any) -> float:
-    """The relative spacing of the numbers that residuals came in, never finer than float64's."""
+    """The relative spacing of the numbers that residuals came in, but at least that of float64."""
     dtype = np.asarray(result).dtype
     return max(DOUBLE, float(np.finfo(dtype).eps)) if dtype.kind == "f" else DOUBLE
 
 
-def as_scale(diag: Any, n: int) -> Array:
-    """Scale factors of n parameters as a float64 array."""
-    if isinstance(diag, np.ma.MaskedArray) and np.ma.is_masked(diag):
-        raise OptionError("diag has masked elements; every parameter needs a scale factor")
-    try:
-        scale = np.asarray(diag)
-    except ValueError as error:
-        raise ShapeError(f"diag is no array of scale factors: {error}") from error
-    if scale.dtype.kind not in "fiu":
-        raise OptionError(f"diag must hold real numbers, not {scale.dtype}")
-    if scale.shape != (n,):
-        raise ShapeError(f"diag has shape {scale.shape}; {n} parameters need one scale factor each, shape {(n,)}")
-    scale = scale.astype(np.float64)
-    bad = np.flatnonzero(~((scale > 0) & np.isfinite(scale)))
-    if bad.size:
-        raise OptionError(f"diag[{bad[0]}] is {scale[bad[0]]}; scale factors must be positive and finite")
-    return scale
+# ------------------------------------------------------------------------- values that are not finite
 
 
-def as_count(maxfev: Any) -> int:
-    """A limit on evaluations as a C int; more than that is no limit."""
-    wanted = "it must be a whole number"
-    limit = _as_real("maxfev", maxfev, wanted)
-    if limit != limit or (abs(limit) != np.inf and limit != int(limit)):
-        raise _out_of_range("maxfev", maxfev, wanted)
-    return int(max(-1, min(limit, _MOST_CALLS)))
+def describe_not_finite(f: Array, where: str) -> str:
+    """Why residuals cannot be used, as text for a message: how many are not finite, and the first of them."""
+    bad = np.flatnonzero(~np.isfinite(f))
+    if not bad.size:
+        return f"the norm of the residuals at {where} overflows"
+    return f"{bad.size} of {f.size} residuals at {where} are not finite, the first is residual {bad[0]} ({f[bad[0]]})"
 
 
-def as_options(
-    ftol: Any, xtol: Any, gtol: Any, factor: Any, epsfcn: Any
-) -> tuple[float, float, float, float, float | None]:
-    """Tolerances, factor and epsfcn as floats within their ranges."""
-    wanted = "the first step bound must be a positive and finite number"
-    bound = _as_real("factor", factor, wanted)
-    if not 0 < bound < np.inf:
-        raise _out_of_range("factor", factor, wanted)
-    precision = None
-    if epsfcn is not None:
-        wanted = "it must be the relative error of the residuals, or None"
-        precision = _as_real("epsfcn", epsfcn, wanted)
-        if not abs(precision) < np.inf:
-            raise _out_of_range("epsfcn", epsfcn, wanted)
-    return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
+class NotFinite:
+    """Values that are not finite; where all are finite, but a norm overflows, the largest one.
+
+    Attributes
+    ----------
+    count : int
+        How many they are; 0 where all are finite.
+    row : int
+        Residual of the first one, or of the largest one where all are finite.
+    parameter : int or None
+        Its parameter; None where it is a residual, not a derivative.
+    value : float
+        The value itself.
+    """
+
+    __slots__ = ("count", "parameter", "row", "value")
+
+    def __init__(self, count: int, row: int, parameter: int | None, value: float) -> None:
+        self.count, self.row, self.parameter, self.value = count, row, parameter, value
+
+    def describe(self, parameter: int | None = None, block: int | None = None) -> str:
+        """What is wrong with a Jacobian, as text for a message; parameter is the number among free and fixed ones."""
+        what = "values that are too large, the largest"
+        if self.count:
+            what = f"{self.count} {'value that is' if self.count == 1 else 'values that are'} not finite, the first"
+        number = self.parameter if parameter is None else parameter
+        place = "" if block is None else f" of block {block}"
+        return f"{what} for parameter x[{number}] in residual {self.row} ({self.value}){place}"
 
 
-def as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
-    """A number from 0 to less than a limit, as a float."""
-    number = _as_real(name, value, wanted)
-    if not 0 <= number < below:
-        raise _out_of_range(name, value, wanted)
-    return number
-
-
-def _as_tolerance(name: str, value: Any) -> float:
-    wanted = "a tolerance must be a number, 0 or more"
-    tolerance = _as_real(name, value, wanted)
-    if not tolerance >= 0:
-        raise _out_of_range(name, value, wanted)
-    return tolerance
-
-
-def _as_real(name: str, value: Any, wanted: str) -> float:
-    """One real number as a float: of any kind of number, or an array without dimensions."""
-    is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
-    if is_scalar_array or isinstance(value, numbers.Real):
-        return float(value)
-    raise _out_of_range(name, value, wanted)
-
-
-def _out_of_range(name: str, value: Any, wanted: str) -> OptionError:
-    return OptionError(f"{name} is {value!r}; {wanted}")
+def find_not_finite(jacobian: npt.NDArray[Any]) -> NotFinite:
+    """The first entry of a Jacobian, row by row, that is not finite, or the largest one."""
+    bad = ~np.isfinite(jacobian)
+    place = bad.argmax() if bad.any() else np.abs(jacobian).argmax()
+    row, parameter = (int(index) for index in np.unravel_index(int(place), jacobian.shape))
+    return NotFinite(int(np.count_nonzero(bad)), row, parameter, float(jacobian[row, parameter]))

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from .._compiled import CompiledJacobian, CompiledResiduals
-from .._errors import InputTypeError, InputValueError, ShapeError
-from .arrays import DOUBLE, FLOAT64, Array, as_real_view, describe, precision_of
+from .._errors import InputValueError, ShapeError
+from .arrays import DOUBLE, FLOAT64, Array, as_real_view, describe, describe_not_finite, precision_of, size_error
+from .compiled import require_no_arguments
 
 _NEVER: Final = float("inf")
 
@@ -24,8 +24,7 @@ class Call:
 
     def __init__(self, function: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self._function, self._args, self._kwargs = function, args, kwargs
-        if isinstance(function, CompiledResiduals | CompiledJacobian) and (args or kwargs):
-            raise InputTypeError("compiled functions take no args: give them data instead")
+        require_no_arguments((function,), args or kwargs)
 
     @property
     def positional(self) -> tuple[Any, tuple[Any, ...]]:
@@ -95,10 +94,7 @@ class Model:
         """For the core: residuals that are no plain float64 vector of m numbers."""
         view = as_real_view(result, "fun", "residuals")
         if view.size != m:
-            raise ShapeError(
-                f"fun gave {view.size} residuals on call {calls}, at x = {describe(self.whole(x))}, and {m} on the "
-                "first; their number must stay the same during a fit"
-            )
+            raise size_error("fun", view.size, m, calls, self.whole(x))
         with np.errstate(over="ignore"):
             return np.array(view.ravel(), dtype=np.float64)
 
@@ -121,9 +117,8 @@ class Model:
 
     def refuse_values(self, f: Array, x: Array) -> None:
         """Raise where residuals at the start are not finite, naming the first."""
-        bad = np.flatnonzero(~np.isfinite(f))
-        if bad.size:
+        if not np.isfinite(f).all():
             raise InputValueError(
-                f"{bad.size} of {f.size} residuals at x0 are not finite, the first is residual {bad[0]} "
-                f"({f[bad[0]]}); a fit needs a start where fun is finite (x0 = {describe(self.whole(x))})"
+                f"{describe_not_finite(f, 'x0')}; a fit needs a start where fun is finite "
+                f"(x0 = {describe(self.whole(x))})"
             )

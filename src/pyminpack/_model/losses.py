@@ -1,4 +1,4 @@
-"""Robust losses: what residuals cost, and the linear least squares problem that has the same slope there."""
+"""Robust losses, and the linear least squares problems that approximate them."""
 
 from collections.abc import Callable
 from typing import Any, Final, TypeAlias
@@ -12,23 +12,14 @@ from .arrays import Array, as_real_view
 # ρ, ρ' and ρ'' at the squares of the residuals, as three rows.
 Loss: TypeAlias = Callable[[Array], Any]
 
-# The second-order term counts where it leaves at least this part of a residual's first-order curvature, ρ'; elsewhere
-# the residual keeps ρ' whole. Where ρ is concave, that parabola touches the cost and is nowhere below it, whereas a
-# curvature near zero promises reductions that aren't there, and steps get rejected. Triggs et al. keep a small part of
-# ρ' in such places, SciPy the machine precision; Ceres (its corrector.cc) drops the term wherever it is negative,
-# having found that it slows convergence. Measured on 2832 fits to data with outliers (NIST's and MINPACK's problems,
-# some of the literature, four losses, three scales): evaluations in the 1337 fits that come to one minimum by every
-# rule, and how many fits come to the lowest one known.
-#     this rule                   29155  2118
-#     without the term            30241  2143
-#     no less than 0.1 ρ'         34180  2098
-#     no less than 0.001 ρ'       40749  1976
-#     no less than SciPy's least  46845  1639
-# From 0.03 to 0.7 it hardly matters. Covariance wants it small: it is that of the curvature kept.
+# A residual keeps the second-order term of its loss where more than this part of the first-order curvature ρ' remains;
+# elsewhere it gets ρ' alone. Ten times less changes the number of evaluations by less than 1 %. Ten times more leaves
+# the term out for every concave loss, and takes 3 % more. docs/constants.md has the reason and the experiments.
 _LEAST_PART: Final = 0.1
 
-# Fourth powers of such squares are finite: where a loss gives NaN for one, that is no overflow within its formula.
-_ORDINARY: Final = 1e75
+# Where a loss gives NaN for a square up to this, that is an error. Beyond it, a fourth power of the square may overflow
+# within the formula of the loss, and NaN counts as infinite. Ten times more or less changes nothing for usual losses.
+_LARGEST_SQUARE: Final = 1e75
 
 
 def _soft_l1(z: Array) -> tuple[Array, Array, Array]:
@@ -55,7 +46,7 @@ _LOSSES: Final[dict[str, Loss]] = {"soft_l1": _soft_l1, "huber": _huber, "cauchy
 
 
 def as_loss(loss: Any) -> Loss | None:
-    """A loss by its name or as it is; None where it is the plain sum of squares."""
+    """A loss by its name, or the given function; None for the sum of squares."""
     if isinstance(loss, str) and loss == "linear":
         return None
     if isinstance(loss, str) and loss in _LOSSES:
@@ -63,22 +54,24 @@ def as_loss(loss: Any) -> Loss | None:
     if callable(loss):
         return loss  # type: ignore[no-any-return]
     names = ", ".join(["linear", *_LOSSES])
-    raise OptionError(f"loss is {loss!r}; it can be one of {names}, or a callable that gives rho and two derivatives")
+    raise OptionError(
+        f"loss is {loss!r}; it can be one of {names}, or a function that gives rho and its first two derivatives"
+    )
 
 
 class Robust:
-    """A loss at a scale, and what follows from it."""
+    """The cost of residuals by a loss, and the linear least squares problem that approximates it."""
 
     def __init__(self, loss: Loss, scale: float) -> None:
         self._loss, self._scale = loss, scale
 
     def norm(self, f: Array) -> float:
-        """The root of twice the cost: the norm of residuals whose sum of squares would cost as much."""
+        """The root of twice the cost, which takes the place of the norm of the residuals."""
         z = self._squares(f)
         if not np.isfinite(z).all():
             return np.inf
         rho = self._rho(z)[0]
-        _refuse(np.isnan(rho) & (z < _ORDINARY), z, "rho", rho, "it must be a number for every square")
+        _refuse(np.isnan(rho) & (z < _LARGEST_SQUARE), z, "rho", rho, "it must be a number for every square")
         with np.errstate(over="ignore", invalid="ignore"):
             total = float(np.sum(rho))
         if total < 0:
@@ -89,15 +82,15 @@ class Robust:
         return self._scale * float(np.sqrt(total))
 
     def correct(self, f: Array) -> tuple[Array, Array]:
-        """Residuals, and factors of the Jacobian's rows, of the least squares problem that stands for this one at f.
+        """Residuals, and factors for the rows of the Jacobian, of the least squares problem that approximates this one.
 
-        It has the gradient of the cost, and where enough is left of it the curvature, by the second-order correction
-        of Triggs et al.
+        It has the gradient of the cost at f, and where enough of it remains the curvature of the loss, by the
+        second-order correction of Triggs et al. (2000).
         """
         z = self._squares(f)
         _, first, second = self._rho(z)
         _refuse(~np.isfinite(first), z, "the derivative of rho", first, "it must be finite")
-        plain = np.abs(first)  # a loss that decreases somewhere has its slope there all the same
+        plain = np.abs(first)  # a loss may decrease somewhere
         with np.errstate(over="ignore", invalid="ignore"):
             curvature = first + 2 * z * second
         rows = np.sqrt(np.where((curvature > _LEAST_PART * plain) & (curvature < np.inf), curvature, plain))
@@ -122,7 +115,7 @@ class Robust:
 
 
 def _refuse(bad: npt.NDArray[np.bool_], z: Array, name: str, values: Array, wanted: str) -> None:
-    """Raise where any value is bad, naming the first."""
+    """Raise where any value is bad, naming the first one."""
     if bad.any():
         i = int(np.argmax(bad))
         raise InputValueError(f"loss gave {values[i]} for {name} at z = {z[i]:.6g}, that of residual {i}; {wanted}")

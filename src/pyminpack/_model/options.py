@@ -1,59 +1,114 @@
-"""The options of `least_squares`, converted, or refused with a reason."""
+"""Options of the fits as numbers and arrays within their ranges, or an error that names the option."""
 
 import os
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from typing import Any
+from numbers import Real
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
-from .arrays import Array, _as_real, _as_tolerance, as_count, describe
+from .arrays import Array, Mask, as_array, describe
+
+_MOST_CALLS: Final = int(np.iinfo(np.intc).max)
+
+# ------------------------------------------------------------------------------------ numbers
 
 
-def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
-    """Refuse what SciPy's other methods take."""
-    if not (isinstance(method, str) and method == "lm"):
-        raise OptionError(
-            f"method is {method!r}; there is 'lm' alone, Levenberg-Marquardt, which takes bounds and losses, too: "
-            "leave method out"
-        )
-    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options or None), ("jac_sparsity", jac_sparsity)):
-        if value is not None:
-            raise OptionError(f"{name} is of use to SciPy's 'trf' and 'dogbox' alone; leave it at None")
+def as_real(name: str, value: Any, wanted: str) -> float:
+    """One real number as a float: of any kind of number, or an array without dimensions."""
+    is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
+    if is_scalar_array or isinstance(value, Real):
+        return float(value)
+    raise _out_of_range(name, value, wanted)
 
 
-def as_tolerances(ftol: Any, xtol: Any, gtol: Any) -> tuple[float, float, float]:
-    """Tolerances; None switches a test off, as 0 does."""
-    if type(ftol) is type(xtol) is type(gtol) is float and ftol >= 0 and xtol >= 0 and gtol >= 0:
-        return ftol, xtol, gtol
-    named = (("ftol", ftol), ("xtol", xtol), ("gtol", gtol))
-    tolerances = [0.0 if value is None else _as_tolerance(name, value) for name, value in named]
-    return tolerances[0], tolerances[1], tolerances[2]
-
-
-def as_limit(max_nfev: Any, n: int) -> int:
-    """How many evaluations there may be."""
-    if max_nfev is None:
-        return 100 * n
-    wanted = "it must be a whole number above 0, or None"
-    limit = _as_real("max_nfev", max_nfev, wanted)
-    if not limit >= 1 or (limit < np.inf and limit != int(limit)):
-        raise OptionError(f"max_nfev is {max_nfev!r}; {wanted}")
-    return as_count(limit)
+def as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
+    """A number that is at least 0 and less than a limit."""
+    number = as_real(name, value, wanted)
+    if not 0 <= number < below:
+        raise _out_of_range(name, value, wanted)
+    return number
 
 
 def as_positive(name: str, value: Any, wanted: str) -> float:
     """A positive and finite number."""
-    number = _as_real(name, value, wanted)
+    number = as_real(name, value, wanted)
     if not 0 < number < np.inf:
-        raise OptionError(f"{name} is {value!r}; {wanted}")
+        raise _out_of_range(name, value, wanted)
     return number
 
 
+def _as_tolerance(name: str, value: Any) -> float:
+    """A number that is at least 0; infinite is allowed."""
+    wanted = "a tolerance must be a number, 0 or more"
+    tolerance = as_real(name, value, wanted)
+    if not tolerance >= 0:
+        raise _out_of_range(name, value, wanted)
+    return tolerance
+
+
+def as_count(maxfev: Any) -> int:
+    """A limit on evaluations as a C int; a larger number than fits into one is no limit."""
+    wanted = "it must be a whole number"
+    limit = as_real("maxfev", maxfev, wanted)
+    if not _is_whole(limit):
+        raise _out_of_range("maxfev", maxfev, wanted)
+    return int(max(-1, min(limit, _MOST_CALLS)))
+
+
+def as_limit(max_nfev: Any, n: int) -> int:
+    """The number of evaluations after which `least_squares` stops."""
+    if max_nfev is None:
+        return 100 * n
+    wanted = "it must be a whole number above 0, or None"
+    limit = as_real("max_nfev", max_nfev, wanted)
+    if not limit >= 1 or not _is_whole(limit):
+        raise _out_of_range("max_nfev", max_nfev, wanted)
+    return as_count(limit)
+
+
+def _is_whole(number: float) -> bool:
+    """Whether a number is an integer or infinite."""
+    return abs(number) == np.inf or number % 1 == 0
+
+
+def _out_of_range(name: str, value: Any, wanted: str) -> OptionError:
+    return OptionError(f"{name} is {value!r}; {wanted}")
+
+
+# ------------------------------------------------------------------------------------ vectors
+
+
+def _as_vector(name: str, value: Any, n: int, *, broadcast: bool = True) -> Array:
+    """One number for each parameter as a new array; with `broadcast`, one number may stand for all."""
+    array = as_array(value, f"{name} has", f"{name} is", "every parameter needs a value")
+    if array.dtype.kind not in "fiu":
+        raise OptionError(f"{name} must hold real numbers, not {array.dtype}")
+    if array.shape != (n,) and not (broadcast and array.shape == ()):
+        wanted = f"a number, or an array of shape {(n,)}" if broadcast else f"one number each, shape {(n,)}"
+        raise ShapeError(f"{name} has shape {array.shape}; {n} parameters need {wanted}")
+    return np.array(np.broadcast_to(array, (n,)), dtype=np.float64)
+
+
+def _require_each(good: Mask, name: str, values: Array, wanted: str) -> None:
+    """Raise where the value for any parameter is not good, naming the first."""
+    if not good.all():
+        j = int(good.argmin())
+        raise OptionError(f"{name}[{j}] is {values[j]}; {wanted}")
+
+
+def as_scale(diag: Any, n: int) -> Array:
+    """Scale factors of n parameters."""
+    scale = _as_vector("diag", diag, n, broadcast=False)
+    _require_each((scale > 0) & np.isfinite(scale), "diag", scale, "scale factors must be positive and finite")
+    return scale
+
+
 def as_typical(x_scale: Any, n: int, free: npt.NDArray[np.intp] | None) -> Array | None:
-    """Sizes of the parameters; None where they are to be found by the Jacobian. Those of fixed ones don't matter."""
+    """Typical sizes of the parameters, those of fixed ones 1; None where the Jacobian determines the scaling."""
     if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
         return None
     if isinstance(x_scale, str):
@@ -62,27 +117,22 @@ def as_typical(x_scale: Any, n: int, free: npt.NDArray[np.intp] | None) -> Array
     if free is not None:
         typical[np.setdiff1d(np.arange(n), free)] = 1
     with np.errstate(divide="ignore", over="ignore"):
-        bad = np.flatnonzero(~((typical > 0) & np.isfinite(typical) & np.isfinite(1 / typical)))
-    if bad.size:
-        raise OptionError(
-            f"x_scale[{bad[0]}] is {typical[bad[0]]}; the sizes of parameters, and 1 over them, are positive and finite"
-        )
+        good = (typical > 0) & np.isfinite(typical) & np.isfinite(1 / typical)
+    _require_each(good, "x_scale", typical, "the sizes of parameters, and 1 over them, must be positive and finite")
     return typical
 
 
 def as_steps(diff_step: Any, n: int) -> Array | None:
-    """Relative steps of differences."""
+    """Relative steps of differences; None where there are no given ones."""
     if diff_step is None:
         return None
     steps = _as_vector("diff_step", diff_step, n)
-    bad = np.flatnonzero(~((steps != 0) & np.isfinite(steps)))
-    if bad.size:
-        raise OptionError(f"diff_step[{bad[0]}] is {steps[bad[0]]}; relative steps are finite and not 0")
+    _require_each((steps != 0) & np.isfinite(steps), "diff_step", steps, "relative steps must be finite and not 0")
     return steps
 
 
 def as_bounds(bounds: Any, start: Array) -> tuple[Array, Array] | None:
-    """Lower and upper bounds; None where there is none that could matter."""
+    """Lower and upper bounds; None where all are infinite."""
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = bounds.lb, bounds.ub
     try:
@@ -107,7 +157,7 @@ def as_bounds(bounds: Any, start: Array) -> tuple[Array, Array] | None:
 
 
 def free_of(fixed: Any, bounds: tuple[Array, Array] | None, n: int) -> npt.NDArray[np.intp] | None:
-    """Which parameters are free; None where all are."""
+    """Numbers of the parameters that are neither fixed nor between equal bounds; None where all are free."""
     held = np.zeros(n, bool)
     if fixed is not None:
         held = np.array(fixed)
@@ -122,8 +172,49 @@ def free_of(fixed: Any, bounds: tuple[Array, Array] | None, n: int) -> npt.NDArr
     return np.flatnonzero(~held) if held.any() else None
 
 
+# ------------------------------------------------------------------------------------ options of leastsq
+
+
+def as_options(
+    ftol: Any, xtol: Any, gtol: Any, factor: Any, epsfcn: Any
+) -> tuple[float, float, float, float, float | None]:
+    """Tolerances, factor and epsfcn of `leastsq`."""
+    bound = as_positive("factor", factor, "the first step bound must be a positive and finite number")
+    precision = None
+    if epsfcn is not None:
+        wanted = "it must be the relative error of the residuals, or None"
+        precision = as_real("epsfcn", epsfcn, wanted)
+        if not abs(precision) < np.inf:
+            raise _out_of_range("epsfcn", epsfcn, wanted)
+    return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
+
+
+# ------------------------------------------------------------------------------------ options of least_squares
+
+
+def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
+    """Raise for arguments that only SciPy's other methods take."""
+    if not (isinstance(method, str) and method == "lm"):
+        raise OptionError(
+            f"method is {method!r}; the only method is 'lm', Levenberg-Marquardt, which here takes bounds and losses, "
+            "too: leave method out"
+        )
+    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options or None), ("jac_sparsity", jac_sparsity)):
+        if value is not None:
+            raise OptionError(f"{name} is an option of SciPy's methods 'trf' and 'dogbox' alone; leave it at None")
+
+
+def as_tolerances(ftol: Any, xtol: Any, gtol: Any) -> tuple[float, float, float]:
+    """Tolerances; None disables a test, as 0 does."""
+    if type(ftol) is type(xtol) is type(gtol) is float and ftol >= 0 and xtol >= 0 and gtol >= 0:
+        return ftol, xtol, gtol
+    options = (("ftol", ftol), ("xtol", xtol), ("gtol", gtol))
+    tolerances = [0.0 if value is None else _as_tolerance(name, value) for name, value in options]
+    return tolerances[0], tolerances[1], tolerances[2]
+
+
 def as_workers(workers: Any) -> Any:
-    """A number of threads, or a map-like callable, or None for neither."""
+    """A number of threads, a map-like callable, or None."""
     if workers is None or callable(workers):
         return workers
     if isinstance(workers, int | np.integer) and not isinstance(workers, bool) and (workers > 0 or workers == -1):
@@ -132,21 +223,25 @@ def as_workers(workers: Any) -> Any:
 
 
 def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
-    """Further arguments of the user's functions."""
+    """Further arguments of the user's functions, positional and by name."""
     if kwargs is not None and not isinstance(kwargs, Mapping):
         raise InputTypeError(f"kwargs must be a dict of named arguments, not a {type(kwargs).__name__}")
     return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
 
 
 def as_timeout(timeout: Any) -> float | None:
-    """Seconds, or None for no limit."""
+    """Seconds; None for no limit."""
     if timeout is None or timeout == np.inf:
         return None
     return as_positive("timeout", timeout, "it must be a positive number of seconds, or None")
 
 
 def as_callback(callback: Any) -> Callable[[Any], Any] | None:
-    """A callback as a function of the state, whichever of SciPy's forms it has: it may take the parameters alone."""
+    """A callback as a function of the state.
+
+    As in SciPy, a callback whose argument is named `intermediate_result` gets the state by that name, and one whose
+    first argument is named `x` or `xk` gets the parameters alone.
+    """
     if callback is None:
         return None
     if not callable(callback):
@@ -154,7 +249,7 @@ def as_callback(callback: Any) -> Callable[[Any], Any] | None:
     function: Callable[..., Any] = callback
     try:
         parameters = signature(function).parameters
-    except (TypeError, ValueError):  # some builtins don't tell
+    except (TypeError, ValueError):  # some builtins have no signature
         return function
     by_name = parameters.get("intermediate_result")
     if by_name is not None and by_name.kind is not Parameter.POSITIONAL_ONLY:
@@ -162,13 +257,3 @@ def as_callback(callback: Any) -> Callable[[Any], Any] | None:
     if list(parameters)[:1] in (["x"], ["xk"]):
         return lambda state: function(state.x)
     return function
-
-
-def _as_vector(name: str, value: Any, n: int) -> Array:
-    """One number for each parameter, or one for all."""
-    array = np.asarray(value)
-    if array.dtype.kind not in "fiu":
-        raise OptionError(f"{name} must hold real numbers, not {array.dtype}")
-    if array.shape not in ((), (n,)):
-        raise ShapeError(f"{name} has shape {array.shape}; {n} parameters need a number, or shape {(n,)}")
-    return np.array(np.broadcast_to(array, (n,)), dtype=np.float64)

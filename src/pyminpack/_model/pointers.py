@@ -1,6 +1,6 @@
-"""Where the machine code, or the data, behind an object is, and what its type says that it takes.
+"""Addresses and C types of compiled functions, and addresses of their data, in whatever object they come.
 
-numba, cffi and SciPy are never imported: an object of theirs shows that they are there already.
+numba, cffi and SciPy are never imported: where an object of theirs is given, they are imported already.
 """
 
 import re
@@ -9,12 +9,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .. import _minpack
 from .._errors import InputTypeError, InputValueError
+from .._minpack import read_capsule
 
 
 class Pointer(NamedTuple):
-    """A function's address, its C type where the object declares it, and data that came along, or 0."""
+    """Address of a function, its C type where the object declares one, and the address of its data, or 0."""
 
     address: int
     ctype: str | None
@@ -22,7 +22,7 @@ class Pointer(NamedTuple):
 
 
 def function_pointer(function: Any) -> Pointer:
-    """The machine code behind an object."""
+    """Address and type of the compiled function in an object."""
     pointer = _find(function)
     if pointer.address == 0:
         raise InputValueError(f"the function is a null pointer: {function!r}")
@@ -30,7 +30,7 @@ def function_pointer(function: Any) -> Pointer:
 
 
 def data_address(data: Any) -> int:
-    """The address to hand a compiled function for its `data`."""
+    """The address that a compiled function gets as its `data`."""
     if data is None:
         return 0
     if isinstance(data, int) and not isinstance(data, bool):
@@ -40,7 +40,7 @@ def data_address(data: Any) -> int:
             raise InputValueError("data is an array that is not contiguous: pass numpy.ascontiguousarray(data)")
         return int(data.__array_interface__["data"][0])
     if _is_capsule(data):
-        return _minpack.read_capsule(data)[0]
+        return read_capsule(data)[0]
     if _is_cffi(data):
         return _cffi_address(data)
     if _is_ctypes(data):
@@ -55,7 +55,7 @@ def _find(function: Any) -> Pointer:
     if isinstance(function, int) and not isinstance(function, bool):
         return Pointer(function, None)
     if _is_capsule(function):
-        address, name, context = _minpack.read_capsule(function)
+        address, name, context = read_capsule(function)
         return Pointer(address, name, context)
     if type(function).__name__ == "LowLevelCallable":
         inner = _find(function.function)
@@ -78,7 +78,7 @@ def _is_capsule(thing: Any) -> bool:
 
 
 def _numba_type(function: Any) -> str:
-    """The type of a numba cfunc, as C would write it."""
+    """The type of a numba cfunc, written as in C."""
     if not hasattr(function, "address") or not hasattr(function, "_sig"):
         raise InputTypeError(
             f"a numba {type(function).__name__} has no address; decorate the function with numba.cfunc instead of "
@@ -90,7 +90,7 @@ def _numba_type(function: Any) -> str:
 
 
 def _c_name(numba_type: Any) -> str:
-    """A numba type by the name that it has in C."""
+    """The name in C of a numba type."""
     name = re.sub(r"CPointer\((\w+)\)", r"\1*", str(numba_type))
     for numba_name, c_name in (("float64", "double"), ("int32", "int"), ("none", "void")):
         name = name.replace(numba_name, c_name)
@@ -137,7 +137,7 @@ def _ctypes_address(thing: Any) -> int:
 
 
 def _ctypes_type(function: Any) -> str | None:
-    """The type of a ctypes function as C would write it; None where it declares no arguments."""
+    """The type of a ctypes function, written as in C; None where it declares no arguments."""
     import ctypes
 
     names: dict[Any, str] = {ctypes.c_int: "int", None: "void", ctypes.c_void_p: "void *"}
@@ -149,7 +149,7 @@ def _ctypes_type(function: Any) -> str | None:
 
 
 def matches(declared: str, wanted: str) -> bool:
-    """Whether two C types agree but for qualifiers and names; ``void *`` stands for any pointer."""
+    """Whether two C types agree; qualifiers and names do not count, and a declared ``void *`` is any pointer."""
     ours, theirs = _parts(wanted), _parts(declared)
     if len(ours) != len(theirs):
         return False
@@ -159,7 +159,7 @@ def matches(declared: str, wanted: str) -> bool:
 
 
 def _parts(ctype: str) -> list[str]:
-    """Result and arguments of a C function type, without qualifiers, parameter names and blanks."""
+    """Types of the result and the arguments of a C function type, without qualifiers, names and blanks."""
     found = re.fullmatch(r"\s*([^()]+?)\s*(?:\(\s*\*\s*\w*\s*\))?\s*\(([^()]*)\)\s*", ctype)
     if found is None:
         return [ctype]

@@ -1,20 +1,21 @@
-"""What `leastsq_blocks` tells: during a pass, after a step, at the end."""
+"""What `leastsq_blocks` returns, and what its callbacks get."""
 
-from dataclasses import dataclass
 from typing import Literal
 
 from .._model.arrays import Array
+from .info import SUCCESS
+from .record import Record
 from .result import FitResult
+from .statistics import unscaled_covariance
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
 class BlocksResult(FitResult):
     """The end of a fit to residuals that come in blocks.
 
     Attributes
     ----------
     x : ndarray of shape (n,)
-        The solution, or where the fit did not converge the best point met.
+        The solution, or where the fit did not converge the best point found.
     ier : int
         1 to 4: converged, by `ftol`, `xtol`, both or `gtol`. 5 to 8: stopped before that, by `maxfev`, or because
         rounding allows no further progress. -2: stopped by `callback`.
@@ -30,45 +31,80 @@ class BlocksResult(FitResult):
     njev : int
         Jacobians, whether from `jac` or by differences.
     nit : int
-        Steps accepted.
+        Accepted steps.
     m : int
-        Residuals in all.
+        Residuals in all blocks together.
     blocks : int
-        Blocks.
+        Number of blocks.
     dof : int
         Degrees of freedom, m - n.
     reduced_chi2 : float or None
-        The sum of squares over `dof`; None without a degree of freedom.
+        Variance of the residuals, ``2*cost/dof``; None without degrees of freedom.
     rank : int
-        Parameters that the last Jacobian can tell apart, whatever their units.
+        Number of columns of the last Jacobian that are independent beyond rounding, or beyond the error of
+        differences, by the rule of `covariance`.
     cov_x : ndarray of shape (n, n) or None
-        ``inv(J.T @ J)`` for the last Jacobian J, the one that led to `x`; None where `rank` is less than n.
+        ``inv(J.T @ J)`` for the last Jacobian J, the one that led to `x`; None where `rank` is less than n. It is the
+        covariance of the parameters where each residual is divided by its known standard deviation.
     cov : ndarray of shape (n, n) or None
-        Covariance of the parameters, ``cov_x*reduced_chi2``.
+        Covariance of the parameters, ``cov_x*reduced_chi2``, where the variance of the residuals is not known. None
+        where one of the factors is.
     stderr : ndarray of shape (n,) or None
-        Standard errors of the parameters, the roots of its diagonal.
+        Standard errors of the parameters, ``sqrt(diag(cov))``. They are right even where a variance overflows or
+        underflows. None where `cov` is.
     """
 
-    nit: int
+    ier: int
+    m: int
     blocks: int
 
+    _shown = (
+        *("success", "message", "x", "stderr", "ier", "cost", "nfev", "njev", "nit"),
+        *("m", "blocks", "dof", "reduced_chi2", "rank", "cov_x"),
+    )
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class BlocksState:
-    """A fit after an accepted step, as `callback` sees it.
+    @property
+    def success(self) -> bool:
+        """Whether the fit converged: `ier` is 1 to 4."""
+        return self.ier in SUCCESS
+
+    @property
+    def _m(self) -> int:
+        return self.m
+
+    @property
+    def cov_x(self) -> Array | None:
+        """``inv(J.T @ J)`` for the last Jacobian J; None where `rank` is less than n."""
+        if self.rank < self.x.size or self._factor is None:
+            return None
+        return unscaled_covariance(*self._factor, self.m, self._jacobian_error)
+
+    @property
+    def cov(self) -> Array | None:
+        """Covariance of the parameters; None where `rank` is less than n or there are no degrees of freedom."""
+        return None if self._covariance is None or self.rank < self.x.size else self._covariance.cov
+
+    @property
+    def stderr(self) -> Array | None:
+        """Standard errors of the parameters; None where `cov` is."""
+        return None if self._covariance is None or self.rank < self.x.size else self._covariance.stderr
+
+
+class BlocksState(Record):
+    """The state of a fit after an accepted step, which `callback` gets.
 
     Attributes
     ----------
     iteration : int
-        Steps accepted so far.
+        Accepted steps so far.
     x : ndarray of shape (n,)
         The best point so far; a copy.
     cost : float
-        Half the sum of squares there.
+        Half the sum of squares of the residuals at `x`.
     nfev, njev : int
         Passes and Jacobians so far, counted as in `BlocksResult`.
     damping : float
-        The Levenberg-Marquardt parameter of the next step to try.
+        The Levenberg-Marquardt parameter of the next trial step.
     step_norm : float
         Length of the step, in scaled parameters.
     """
@@ -82,24 +118,23 @@ class BlocksState:
     step_norm: float
 
 
-@dataclass(frozen=True, kw_only=True)
-class BlocksProgress:
-    """A fit in the middle of a pass, as `progress` sees it after each block.
+class BlocksProgress(Record):
+    """The state of a fit after each block of a pass, which `progress` gets.
 
     Attributes
     ----------
     iteration : int
-        Steps accepted so far.
+        Accepted steps so far.
     cost : float
-        Half the sum of squares at the best point so far; NaN before the first pass is over.
+        Half the sum of squares at the best point so far; NaN before the end of the first pass.
     nfev : int
-        Passes over and done, counted as in `BlocksResult`.
+        Complete passes so far, counted as in `BlocksResult`.
     kind : {'Jacobian', 'residuals'}
-        What this pass is for: a Jacobian at the best point, or residuals at a trial point.
+        What this pass computes: a Jacobian at the best point, or residuals at a trial point.
     blocks_done : int
         Blocks of this pass that are done.
     blocks : int or None
-        Blocks in all; None in the first pass over an iterable that doesn't tell its length.
+        Number of blocks; None during the first pass over an iterable without a length.
     """
 
     iteration: int

@@ -1,45 +1,45 @@
-"""What `least_squares` tells: after a step, and at the end."""
+"""What `least_squares` returns, and what its callback gets."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from .._covariance import Covariance, warn_of
-from .._model.arrays import Array
-from .info import Indices
-from .result import shown
-from .spread import spread_of
+from .._model.arrays import Array, Mask
+from .record import Record
+from .result import FitResult
+from .statistics import Covariance, warn_of_unidentifiable
 
-_OFFERED = ("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2")
+# Keys of a result beside its fields.
+_PROPERTIES: Final = (
+    *("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2"),
+)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class LeastSquaresState:
-    """A fit after an accepted step, as `callback` sees it.
+class LeastSquaresState(Record):
+    """The state of a fit after an accepted step, which `callback` gets.
 
     Attributes
     ----------
     nit : int
-        Steps accepted so far.
+        Accepted steps so far.
     x : ndarray of shape (n,)
         The best point so far; a copy.
     fun : ndarray of shape (m,)
-        The residuals there; a copy.
+        The residuals at `x`; a copy.
     cost : float
-        What is minimized, there.
+        The value that is minimized, at `x`.
     nfev, njev : int
-        Evaluations of the residuals, those for differences not counted, and Jacobians so far.
+        Evaluations of the residuals, without those for differences, and Jacobians so far.
     damping : float
-        The Levenberg-Marquardt parameter of the next step to try.
+        The Levenberg-Marquardt parameter of the next trial step.
     step_norm : float
         Length of the step, in scaled parameters.
     grad_norm : float
-        Largest cosine of the angle between the residuals and a column of the Jacobian where the step began, which
-        `gtol` is compared with.
+        Largest cosine of the angle between the residuals and a column of the Jacobian where the step began: `gtol` is
+        the tolerance on it.
     """
 
     nit: int
@@ -53,93 +53,88 @@ class LeastSquaresState:
     grad_norm: float
 
     def __getitem__(self, name: str) -> Any:
-        if name not in self.__dataclass_fields__:
+        if name not in self._fields:
             raise KeyError(name)
         return getattr(self, name)
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class LeastSquaresResult:
+class LeastSquaresResult(FitResult):
     """The end of a fit by `least_squares`; ``result.x`` and ``result["x"]`` are the same.
+
+    In `rank`, `cond`, `dof`, `reduced_chi2` and `cov`, a parameter is free where it is neither fixed nor held at a
+    bound; it is held where the cost would decrease beyond the bound.
 
     Attributes
     ----------
     x : ndarray of shape (n,)
-        The solution, or where the fit did not converge the best point met.
+        The solution, or where the fit did not converge the best point found.
     cost : float
-        What was minimized, at `x`: half the sum of squares, or of what `loss` makes of them.
+        The value that was minimized, at `x`: half the sum of squares, or of the robust loss of the squares.
     fun : ndarray of shape (m,)
         The residuals at `x`.
     jac : ndarray of shape (m, n) or None
-        The Jacobian at `x`, with zeros for fixed parameters; with a robust loss, its rows scaled so that
-        ``jac.T @ jac`` stands for the second derivatives of the cost. It may be the array that a `jac` of the user's
-        gave. None where time was over before there was one at `x`.
+        The Jacobian at `x`, with zeros for fixed parameters. With a robust loss its rows are scaled, so that
+        ``jac.T @ jac`` approximates the second derivatives of the cost. It may be the very array that a function `jac`
+        gave. None where the timeout came before there was one at `x`.
     grad : ndarray of shape (n,)
-        Gradient of the cost, by `jac`.
+        Gradient of the cost, from `jac`.
     optimality : float
-        Largest component of the gradient, those apart that push against a bound, or belong to fixed parameters.
+        Largest component of the gradient by size, over free parameters.
     active_mask : ndarray of int, shape (n,)
-        -1 where a parameter is at its lower bound, 1 at its upper, else 0.
+        -1 where a parameter is at its lower bound, 1 where it is at its upper bound, else 0.
     nfev : int
-        Evaluations of the residuals, those for differences not counted.
+        Evaluations of the residuals, without those for differences.
     njev : int
         Jacobians, given or by differences, with the one at `x`.
     nit : int
-        Steps accepted.
+        Accepted steps.
     status : int
-        1: converged by `gtol`; 2: by `ftol`; 3: by `xtol`; 4: by both of these. 0: `max_nfev` evaluations are used
-        up. -2: stopped by `callback`, or by the caller of `LevenbergMarquardt`. -3: `timeout` is over. -4: the Jacobian
+        1: converged by `gtol`; 2: by `ftol`; 3: by `xtol`; 4: by both of these. 0: the limit `max_nfev` is reached.
+        -2: stopped by `callback`, or by the caller of `LevenbergMarquardt`. -3: the `timeout` is over. -4: the Jacobian
         is not finite. -5: rounding allows no further progress. -6: no residual responds to any parameter. -7: `jac`
         disagrees with differences.
     message : str
-        The same in words.
+        Why the fit ended.
     success : bool
         Whether the fit converged: `status` is 1 to 4.
     rank : int
-        Free parameters that the data can tell apart, whatever their units: columns of `jac` that are independent
-        beyond rounding, or beyond the error of differences; by the rule of `covariance`. 0 without a finite Jacobian.
+        Number of columns of `jac` for free parameters that are independent beyond rounding, or beyond the error of
+        differences, by the rule of `covariance`. 0 without a finite Jacobian.
     cov : ndarray of shape (n, n) or None
-        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2``, of those that are free: rows and columns are
-        zeros for fixed ones, and for those that the gradient pushes against a bound, as if fixed there. Where `rank`
-        says that some are not determined, those that are not have inf on the diagonal, NaN beside it, and are named by
-        one warning; the others' is that on the subspace that is determined.
-        ``covariance(jac)`` tells what it would be without bounds. None without degrees of freedom or a finite
-        Jacobian.
+        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2`` over free parameters, with zeros in the rows and
+        columns of the others. Where the data do not determine some free parameters, those have inf on the diagonal and
+        NaN beside it, and one warning names them; the other entries are those of every generalized inverse. None
+        without degrees of freedom or without a finite Jacobian. ``covariance(jac)`` gives the covariance without regard
+        to bounds.
     stderr : ndarray of shape (n,) or None
-        Standard errors, the roots of the diagonal of `cov`: 0 for parameters that are not free, inf for those that are
-        not determined; where the variances are too large or too small for a float, still these. None where `cov` is.
+        Standard errors, ``sqrt(diag(cov))``: 0 for parameters that are not free, inf for those that are not determined.
+        They are right even where a variance overflows or underflows. None where `cov` is.
     correlation : ndarray of shape (n, n) or None
-        Correlations, 1 on the diagonal, those of an exact fit included; NaN for parameters that are not free or not
-        determined. None where `cov` is.
+        Correlations, with 1 on the diagonal, those of an exact fit included; NaN for parameters that are not free or
+        not determined. None where `cov` is.
     cond : float
-        Condition number of the free columns of `jac`, each scaled to length 1; inf where `rank` is less than their
-        number, NaN without a finite Jacobian.
+        Condition number of the columns of `jac` for free parameters, each scaled to length 1; inf where they are
+        dependent, NaN without a finite Jacobian.
     unidentifiable : ndarray of bool, shape (n,)
-        Free parameters that the data don't determine; without a finite Jacobian, all of them.
+        Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed.
     dof : int
-        Degrees of freedom: residuals less free parameters. In `rank`, `cond`, `dof` and `reduced_chi2`, as in `cov`,
-        those are free that are neither fixed nor pushed against a bound.
+        Degrees of freedom: residuals minus free parameters.
     reduced_chi2 : float or None
-        ``2*cost/dof``; None without a degree of freedom: then the residuals don't tell how large their errors are.
-        Where these are known all the same, ``covariance(jac)`` gives the covariance.
+        Variance of the residuals, ``2*cost/dof``. None without degrees of freedom, because then the residuals do not
+        show how large their errors are; where the errors are known, ``covariance(jac)`` gives the covariance.
     """
 
-    x: Array
-    cost: float
     fun: Array
     jac: Array | None
     grad: Array
     optimality: float
     active_mask: npt.NDArray[np.intp]
-    nfev: int
-    njev: int
-    nit: int
     status: int
-    message: str
-    _fixed: npt.NDArray[np.bool_]
-    _free: npt.NDArray[np.bool_]  # neither fixed nor held by a bound
-    _factor: tuple[Array, Indices] | None  # Rᵀ and P
-    _noise: float  # relative error of the Jacobian
+
+    _shown = (
+        *("message", "success", "status", "x", "stderr", "active_mask", "unidentifiable", "cost", "optimality"),
+        *("nfev", "njev", "nit", "rank", "cond", "dof", "reduced_chi2", "fun", "grad"),
+    )
 
     @property
     def success(self) -> bool:
@@ -147,109 +142,94 @@ class LeastSquaresResult:
         return self.status > 0
 
     @property
-    def dof(self) -> int:
-        """Degrees of freedom: residuals less free parameters."""
-        return self.fun.size - int(np.count_nonzero(self._free))
-
-    @property
-    def reduced_chi2(self) -> float | None:
-        """``2*cost/dof``; None without a degree of freedom."""
-        return 2 * self.cost / self.dof if self.dof > 0 else None
+    def _m(self) -> int:
+        return self.fun.size
 
     @property
     def cov(self) -> Array | None:
-        """Covariance of the parameters; None without degrees of freedom or a finite Jacobian."""
-        return None if self._told is None else self._told.cov
+        """Covariance of the parameters; None without degrees of freedom or without a finite Jacobian."""
+        known = self._covariance_with_warning
+        return None if known is None else known.cov
 
     @property
     def stderr(self) -> Array | None:
         """Standard errors of the parameters; None where `cov` is."""
-        return None if self._told is None else self._told.stderr
+        known = self._covariance_with_warning
+        return None if known is None else known.stderr
 
     @property
     def correlation(self) -> Array | None:
         """Correlations of the parameters; None where `cov` is."""
-        return None if self._told is None else self._told.correlation
-
-    @property
-    def rank(self) -> int:
-        """Free parameters that the data can tell apart, whatever their units; 0 without a finite Jacobian."""
-        return 0 if self._spread is None else self._spread.rank
+        known = self._covariance_with_warning
+        return None if known is None else known.correlation
 
     @property
     def cond(self) -> float:
-        """Condition number of the free columns of `jac`, each scaled to length 1; NaN without a finite Jacobian."""
-        return np.nan if self._spread is None else self._spread.cond
+        """Condition number of the columns of `jac` for free parameters; NaN without a finite Jacobian."""
+        return np.nan if self._statistics is None else self._statistics.cond
 
     @property
-    def unidentifiable(self) -> npt.NDArray[np.bool_]:
-        """Free parameters that the data don't determine; without a finite Jacobian, all of them."""
-        return ~self._fixed if self._spread is None else self._spread.unidentifiable
+    def unidentifiable(self) -> Mask:
+        """Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed."""
+        return ~self._fixed if self._statistics is None else self._statistics.unidentifiable
 
     @cached_property
-    def _spread(self) -> Covariance | None:
-        """What the Jacobian tells of all parameters; with a variance of 1 where the residuals tell none."""
-        if self._factor is None:
-            return None
-        variance = 1.0 if self.reduced_chi2 is None else self.reduced_chi2
-        return spread_of(self._factor, self.fun.size, variance, self._noise, self._fixed, self._free)
-
-    @property
-    def _errors(self) -> Covariance | None:
-        """The same where there are degrees of freedom."""
-        return None if self.reduced_chi2 is None else self._spread
-
-    @cached_property
-    def _told(self) -> Covariance | None:
-        """The same for who asks for errors: the first time with a warning of those that are infinite."""
-        errors = self._errors
-        if errors is not None:
-            warn_of(errors.unidentifiable, errors.rank, int(np.count_nonzero(self._free)))
-        return errors
+    def _covariance_with_warning(self) -> Covariance | None:
+        """The covariance, with a warning on first access if parameters are not identifiable."""
+        known = self._covariance
+        if known is not None:
+            warn_of_unidentifiable(known.unidentifiable, known.rank, int(np.count_nonzero(self._free)))
+        return known
 
     def summary(self) -> str:
-        """Why the fit ended and a line for each parameter: value, standard error, and where it is bound or fixed."""
-        errors = self._errors
+        """A report: why the fit ended, and a line for each parameter with value, standard error and remarks."""
+        known = self._covariance
         lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
         for j, value in enumerate(self.x.tolist()):
-            error = f"{errors.stderr[j]:.3g}" if errors is not None and self._free[j] else "-"
+            error = f"{known.stderr[j]:.3g}" if known is not None and self._free[j] else "-"
             name = f"x[{j}]"
             lines.append(f"{name:>8} {value:14.7g} {error:>11}  {self._remark(j)}".rstrip())
         chi2 = "none" if self.reduced_chi2 is None else f"{self.reduced_chi2:.6g}"
         lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
-        if self._spread is None:
+        if self._statistics is None:
             lines.append("no finite Jacobian at x: rank and standard errors are not known")
         else:
-            known = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
-            lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {known}")
+            cond = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
+            lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {cond}")
         lines.append(f"{self.nit} steps, {self.nfev} evaluations, {self.njev} Jacobians")
         return "\n".join(lines)
 
     def _remark(self, j: int) -> str:
-        """What is to be said of a parameter."""
+        """What is special about a parameter."""
         if self._fixed[j]:
             return "fixed"
         remarks = []
         if self.active_mask[j]:
             remarks.append(f"at its {'lower' if self.active_mask[j] < 0 else 'upper'} bound")
-        if self._spread is not None and self.unidentifiable[j]:
+        if self._statistics is not None and self.unidentifiable[j]:
             remarks.append("not determined by the data")
         return ", ".join(remarks)
 
+    def _value_to_show(self, name: str) -> Any:
+        """The value of an attribute in repr, which gives no warning."""
+        if name == "stderr":
+            return None if self._covariance is None else self._covariance.stderr
+        return getattr(self, name)
+
     def keys(self) -> list[str]:
-        """The names of all that there is."""
-        return [field.name for field in fields(self) if not field.name.startswith("_")] + list(_OFFERED)
+        """Names of the attributes."""
+        return [name for name in self._fields if not name.startswith("_")] + list(_PROPERTIES)
 
     def values(self) -> list[Any]:
-        """All that there is."""
+        """Values of the attributes."""
         return [self[name] for name in self]
 
     def items(self) -> list[tuple[str, Any]]:
-        """Names, and what there is under each."""
+        """Names and values of the attributes."""
         return [(name, self[name]) for name in self]
 
     def get(self, name: str, default: Any = None) -> Any:
-        """What is there under a name, or the default."""
+        """The value of an attribute, or the default where there is none of that name."""
         return getattr(self, name) if name in self else default
 
     def __getitem__(self, name: str) -> Any:
@@ -265,12 +245,3 @@ class LeastSquaresResult:
 
     def __len__(self) -> int:
         return len(self.keys())
-
-    def __repr__(self) -> str:
-        names = ["message", "success", "status", "x", "stderr", "active_mask", "unidentifiable", "cost", "optimality"]
-        names += ["nfev", "njev", "nit", "rank", "cond", "dof", "reduced_chi2", "fun", "grad"]
-        errors = None if self._errors is None else self._errors.stderr
-        told = {name: errors if name == "stderr" else getattr(self, name) for name in names}
-        width = max(map(len, told))
-        lines = [f"{name:>{width}}: {shown(value, width + 2)}" for name, value in told.items()]
-        return "LeastSquaresResult\n" + "\n".join(lines)

@@ -1,91 +1,71 @@
-"""What a fit ends with, as an object."""
+"""What all results of fits have in common: where the fit ended, and the statistics there."""
 
-from dataclasses import dataclass, fields
+from functools import cached_property
+from math import sqrt
 
 import numpy as np
 
-from .._model.arrays import Array
-from .info import SUCCESS
+from .._model.arrays import Array, Indices, Mask
+from .record import Record
+from .statistics import Covariance, covariance_of_fit
 
 
-@dataclass(frozen=True, kw_only=True, eq=False, repr=False)
-class FitResult:
-    """The end of a fit.
+class FitResult(Record):
+    """What every fit ends with.
 
     Attributes
     ----------
     x : ndarray of shape (n,)
-        The solution, or where the fit did not converge the best point met.
-    ier : int
-        1 to 4: converged. Any other number: stopped before that; `message` says why.
+        The solution, or where the fit did not converge the best point found.
     message : str
         Why the fit ended.
     cost : float
-        Half the sum of squares of the residuals at `x`.
-    nfev : int
-        Evaluations of the residuals.
-    njev : int
-        Jacobians, whether given or by differences.
-    m : int
-        Residuals.
-    rank : int
-        Parameters that the last Jacobian can tell apart: its columns that are independent of one another beyond
-        rounding, whatever the units of the parameters.
-    cov_x : ndarray of shape (n, n) or None
-        ``inv(J.T @ J)`` for the last Jacobian J, as `leastsq` gives it; the covariance of the parameters where
-        each residual was divided by its known standard deviation. None where `rank` is less than n.
+        The value that was minimized, at `x`.
+    nfev, njev, nit : int
+        Evaluations of the residuals, Jacobians, and accepted steps.
     """
 
     x: Array
-    ier: int
     message: str
     cost: float
     nfev: int
     njev: int
-    m: int
-    rank: int
-    cov_x: Array | None
+    nit: int
+    _fixed: Mask
+    _free: Mask  # neither fixed nor held at a bound
+    _factor: tuple[Array, Indices] | None  # Rᵀ and P of the columns that are not fixed; None where they are not finite
+    _jacobian_error: float  # relative
+    _norm: float  # root of twice the cost, which does not underflow where the cost does
 
     @property
-    def success(self) -> bool:
-        """Whether the fit converged: `ier` is 1 to 4."""
-        return self.ier in SUCCESS
+    def _m(self) -> int:
+        """Number of residuals."""
+        raise NotImplementedError
 
     @property
     def dof(self) -> int:
-        """Degrees of freedom: residuals less parameters."""
-        return self.m - self.x.size
+        """Degrees of freedom: residuals minus free parameters."""
+        return self._m - int(np.count_nonzero(self._free))
 
     @property
     def reduced_chi2(self) -> float | None:
-        """The sum of squares over `dof`: the variance of the residuals. None without a degree of freedom."""
+        """Variance of the residuals, ``2*cost/dof``; None without degrees of freedom."""
         return 2 * self.cost / self.dof if self.dof > 0 else None
 
     @property
-    def cov(self) -> Array | None:
-        """Covariance of the parameters, ``cov_x*reduced_chi2``: the residuals' own scatter says how large they are.
+    def rank(self) -> int:
+        """Number of independent columns of the Jacobian for free parameters; 0 without a finite Jacobian."""
+        return 0 if self._statistics is None else self._statistics.rank
 
-        None where one of the two is.
-        """
-        if self.cov_x is None or self.reduced_chi2 is None:
+    @cached_property
+    def _statistics(self) -> Covariance | None:
+        """Rank and covariance from the Jacobian, for residuals of variance 1 where there are no degrees of freedom."""
+        if self._factor is None:
             return None
-        return self.cov_x * self.reduced_chi2
+        sigma = self._norm / sqrt(self.dof) if self.dof > 0 else 1.0
+        return covariance_of_fit(self._factor, self._m, sigma, self._jacobian_error, self._fixed, self._free)
 
     @property
-    def stderr(self) -> Array | None:
-        """Standard errors of the parameters, ``sqrt(diag(cov))``; None where `cov` is."""
-        return None if self.cov is None else np.sqrt(np.diag(self.cov))
-
-    def __repr__(self) -> str:
-        named = {"success": self.success, "message": self.message, "x": self.x, "stderr": self.stderr}
-        named |= {field.name: getattr(self, field.name) for field in fields(self)}
-        width = max(map(len, named))
-        lines = [f"{name:>{width}}: {shown(value, width + 2)}" for name, value in named.items()]
-        return f"{type(self).__name__}\n" + "\n".join(lines)
-
-
-def shown(value: object, indent: int) -> str:
-    """A value as it stands in a report, the lines of an array one below the other."""
-    if not isinstance(value, np.ndarray):
-        return str(value)
-    return np.array2string(value, threshold=50, edgeitems=3, max_line_width=100).replace("\n", "\n" + " " * indent)
+    def _covariance(self) -> Covariance | None:
+        """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
+        return self._statistics if self.dof > 0 else None
