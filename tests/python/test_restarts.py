@@ -245,6 +245,7 @@ def test_fits_begin_anew_where_that_promises_much(case: dict[str, Any]) -> None:
         ("info_xtol_too_small", 8, "needs_look"),
         ("info_maxfev", 8, "is_over"),
         ("info_running", 8, "needs_trial"),
+        ("info_running", 26, "needs_trial"),
         ("info_running", 51, "needs_look"),
         ("info_running", 52, "needs_trial"),
         ("info_running", 101, "needs_look"),
