@@ -2,8 +2,8 @@
 module minpack_lm_solve
     use minpack_decide, only: lm_take_norm
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: lm_begin, lm_fit
-    use minpack_info, only: took_step, want_factor, want_norm
+    use minpack_fit_types, only: is_proper, lm_begin, lm_fit
+    use minpack_info, only: info_improper_input, took_step, want_factor, want_norm
     use minpack_kinds, only: ip, wp
     use minpack_factor, only: lm_factor
     use minpack_next, only: lm_next
@@ -54,26 +54,34 @@ module minpack_lm_solve
 
 contains
 
-    !> A fit from beginning to end, by a source of residuals and Jacobians, in MINPACK's workspace. Arguments are those of the
-    !> drivers; the caller's choices, sizes included, are in the record.
-    recursive subroutine lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, &
-                                  wa2, wa3, wa4)
+    !> A fit from beginning to end, by a source of residuals and Jacobians, in MINPACK's workspace. The other arguments are
+    !> those of the drivers.
+    recursive subroutine lm_solve(source, m, n, x, fvec, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, info, nfev, &
+                                  njev, fjac, ldfjac, least_ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
         class(lm_source), intent(in) :: source
-        type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: m, n !! residuals and parameters
+        real(wp), intent(in) :: ftol, xtol, gtol, factor !! tolerances, and the relative first step bound
+        integer(ip), intent(in) :: maxfev, mode !! evaluations after which to stop, and the kind of scaling
         real(wp), intent(inout) :: x(n) !! the start; on return the best point met
         real(wp), intent(inout) :: fvec(m) !! on return the residuals there
         real(wp), intent(inout) :: diag(n) !! scale factors
         integer(ip), intent(in) :: nprint !! > 0: let the user's routine look every so many iterations, and at the end
         integer(ip), intent(out) :: info, nfev, njev !! why the fit ended; evaluations of residuals and Jacobians
-        integer(ip), intent(in) :: ldfjac !! leading dimension of fjac
+        integer(ip), intent(in) :: ldfjac, least_ldfjac !! leading dimension of fjac, and the least that the source can do with
         real(wp), intent(inout) :: fjac(ldfjac, n) !! on return R in the upper triangle
         integer(ip), intent(inout) :: ipvt(n) !! on return P
         real(wp), intent(inout) :: qtf(n) !! on return the first n entries of Qᵀf
         real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
+        type(lm_fit) :: fit
         integer(ip) :: calls, iflag, no_place(1), no_side(1), wanted
         real(wp) :: no_box(1)
+
+        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
+        nfev = 0
+        njev = 0
+        info = info_improper_input
+        if (.not. is_proper(fit, ldfjac, least_ldfjac, diag)) return
 
         iflag = to_evaluate
         run: block
@@ -144,23 +152,8 @@ contains
         real(wp), intent(in) :: ftol, xtol, gtol, factor
         type(lm_fit) :: fit
 
-        fit%m = m
-        fit%n = n
-        fit%ftol = ftol
-        fit%xtol = xtol
-        fit%gtol = gtol
-        fit%maxfev = maxfev
-        fit%mode = mode
-        fit%factor = factor
-        fit%boxed = 0
-        fit%restarts = 0
-        fit%differences = 0
-        fit%precision = 0
-        fit%precision_known = 1
-        fit%nfev = 1
-        fit%njev = 0
-        fit%nit = 0
-        fit%calls = 0
+        fit = lm_fit(m=m, n=n, ftol=ftol, xtol=xtol, gtol=gtol, maxfev=maxfev, mode=mode, factor=factor, nfev=1_ip, &
+                     precision_known=1_ip)
     end function driver_fit
 
 end module minpack_lm_solve

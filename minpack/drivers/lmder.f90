@@ -3,10 +3,9 @@ module minpack_lmder
     use, intrinsic :: iso_c_binding, only: c_size_t
     use minpack_callbacks, only: jacobian_function
     use minpack_constants, only: mode_internal_scaling
-    use minpack_fit_types, only: is_proper, lm_fit
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
+    use minpack_lm_solve, only: lm_solve, lm_source, to_differentiate
     implicit none
     private
     public :: lmder, lmder1
@@ -47,15 +46,10 @@ contains
         real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
 
         type(jacobian_source) :: source
-        type(lm_fit) :: fit
 
-        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
-        nfev = 0
-        njev = 0
-        info = info_improper_input
-        if (.not. is_proper(fit, ldfjac, m, diag)) return
         source%fcn => fcn
-        call lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
+        call lm_solve(source, m, n, x, fvec, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, info, nfev, njev, fjac, &
+                      ldfjac, m, ipvt, qtf, wa1, wa2, wa3, wa4)
     end subroutine lmder
 
     recursive subroutine residuals(self, m, n, x, f, fjac, ldfjac, row, iflag)
@@ -82,15 +76,11 @@ contains
     !> lmder with one tolerance, and every other choice made.
     recursive subroutine lmder1(fcn, m, n, x, fvec, fjac, ldfjac, tol, info, ipvt, wa, lwa) bind(c, name="lmder1_")
         procedure(jacobian_function) :: fcn !! the residuals F and their Jacobian
-        integer(ip), intent(in) :: m !! residuals, >= n
-        integer(ip), intent(in) :: n !! parameters, > 0
-        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
-        integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
-        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
+        integer(ip), intent(in) :: m, n, ldfjac !! as in lmder, like all that follows without a word
+        real(wp), intent(inout) :: x(n), fvec(m), fjac(ldfjac, n)
         real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
-        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
-        integer(ip), intent(inout) :: ipvt(n) !! on return the permutation: J P = Q R
+        integer(ip), intent(out) :: info
+        integer(ip), intent(inout) :: ipvt(n)
         integer(ip), intent(in) :: lwa !! length of wa, >= 5 n + m
         real(wp), intent(inout) :: wa(lwa) !! scratch
 

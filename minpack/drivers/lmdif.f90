@@ -4,10 +4,9 @@ module minpack_lmdif
     use minpack_callbacks, only: residual_function
     use minpack_constants, only: mode_internal_scaling
     use minpack_fdjac2, only: fdjac2
-    use minpack_fit_types, only: is_proper, lm_fit
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
-    use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
+    use minpack_lm_solve, only: lm_solve, lm_source, to_differentiate
     implicit none
     private
     public :: lmdif, lmdif1
@@ -27,38 +26,24 @@ contains
     recursive subroutine lmdif(fcn, m, n, x, fvec, ftol, xtol, gtol, maxfev, epsfcn, diag, mode, factor, nprint, &
                                info, nfev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmdif_")
         procedure(residual_function) :: fcn !! the residuals F
-        integer(ip), intent(in) :: m !! residuals, >= n
-        integer(ip), intent(in) :: n !! parameters, > 0
-        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
-        real(wp), intent(in) :: ftol !! tolerance on relative reductions of the sum of squares, >= 0
-        real(wp), intent(in) :: xtol !! tolerance on the relative size of a step, >= 0
-        real(wp), intent(in) :: gtol !! tolerance on the cosine between f and a column of J, >= 0
-        integer(ip), intent(in) :: maxfev !! evaluations of the residuals after which to stop, > 0
+        integer(ip), intent(in) :: m, n !! as in lmder, like all that follows without a word
+        real(wp), intent(inout) :: x(n), fvec(m)
+        real(wp), intent(in) :: ftol, xtol, gtol, factor
         real(wp), intent(in) :: epsfcn !! relative error of the residuals; up to ε it counts as ε
-        real(wp), intent(inout) :: diag(n) !! scale factors: the user's, > 0, with mode 2; else set here
-        integer(ip), intent(in) :: mode !! 1: scale by the columns of J; 2: by diag as it comes
-        real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
-        integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
-        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
+        integer(ip), intent(in) :: maxfev, mode, nprint, ldfjac
+        real(wp), intent(inout) :: diag(n), fjac(ldfjac, n)
+        integer(ip), intent(out) :: info
         integer(ip), intent(out) :: nfev !! evaluations of the residuals, those for differences included
-        integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= m
-        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
-        integer(ip), intent(inout) :: ipvt(n) !! on return its permutation: J P = Q R
-        real(wp), intent(inout) :: qtf(n) !! on return the first n entries of its Qᵀf
-        real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
+        integer(ip), intent(inout) :: ipvt(n)
+        real(wp), intent(inout) :: qtf(n), wa1(n), wa2(n), wa3(n), wa4(m)
 
         type(differences_source) :: source
-        type(lm_fit) :: fit
         integer(ip) :: njev
 
-        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
-        nfev = 0
-        info = info_improper_input
-        if (.not. is_proper(fit, ldfjac, m, diag)) return
         source%fcn => fcn
         source%epsfcn = epsfcn
-        call lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
+        call lm_solve(source, m, n, x, fvec, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, info, nfev, njev, fjac, &
+                      ldfjac, m, ipvt, qtf, wa1, wa2, wa3, wa4)
     end subroutine lmdif
 
     recursive subroutine residuals(self, m, n, x, f, fjac, ldfjac, row, iflag)
@@ -85,12 +70,10 @@ contains
     !> lmdif with one tolerance, and every other choice made.
     recursive subroutine lmdif1(fcn, m, n, x, fvec, tol, info, iwa, wa, lwa) bind(c, name="lmdif1_")
         procedure(residual_function) :: fcn !! the residuals F
-        integer(ip), intent(in) :: m !! residuals, >= n
-        integer(ip), intent(in) :: n !! parameters, > 0
-        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
+        integer(ip), intent(in) :: m, n !! as in lmdif, like all that follows without a word
+        real(wp), intent(inout) :: x(n), fvec(m)
         real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
-        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
+        integer(ip), intent(out) :: info
         integer(ip), intent(inout) :: iwa(n) !! scratch
         integer(ip), intent(in) :: lwa !! length of wa, >= m n + 5 n + m
         real(wp), intent(inout) :: wa(lwa) !! scratch

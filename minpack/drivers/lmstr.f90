@@ -3,11 +3,10 @@ module minpack_lmstr
     use, intrinsic :: iso_c_binding, only: c_size_t
     use minpack_callbacks, only: row_function
     use minpack_constants, only: mode_internal_scaling
-    use minpack_fit_types, only: is_proper, lm_fit
     use minpack_info, only: info_gtol, info_gtol_too_small, info_improper_input
     use minpack_kinds, only: ip, wp
     use minpack_factor, only: lm_factor
-    use minpack_lm_solve, only: driver_fit, lm_solve, lm_source, to_differentiate
+    use minpack_lm_solve, only: lm_solve, lm_source, to_differentiate
     use minpack_rwupdt, only: rwupdt
     use minpack_triangle, only: triangle_norms
     implicit none
@@ -29,37 +28,21 @@ contains
     recursive subroutine lmstr(fcn, m, n, x, fvec, fjac, ldfjac, ftol, xtol, gtol, maxfev, diag, mode, factor, &
                                nprint, info, nfev, njev, ipvt, qtf, wa1, wa2, wa3, wa4) bind(c, name="lmstr_")
         procedure(row_function) :: fcn !! the residuals F and the rows of their Jacobian
-        integer(ip), intent(in) :: m !! residuals, >= n
-        integer(ip), intent(in) :: n !! parameters, > 0
-        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
+        integer(ip), intent(in) :: m, n !! as in lmder, like all that follows without a word
+        real(wp), intent(inout) :: x(n), fvec(m)
         integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= n
-        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
-        real(wp), intent(in) :: ftol !! tolerance on relative reductions of the sum of squares, >= 0
-        real(wp), intent(in) :: xtol !! tolerance on the relative size of a step, >= 0
-        real(wp), intent(in) :: gtol !! tolerance on the cosine between f and a column of J, >= 0
-        integer(ip), intent(in) :: maxfev !! evaluations of the residuals after which to stop, > 0
-        real(wp), intent(inout) :: diag(n) !! scale factors: the user's, > 0, with mode 2; else set here
-        integer(ip), intent(in) :: mode !! 1: scale by the columns of J; 2: by diag as it comes
-        real(wp), intent(in) :: factor !! first step bound relative to ‖D x‖, > 0
-        integer(ip), intent(in) :: nprint !! > 0: call fcn with iflag 0 every so many iterations, and at the end
-        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
-        integer(ip), intent(out) :: nfev !! evaluations of the residuals
-        integer(ip), intent(out) :: njev !! evaluations of the Jacobian
-        integer(ip), intent(inout) :: ipvt(n) !! on return the permutation: J P = Q R
-        real(wp), intent(inout) :: qtf(n) !! on return the first n entries of Qᵀf
-        real(wp), intent(inout) :: wa1(n), wa2(n), wa3(n), wa4(m) !! scratch
+        real(wp), intent(inout) :: fjac(ldfjac, n), diag(n)
+        real(wp), intent(in) :: ftol, xtol, gtol, factor
+        integer(ip), intent(in) :: maxfev, mode, nprint
+        integer(ip), intent(out) :: info, nfev, njev
+        integer(ip), intent(inout) :: ipvt(n)
+        real(wp), intent(inout) :: qtf(n), wa1(n), wa2(n), wa3(n), wa4(m)
 
         type(row_source) :: source
-        type(lm_fit) :: fit
 
-        fit = driver_fit(m, n, ftol, xtol, gtol, maxfev, mode, factor)
-        nfev = 0
-        njev = 0
-        info = info_improper_input
-        if (.not. is_proper(fit, ldfjac, n, diag)) return
         source%fcn => fcn
-        call lm_solve(source, fit, m, n, x, fvec, diag, nprint, info, nfev, njev, fjac, ldfjac, ipvt, qtf, wa1, wa2, wa3, wa4)
+        call lm_solve(source, m, n, x, fvec, ftol, xtol, gtol, maxfev, diag, mode, factor, nprint, info, nfev, njev, fjac, &
+                      ldfjac, n, ipvt, qtf, wa1, wa2, wa3, wa4)
     end subroutine lmstr
 
     recursive subroutine residuals(self, m, n, x, f, fjac, ldfjac, row, iflag)
@@ -119,16 +102,12 @@ contains
     !> lmstr with one tolerance, and every other choice made.
     recursive subroutine lmstr1(fcn, m, n, x, fvec, fjac, ldfjac, tol, info, ipvt, wa, lwa) bind(c, name="lmstr1_")
         procedure(row_function) :: fcn !! the residuals F and the rows of their Jacobian
-        integer(ip), intent(in) :: m !! residuals, >= n
-        integer(ip), intent(in) :: n !! parameters, > 0
-        real(wp), intent(inout) :: x(n) !! the start; on return the best point met
-        real(wp), intent(inout) :: fvec(m) !! on return the residuals there
-        integer(ip), intent(in) :: ldfjac !! leading dimension of fjac, >= n
-        real(wp), intent(inout) :: fjac(ldfjac, n) !! on return the last factorization: R in the upper triangle
+        integer(ip), intent(in) :: m, n, ldfjac !! as in lmstr, like all that follows without a word
+        real(wp), intent(inout) :: x(n), fvec(m), fjac(ldfjac, n)
         real(wp), intent(in) :: tol !! tolerance on reductions and steps, >= 0
-        integer(ip), intent(out) :: info !! why the fit ended: see codes.def
-        integer(ip), intent(inout) :: ipvt(n) !! on return the permutation: J P = Q R
+        integer(ip), intent(out) :: info
         integer(ip), intent(in) :: lwa !! length of wa, >= 5 n + m
+        integer(ip), intent(inout) :: ipvt(n)
         real(wp), intent(inout) :: wa(lwa) !! scratch
 
         integer(ip) :: maxfev, nfev, njev

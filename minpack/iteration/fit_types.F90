@@ -8,8 +8,8 @@ module minpack_fit_types
     private
     public :: begin_anew, close_fit, is_proper, lm_begin
 
-#define FIT_REAL(name, meaning) real(wp) :: name
-#define FIT_INT(name, meaning) integer(ip) :: name
+#define FIT_REAL(name, meaning) real(wp) :: name = 0
+#define FIT_INT(name, meaning) integer(ip) :: name = 0
     type, bind(c), public :: lm_fit
 #include "fit.def"
     end type lm_fit

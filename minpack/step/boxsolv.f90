@@ -122,12 +122,8 @@ contains
 
     !> The solution on the free variables, in the order of R's columns, while the others stay where p has them.
     pure subroutine solve_free(n, r, ldr, ipvt, mu, qtf, side, p, nfree, place, w, sdiag, z, mu_free, wa)
-        integer(ip), intent(in) :: n !! variables
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: mu(n) !! diagonal of M
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        integer(ip), intent(in) :: n, ldr, ipvt(n)
+        real(wp), intent(in) :: r(ldr, n), mu(n), qtf(n) !! the problem, as boxsolv has it
         integer(ip), intent(in) :: side(n) !! which variables are free
         real(wp), intent(in) :: p(n) !! where the others are held
         integer(ip), intent(out) :: nfree !! how many variables are free; where none is, what follows is of no use
@@ -206,12 +202,8 @@ contains
 
     !> Half the gradient of the model at p.
     pure subroutine model_gradient(n, r, ldr, ipvt, mu, qtf, p, rest, g)
-        integer(ip), intent(in) :: n !! variables
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: mu(n) !! diagonal of M
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        integer(ip), intent(in) :: n, ldr, ipvt(n)
+        real(wp), intent(in) :: r(ldr, n), mu(n), qtf(n) !! the problem, as boxsolv has it
         real(wp), intent(in) :: p(n) !! where
         real(wp), intent(out) :: rest(n) !! R Pᵀ p + qtf
         real(wp), intent(out) :: g(n) !! the gradient, in the variables' order
@@ -270,13 +262,8 @@ contains
     !>
     !> The gradient is scaled by the diagonal of RᵀR + M².
     pure subroutine follow_gradient(n, r, ldr, ipvt, norms, mu, qtf, lo, hi, p, change, direction, g)
-        integer(ip), intent(in) :: n !! variables
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: norms(n) !! norms of the columns of R Pᵀ
-        real(wp), intent(in) :: mu(n) !! diagonal of M
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        integer(ip), intent(in) :: n, ldr, ipvt(n)
+        real(wp), intent(in) :: r(ldr, n), norms(n), mu(n), qtf(n) !! the problem, as boxsolv has it
         real(wp), intent(in) :: lo(n), hi(n) !! bounds
         real(wp), intent(out) :: p(n) !! the point
         real(wp), intent(out) :: change(n), direction(n), g(n) !! scratch
@@ -304,12 +291,8 @@ contains
 
     !> The model at p, less what it is at 0, is 2 slope + square.
     pure subroutine model(n, r, ldr, ipvt, mu, qtf, p, change, slope, square)
-        integer(ip), intent(in) :: n !! variables
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: mu(n) !! diagonal of M
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        integer(ip), intent(in) :: n, ldr, ipvt(n)
+        real(wp), intent(in) :: r(ldr, n), mu(n), qtf(n) !! the problem, as boxsolv has it
         real(wp), intent(in) :: p(n) !! where
         real(wp), intent(out) :: change(n) !! R Pᵀ p
         real(wp), intent(out) :: slope !! its product with qtf
@@ -330,13 +313,8 @@ contains
     !> From a feasible p to the solution, one variable at a time.
     pure subroutine descend(n, r, ldr, ipvt, norms, mu, qtf, size, lo, hi, changes, side, p, nfree, place, &
                             rounds, w, v)
-        integer(ip), intent(in) :: n !! variables
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(in) :: r(ldr, n) !! R
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: norms(n) !! norms of the columns of R Pᵀ
-        real(wp), intent(in) :: mu(n) !! diagonal of M
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
+        integer(ip), intent(in) :: n, ldr, ipvt(n)
+        real(wp), intent(in) :: r(ldr, n), norms(n), mu(n), qtf(n) !! the problem, as boxsolv has it
         real(wp), intent(in) :: size !! ‖qtf‖
         real(wp), intent(in) :: lo(n), hi(n) !! bounds
         integer(ip), intent(in) :: changes !! solutions that it may take

@@ -39,18 +39,13 @@ contains
     !> reduction of ‖f‖² and half its slope along p, both relative to ‖f‖².
     pure subroutine propose(fit, n, r, ldr, ipvt, qtf, diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
         type(lm_fit), intent(inout) :: fit
-        integer(ip), intent(in) :: n !! parameters
-        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
-        real(wp), intent(inout) :: r(ldr, n) !! R in the upper triangle; the strict lower one is scratch
-        integer(ip), intent(in) :: ipvt(n) !! P
-        real(wp), intent(in) :: qtf(n) !! first n entries of Qᵀf
-        real(wp), intent(in) :: diag(n) !! diagonal of D
-        real(wp), intent(in) :: x(n) !! the iterate, within the bounds
-        real(wp), intent(in) :: lower(n), upper(n) !! the bounds, infinite where there are none; not read unless boxed
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like all that follows without a word
+        real(wp), intent(inout) :: r(ldr, n)
+        real(wp), intent(in) :: qtf(n), diag(n), x(n), lower(n), upper(n)
         real(wp), intent(inout) :: trial(n) !! on return x + p, within the bounds
         real(wp), intent(inout) :: step(n) !! on return p
-        real(wp), intent(inout) :: wa1(n), wa2(n) !! scratch
-        integer(ip), intent(inout) :: side(*), place(*) !! scratch where there are bounds: n and 2 n numbers
+        real(wp), intent(inout) :: wa1(n), wa2(n)
+        integer(ip), intent(inout) :: side(*), place(*)
         real(wp), intent(inout) :: box(n, *) !! scratch where there are bounds: n + 1 columns for boxsolv's matrix, 8 more
 
         integer(ip), parameter :: vectors = boxsolv_vectors

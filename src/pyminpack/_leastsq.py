@@ -291,23 +291,9 @@ def _factor_of_tall(r: Array, jacobian: Array, info: int, is_given: bool, col_de
     return columns
 
 
-def _fit_by_the_original(
-    func: Any,
-    jac: Any,
-    start: Array,
-    first: Array,
-    args: tuple[Any, ...],
-    col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    step: float,
-    scale: Array | None,
-    factor: float,
-    full_output: bool,
-) -> tuple[Any, ...]:
+def _fit_by_the_original(*arguments: Any) -> tuple[Any, ...]:
     """What the core's `leastsq` gives with full output, by the drivers of an installed MINPACK."""
+    func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, _ = arguments
     diag = _OWN_SCALING if scale is None else scale
     if jac is not None:
         return *lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, diag, factor, args), None

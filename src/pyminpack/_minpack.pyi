@@ -47,55 +47,19 @@ def solve(memory: _Array, problem: tuple[Any, ...], steps: int, kept: list[Any],
 def places(memory: _Array, /) -> tuple[int, int, int, int, int, int, int]: ...
 def layout() -> list[tuple[str, str, int, str]]: ...
 def codes() -> dict[str, int]: ...
-def blocks_pay(m: int, n: int, /) -> bool: ...
+def blocks_pay(m: int, n: int, /) -> int: ...
 def make_compiled(function: int, data: int, convention: int, m: int, n: int) -> Any: ...
 def evaluate_compiled(capsule: Any, x: _Array, result: _Array) -> int: ...
 def read_capsule(capsule: Any) -> tuple[int, str | None, int]: ...
 def kernels() -> tuple[str, ...]: ...
 def kernel() -> str: ...
 def choose_kernel(name: str) -> None: ...
-def lmdif(
-    fcn: Any,
-    x0: _Array,
-    fvec0: _Array,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    epsfcn: float,
-    diag: _Array,
-    factor: float,
-    fcn_extra_args: tuple[Any, ...] = (),
-) -> tuple[_Array, _Array, int, int, _Array, _Indices, _Array]: ...
-def lmder(
-    fcn: Any,
-    jac: Any,
-    x0: _Array,
-    fvec0: _Array,
-    col_deriv: bool,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    diag: _Array,
-    factor: float,
-    fcn_extra_args: tuple[Any, ...] = (),
-    jac_extra_args: tuple[Any, ...] = (),
-) -> tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]: ...
-def lmstr(
-    fcn: Any,
-    jac: Any,
-    x0: _Array,
-    fvec0: _Array,
-    ftol: float,
-    xtol: float,
-    gtol: float,
-    maxfev: int,
-    diag: _Array,
-    factor: float,
-    fcn_extra_args: tuple[Any, ...] = (),
-    jac_extra_args: tuple[Any, ...] = (),
-) -> tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]: ...
+
+# The wrappers of the drivers, whose arguments and results drivers.pyf has.
+lmdif: Callable[..., tuple[_Array, _Array, int, int, _Array, _Indices, _Array]]
+lmder: Callable[..., tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]]
+lmstr: Callable[..., tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]]
+
 def lm_begin(fit: _Array, fnorm: float) -> None: ...
 def lm_next(
     fit: _Array,

@@ -26,9 +26,10 @@ class LeastSquaresState(Record):
     nit : int
         Accepted steps so far.
     x : ndarray of shape (n,)
-        The best point so far; a copy.
+        The best point so far, fixed parameters included. A copy, like `fun`: a callback may keep or change both, and
+        the fit goes on as before.
     fun : ndarray of shape (m,)
-        The residuals at `x`; a copy.
+        The residuals at `x`.
     cost : float
         The value that is minimized, at `x`.
     nfev, njev : int

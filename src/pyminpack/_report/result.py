@@ -11,19 +11,7 @@ from .statistics import Covariance, covariance_of_fit
 
 
 class FitResult(Record):
-    """What every fit ends with.
-
-    Attributes
-    ----------
-    x : ndarray of shape (n,)
-        The solution, or where the fit did not converge the best point found.
-    message : str
-        Why the fit ended.
-    cost : float
-        The value that was minimized, at `x`.
-    nfev, njev, nit : int
-        Evaluations of the residuals, Jacobians, and accepted steps.
-    """
+    """What every fit ends with; each kind of result says what its fields are."""
 
     x: Array
     message: str
