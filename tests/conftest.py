@@ -1,6 +1,7 @@
 """What the test modules share: fixtures, and which reference libraries are here."""
 
 import importlib.util
+import signal
 import sys
 from collections.abc import Iterator
 
@@ -39,6 +40,14 @@ def nothing_on_stderr(capfd: pytest.CaptureFixture[str]) -> Iterator[None]:
     """Insist that a test has nothing printed, neither by Python nor by C or Fortran."""
     yield
     assert capfd.readouterr().err == ""
+
+
+@pytest.fixture
+def interruptible() -> Iterator[None]:
+    """Ctrl-C raises KeyboardInterrupt, even where the tests were started with it ignored."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture

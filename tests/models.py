@@ -159,13 +159,18 @@ class FailsOnCall:
 
 
 class Raising:
-    """A function that raises at one of its calls."""
+    """A function that raises at one of its calls, and notes where it was called."""
 
-    def __init__(self, function: Callable, at: int, error: type[BaseException] = Oops) -> None:
-        self.function, self.at, self.error, self.calls = function, at, error, 0
+    def __init__(self, function: Callable, at: int = 0, error: type[BaseException] = Oops) -> None:
+        self.function, self.at, self.error = function, at, error
+        self.points: list[bytes] = []
+
+    @property
+    def calls(self) -> int:
+        return len(self.points)
 
     def __call__(self, x: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        self.calls += 1
+        self.points.append(x.tobytes())
         if self.calls == self.at:
             raise self.error(f"call {self.calls}")
         return self.function(x, *args, **kwargs)

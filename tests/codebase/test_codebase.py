@@ -1,5 +1,6 @@
 """What the code base promises about itself: one version, a lean import, a clean binary, working examples."""
 
+import ast
 import doctest
 import importlib.metadata
 import re
@@ -82,6 +83,15 @@ def test_import_takes_numpy_alone():
 WITH_EXAMPLES = (
     "LevenbergMarquardt", "check_jacobian", "covariance", "least_squares", "leastsq", "leastsq_blocks", "show_config",
 )  # fmt: skip
+
+
+def test_package_never_imports_scipy():
+    """Not even where an object of SciPy's is given: so tests that don't mention it can't miss it either."""
+    for path in Path(pyminpack.__file__).parent.glob("**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            modules = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+            modules += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            assert not any(name.split(".")[0] == "scipy" for name in modules), path
 
 
 @pytest.mark.parametrize("name", WITH_EXAMPLES)

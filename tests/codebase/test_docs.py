@@ -93,11 +93,21 @@ def decay_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return directory
 
 
-@pytest.mark.parametrize("name", sorted(set(BLOCK_EXAMPLES) - {"decay_model"}))
+ENGINES = {"dask": "distributed", "dask_files": "distributed", "ray": "ray"}
+WITH_ENGINE = [pytest.mark.slow, pytest.mark.xdist_group("engines")]
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=WITH_ENGINE if name in ENGINES else [])
+        for name in sorted(set(BLOCK_EXAMPLES) - {"decay_model"})
+    ],
+)
 def test_example_with_blocks_fits(
     name: str, decay_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any
 ) -> None:
-    engine = {"dask": "distributed", "dask_files": "distributed", "ray": "ray"}.get(name)
+    engine = ENGINES.get(name)
     if engine is not None and importlib.util.find_spec(engine) is None:
         pytest.skip(f"{engine} is not installed")
     monkeypatch.chdir(tmp_path)

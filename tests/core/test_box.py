@@ -541,6 +541,7 @@ def test_every_exception_is_a_case() -> None:
     assert stuck == NOT_STATIONARY.keys() & WORSE_THAN_SCIPY.keys()
 
 
+@pytest.mark.xdist_group("cases within bounds")
 def test_fits_end_where_first_order_conditions_hold() -> None:
     for case in cases():
         end = ended(case)
@@ -556,6 +557,8 @@ def test_bounded_fit_that_is_pickled_wherever_something_is_wanted_goes_on_to_the
 
 
 @pytest.mark.scipy
+@pytest.mark.slow
+@pytest.mark.xdist_group("cases within bounds")
 @pytest.mark.filterwarnings("ignore::RuntimeWarning:scipy")
 def test_fits_are_as_good_as_the_better_of_scipys_two_and_take_fewer_evaluations() -> None:
     from scipy.optimize import least_squares as scipys

@@ -6,21 +6,10 @@ import numpy as np
 import pytest
 
 import original
+from models import START, T, Y, jacobian
 from pyminpack import _minpack, least_squares, leastsq
 
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
 DOUBLE = float(np.finfo(float).eps)
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
 
 
 def test_steps_without_bounds_are_those_of_leastsq() -> None:

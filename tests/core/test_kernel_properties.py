@@ -11,6 +11,7 @@ from hypothesis.extra.numpy import arrays
 
 from models import raised_decay_of, raised_decay_of_jacobian
 from pyminpack import _minpack
+from reflections import reflections
 
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).smallest_subnormal
@@ -102,16 +103,6 @@ def matrices(draw: st.DrawFn, square: bool = False, wide: bool = False) -> np.nd
         target, source = draw(st.integers(0, n - 1)), draw(st.integers(0, n - 1))
         a[:, target] = draw(st.sampled_from([0.0, 1.0, -2.0])) * a[:, source]
     return a * np.ldexp(1.0, draw(arrays(int, n, elements=st.one_of(st.just(0), powers))))
-
-
-def reflections(a: np.ndarray, count: int) -> np.ndarray:
-    """Q, multiplied out of the reflectors that qrfac leaves."""
-    q = np.eye(a.shape[1])
-    for j in range(count):
-        v = np.concatenate([np.zeros(j), a[j, j:]])
-        if v[j] != 0:
-            q -= np.outer(q @ v, v) / v[j]
-    return q
 
 
 def triangle(a: np.ndarray, rdiag: np.ndarray) -> np.ndarray:

@@ -8,6 +8,7 @@ import pytest
 
 from problems.mgh import Run, runs
 from pyminpack import _minpack, leastsq
+from reflections import reflections
 
 EPS = np.finfo(float).eps
 TINY = np.finfo(float).smallest_subnormal
@@ -75,16 +76,6 @@ def test_enorm_is_not_finite_where_a_component_is_not(bad: float, others: float,
 
 
 # --------------------------------------------------------------------------------------------- qrfac
-
-
-def reflections(a: np.ndarray, count: int) -> np.ndarray:
-    """Q, multiplied out of the reflectors that qrfac leaves."""
-    q = np.eye(a.shape[1])
-    for j in range(count):
-        v = np.concatenate([np.zeros(j), a[j, j:]])
-        if v[j] != 0:
-            q -= np.outer(q @ v, v) / v[j]
-    return q
 
 
 def test_qrfac_of_a_known_matrix() -> None:

@@ -158,6 +158,7 @@ def test_fits_in_two_threads_advance_while_a_third_runs_python():
     assert len(both) > 50
 
 
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_ends_a_compiled_fit_within_a_fifth_of_a_second():
     """200 calls of a function that takes a millisecond at least."""
     calls, before = np.zeros(1), np.zeros(1)

@@ -6,31 +6,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from c_library import library
+from c_library import c_function, c_jacobian, c_residuals, needs_compiler
+from models import START
 from pyminpack import InputTypeError, InputValueError, OptionError, compiled_jacobian, compiled_residuals, leastsq
-from pyminpack._minpack import as_start
 
-pytestmark = pytest.mark.skipif(library() is None, reason="no C compiler here")
-
-T = np.linspace(0, 4, 20)
-DATA = np.concatenate([T, 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)])
-START = np.array([1.0, 1.0])
-
-
-def decay() -> Any:
-    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
-
-
-def decay_jacobian() -> Any:
-    return compiled_jacobian(library().jacobian_rows, 20, 2, data=DATA)
+pytestmark = needs_compiler
 
 
 def counted(calls: np.ndarray) -> Any:
-    return compiled_residuals(library().counted, 5, data=calls, signature="residuals")
+    return compiled_residuals(c_function("counted"), 5, data=calls, signature="residuals")
 
 
-def python_decay(x: np.ndarray) -> np.ndarray:
-    return decay()(x)
+def in_python(x: np.ndarray) -> np.ndarray:
+    return c_residuals()(x)
 
 
 TAKEN = {
@@ -65,9 +53,9 @@ def cases(table: dict[str, list[Any]]) -> list[Any]:
 def test_every_argument_means_what_it_means_for_python_residuals(name, value, jacobian):
     options = {"x0": np.array([9.0, 0.1]), "factor": 0.1, "full_output": True} | {name: value}
     if jacobian:
-        options["Dfun"] = decay_jacobian()
-    x, cov_x, info, message, ier = leastsq(decay(), **options)
-    expected = leastsq(python_decay, **options)
+        options["Dfun"] = c_jacobian()
+    x, cov_x, info, message, ier = leastsq(c_residuals(), **options)
+    expected = leastsq(in_python, **options)
     np.testing.assert_array_equal(x, expected[0])
     np.testing.assert_array_equal(cov_x, expected[1])
     assert info.keys() == expected[2].keys()
@@ -114,20 +102,20 @@ def test_default_of_maxfev(with_jacobian, most):
 def test_a_fit_that_fails_keeps_its_arrays(convert):
     """Without full_output they are in scratch, until there is something to say of them."""
     with pytest.warns(RuntimeWarning, match="maxfev = 3"):
-        ier = leastsq(decay(), convert([9.0, 0.1]), maxfev=3)[1]
+        ier = leastsq(c_residuals(), convert([9.0, 0.1]), maxfev=3)[1]
     assert ier == 5
     with pytest.raises(InputValueError, match=r"19 of 20 .* residual 1 \(inf\)"):
-        leastsq(decay(), convert([1e308, -1e308]))
+        leastsq(c_residuals(), convert([1e308, -1e308]))
 
 
 def test_a_jacobian_of_zeros_is_no_success_without_full_output_either():
     with pytest.warns(RuntimeWarning, match="the Jacobian is zero"):
-        assert leastsq(compiled_residuals(library().flat, 5, signature="residuals"), START)[1] == 8
+        assert leastsq(compiled_residuals(c_function("flat"), 5, signature="residuals"), START)[1] == 8
 
 
 def test_no_parameters():
     """There is nothing to fit, and the residuals are reported as they are."""
-    flat = compiled_residuals(library().flat, 3, signature="residuals")
+    flat = compiled_residuals(c_function("flat"), 3, signature="residuals")
     with pytest.raises(InputTypeError, match="x0 is empty"):
         leastsq(flat, [])
     x, _, info, _, ier = leastsq(flat, [], full_output=True)
@@ -137,42 +125,14 @@ def test_no_parameters():
 
 def test_start_stays_as_it_was():
     start = START.copy()
-    x = leastsq(decay(), start)[0]
+    x = leastsq(c_residuals(), start)[0]
     np.testing.assert_array_equal(start, START)
     assert not np.shares_memory(x, start)
-
-
-STARTS: list[tuple[Any, Any]] = [
-    (np.arange(3.0), [0, 1, 2]),
-    ([1.0, 2, -3], [1, 2, -3]),
-    ((0.5,), [0.5]),
-    ([], []),
-    (np.empty(0), []),
-    ([2**62], [2.0**62]),
-]
-NO_PLAIN_STARTS: list[Any] = [
-    [1.0, np.nan], (np.inf,), [True], [1j], [2**80], ["1"], [[1.0]], [np.float64(1)], np.array([1]), np.array([np.nan]),
-    np.ones((1, 1)), np.ones(4)[::2], np.ones(2, ">f8"), np.ones(1).view(type("Sub", (np.ndarray,), {})), {1.0}, None,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("value", "copy"), STARTS, ids=repr)
-def test_plain_starts_are_copied_in_c(value, copy):
-    start = as_start(value)
-    assert type(start) is np.ndarray
-    assert start.dtype == np.float64
-    np.testing.assert_array_equal(start, copy)
-    assert start is not value
-
-
-@pytest.mark.parametrize("value", NO_PLAIN_STARTS, ids=repr)
-def test_other_starts_are_left_to_python(value):
-    assert as_start(value) is None
 
 
 @pytest.mark.parametrize("name", ["m", "n", "layout"])
 def test_sizes_cannot_be_changed(name):
     """The compiled function would write beyond the end of its array."""
-    for made in (decay(), decay_jacobian()):
+    for made in (c_residuals(), c_jacobian()):
         with pytest.raises(AttributeError):
             setattr(made, name, 50_000)

@@ -97,14 +97,6 @@ def test_fit_after_one_that_failed_is_like_any_other(x0: Any) -> None:
 # --------------------------------------------------------------------------------- Ctrl-C
 
 
-@pytest.fixture
-def interruptible() -> Iterator[None]:
-    """Ctrl-C raises KeyboardInterrupt, even where the tests were started with it ignored."""
-    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, handler)
-
-
 @pytest.mark.usefixtures("interruptible")
 @pytest.mark.parametrize("call", [1, 2, 4])
 def test_ctrl_c_in_func(call: int) -> None:

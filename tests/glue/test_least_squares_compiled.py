@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_resuming import START, Oops, Raising, T, Y, assert_same_result, jacobian, residuals
 
-from c_library import library
+from c_library import DATA, c_jacobian, c_residuals, library, needs_compiler
+from checks import assert_same_result
+from models import START, Oops, Raising, jacobian, residuals
 from pyminpack import (
     LevenbergMarquardt,
     _minpack,
@@ -17,24 +18,12 @@ from pyminpack import (
     least_squares,
 )
 
-compiled = pytest.mark.skipif(library() is None, reason="no C compiler here")
-DATA = np.concatenate([T, Y])
-
 
 def begin(**options: Any) -> LevenbergMarquardt:
     return LevenbergMarquardt(**{"x0": START, **options})
 
 
-def c_residuals() -> Any:
-    return compiled_residuals(library().residuals, 20, data=DATA, signature="residuals")
-
-
-def c_jacobian(layout: Any) -> Any:
-    name = {"C": "jacobian_rows", "F": "jacobian_columns"}[layout]
-    return compiled_jacobian(getattr(library(), name), 20, 2, data=DATA, layout=layout)
-
-
-@compiled
+@needs_compiler
 @pytest.mark.parametrize(
     "options",
     [{}, {"bounds": (0, 2.2)}, {"timeout": 1e6}, {"loss": "soft_l1"}, {"workers": 2}, {"fixed": [True, False]}],
@@ -55,7 +44,7 @@ def test_functions_take_the_same_steps_wherever_they_are_called_from(layout: Any
     np.testing.assert_allclose(direct.jac, python.jac, atol=1e-6)
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize("layout", [None, "C", "F"])
 def test_result_that_is_asked_for_again_has_the_same_jacobian(layout: Any) -> None:
     """It used to be what happened to lie in new memory."""
@@ -74,7 +63,7 @@ def stopping_residuals(left: int, number: float = 7.0) -> tuple[Any, np.ndarray]
     return compiled_residuals(library().stops, 20, data=data, signature="residuals"), data
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize("bounds", [(-np.inf, np.inf), (0, 2.2)], ids=["free", "boxed"])
 def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any) -> None:
     fun, data = stopping_residuals(1000)
@@ -117,7 +106,7 @@ def stopping_jacobian(at: int) -> tuple[Any, list[int]]:
     return compiled_jacobian(JACOBIAN(give), 20, 2), calls
 
 
-@compiled
+@needs_compiler
 @pytest.mark.parametrize("fun", [residuals, None], ids=["Python fun", "compiled fun"])
 def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any) -> None:
     fun = fun or c_residuals()
@@ -136,7 +125,7 @@ def test_compiled_jacobians_can_stop_a_fit_at_any_call(fun: Any) -> None:
         assert result.stderr is not None
 
 
-@compiled
+@needs_compiler
 def test_fits_with_compiled_functions_run_in_threads() -> None:
     """And each comes to what it would have alone."""
     starts = [np.array([1.0 + k, 1.0]) for k in range(4)]
@@ -161,7 +150,7 @@ def test_fits_with_compiled_functions_run_in_threads() -> None:
             assert_same_result(result, expected)
 
 
-@pytest.mark.parametrize("kind", ["Python", pytest.param("compiled", marks=compiled)])
+@pytest.mark.parametrize("kind", ["Python", pytest.param("compiled", marks=needs_compiler)])
 def test_fits_nest(kind: str) -> None:
     """One within the residuals of another, and an exception in the inner one goes through both."""
     inner: Any = residuals if kind == "Python" else c_residuals()
@@ -179,7 +168,7 @@ def test_fits_nest(kind: str) -> None:
     assert least_squares(residuals, START).success
 
 
-@compiled
+@needs_compiler
 def test_compiled_functions_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="n = 3 parameters, and x has 2"):
         least_squares(c_residuals(), START, compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA))
@@ -202,7 +191,7 @@ def in_core(**changes: Any) -> int:
     return _minpack.solve(memory, (*problem.values(), *[None] * 7), -1, [None])
 
 
-@compiled
+@needs_compiler
 def test_compiled_function_within_a_python_function_can_stop_a_fit() -> None:
     """It used to come out as an exception."""
     fun, _ = stopping_residuals(5)

@@ -5,17 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import START, residuals
 from pyminpack import _minpack, least_squares
 from pyminpack._iteration.machine import CODES, RECORD, Memory, record_of
+from pyminpack._minpack import as_start
 
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
 DOUBLE = float(np.finfo(float).eps)
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
 
 
 def begin(**changes: Any) -> np.ndarray:
@@ -124,3 +119,34 @@ def test_problem_of_the_wrong_kind_is_told(place: int, value: Any, error: type[E
     problem[place] = value
     with pytest.raises(error):
         _minpack.solve(begin(differences=0 if place in (1, 5) else 1), tuple(problem), -1, [None])
+
+
+# ------------------------------------------------------------------------------------ starts
+
+
+STARTS: list[tuple[Any, Any]] = [
+    (np.arange(3.0), [0, 1, 2]),
+    ([1.0, 2, -3], [1, 2, -3]),
+    ((0.5,), [0.5]),
+    ([], []),
+    (np.empty(0), []),
+    ([2**62], [2.0**62]),
+]
+NO_PLAIN_STARTS: list[Any] = [
+    [1.0, np.nan], (np.inf,), [True], [1j], [2**80], ["1"], [[1.0]], [np.float64(1)], np.array([1]), np.array([np.nan]),
+    np.ones((1, 1)), np.ones(4)[::2], np.ones(2, ">f8"), np.ones(1).view(type("Sub", (np.ndarray,), {})), {1.0}, None,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("value", "copy"), STARTS, ids=repr)
+def test_plain_starts_are_copied_in_c(value, copy):
+    start = as_start(value)
+    assert type(start) is np.ndarray
+    assert start.dtype == np.float64
+    np.testing.assert_array_equal(start, copy)
+    assert start is not value
+
+
+@pytest.mark.parametrize("value", NO_PLAIN_STARTS, ids=repr)
+def test_other_starts_are_left_to_python(value):
+    assert as_start(value) is None

@@ -14,7 +14,6 @@ from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array,
 from models import STARTS_FOR_COUNTS, computed_in_single_precision, in_double_precision, predicted_in_single_precision
 from problems.mgh import Run, runs
 from pyminpack import BlocksProgress, BlocksResult, BlocksState, leastsq, leastsq_blocks
-from pyminpack._derivatives.factor import augmented_triangle
 from rounding import agree, endings
 
 EPS = np.finfo(float).eps
@@ -232,21 +231,6 @@ def test_answers_are_taken_as_they_come() -> None:
 def test_jacobians_in_any_order_and_kind(convert: Callable) -> None:
     expected = leastsq_blocks(decay, START, cut(), jac=lambda x, rows: np.array(convert(decay_jac(x, rows)), float))
     assert same_fit(leastsq_blocks(decay, START, cut(), jac=lambda x, rows: convert(decay_jac(x, rows))), expected)
-
-
-@pytest.mark.parametrize("n", [1, 2, 7, 40])
-@pytest.mark.parametrize("m", [0, 1, 5, 255, 256, 257, 13000])
-def test_triangle_of_a_block_is_that_of_its_jacobian_and_residuals(m: int, n: int) -> None:
-    rng = np.random.default_rng(m + n)
-    jacobian, f = rng.standard_normal((m, n)), rng.standard_normal(m)
-    before = jacobian.copy(), f.copy()
-    both = np.column_stack([jacobian, f])
-    for given in (jacobian, np.asfortranarray(jacobian), jacobian[::-1][::-1]):
-        triangle = augmented_triangle(given.T, f)
-        assert not np.tril(triangle, -1).any()
-        np.testing.assert_allclose(triangle.T @ triangle, both.T @ both, atol=1e-13 * max(m, 1))
-    np.testing.assert_array_equal(jacobian, before[0])
-    np.testing.assert_array_equal(f, before[1])
 
 
 @pytest.mark.parametrize("kind", ["C", "F", "float32"])

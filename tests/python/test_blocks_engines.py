@@ -31,6 +31,8 @@ from block_models import (
 )
 from pyminpack import BlocksResult, leastsq_blocks
 
+pytestmark = pytest.mark.xdist_group("engines")
+
 SPAWN = multiprocessing.get_context("spawn")
 
 

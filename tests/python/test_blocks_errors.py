@@ -9,7 +9,6 @@ import pytest
 from block_models import ROWS, START, cut, decay, decay_jac, raises_in_block_3
 from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
-from pyminpack._report.info import Info, Status
 
 pytestmark = pytest.mark.usefixtures("nothing_on_stderr")
 
@@ -434,7 +433,3 @@ def test_start_and_blocks_and_scale_stay_as_they_are() -> None:
     np.testing.assert_array_equal(x0, START)
     np.testing.assert_array_equal(diag, 1)
     assert all(np.array_equal(block, rows) for block, rows in zip(blocks, cut(), strict=True))
-
-
-def test_status_of_a_stopped_fit_is_no_other() -> None:
-    assert Status.STOPPED not in list(Info)

@@ -23,7 +23,6 @@ from pyminpack import (
     leastsq,
     leastsq_blocks,
 )
-from pyminpack._report.statistics import covariance_from_factor, rank_tolerance
 
 EPS = np.finfo(float).eps
 RNG = np.random.default_rng(5)
@@ -256,17 +255,9 @@ def test_triangle_of_a_fit_has_the_covariance_of_the_fit():
         lambda x: x[0] * np.exp(-x[1] * t) + x[2] - np.exp(-t) - noise, [1.2, 0.8, 0.1], full_output=True
     )
     assert cov_x is not None
-    r = np.ascontiguousarray(infodict["fjac"][:, :3])
-    result = covariance_from_factor(r, infodict["ipvt"] + 1, 2.0**0.5, rank_tolerance(t.size, 3))
-    np.testing.assert_allclose(result.cov, 2 * cov_x, rtol=1e-12)
+    result, order = covariance(np.triu(infodict["fjac"].T[:3]), variance=2.0), infodict["ipvt"]
+    np.testing.assert_allclose(result.cov, 2 * cov_x[np.ix_(order, order)], rtol=1e-12)
     assert unknown(result) == ()
-
-
-def test_factorization_that_is_not_finite_determines_nothing():
-    r = np.array([[1.0, 0.0], [np.nan, 1.0]])
-    result = covariance_from_factor(r, np.array([2, 1], dtype=np.int32), 1.0, rank_tolerance(5, 2))
-    assert unknown(result) == (0, 1)
-    assert result.rank == 0
 
 
 # ----------------------------------------------------------------------- the same from every function

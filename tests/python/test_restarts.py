@@ -7,13 +7,12 @@ import numpy as np
 import pytest
 
 from loop import BoundedMachine, factor, fit, state_of, travelled
+from models import T, Y
 from problems.mgh import Problem, Run, runs
 from pyminpack import LevenbergMarquardt, _minpack, least_squares, leastsq
 from pyminpack._iteration.machine import CODES, ENDED, WANT_FACTOR, WANT_NORM
 
 INF = np.inf
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
 TABLE: dict[str, Problem] = {run.problem.name: run.problem for run in runs()}
 FTOL, RUNNING = CODES["info_ftol"], CODES["info_running"]
 

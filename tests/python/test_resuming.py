@@ -12,28 +12,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from test_memory import growth
 
+from checks import assert_same_result
+from measures import growth
+from models import START, TALL_START, Oops, Raising, T, Y, both, jacobian, nothing, residuals, tall
 from problems.mgh import runs
 from pyminpack import InputTypeError, LevenbergMarquardt, ShapeError, least_squares
 
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
 DOUBLE, SINGLE = (float(np.finfo(kind).eps) for kind in (np.float64, np.float32))
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
-
-
-def both(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return residuals(x), jacobian(x)
 
 
 def jacobian_as_lists(x: np.ndarray) -> Any:
@@ -76,12 +62,6 @@ def rough(x: np.ndarray) -> np.ndarray:
     return residuals(x) + 1e-7 * np.sin(1e9 * x[0] + 1e9 * x[1] + T)
 
 
-def tall(x: np.ndarray) -> np.ndarray:
-    """So many residuals that the Jacobian is factored by blocks."""
-    t = np.linspace(0, 4, 3000)
-    return x[0] * np.exp(-x[1] * t) - 2.5 * np.exp(-1.3 * t) - 0.05 * np.cos(70 * t)
-
-
 BARD = next(run.problem for run in runs() if run.problem.name == "bard-15x3-start10")
 
 
@@ -118,39 +98,11 @@ KINDS: dict[str, dict[str, Any]] = {
     "parameter without response": {"fun": half_responding},
     "restarts": {"fun": bard, "x0": BARD.start},
     "restarts, Jacobian": {"fun": bard, "jac": bard_jacobian, "x0": BARD.start},
-    "tall": {"fun": tall},
-    "tall within bounds": {"fun": tall, "bounds": (0, 2.2)},
+    "tall": {"fun": tall, "x0": TALL_START},
+    "tall within bounds": {"fun": tall, "x0": TALL_START, "bounds": (-1, 2.2)},
 }
 KINDS = {name: {"fun": residuals, "x0": START, **options} for name, options in KINDS.items()}
 each_kind = pytest.mark.parametrize("options", KINDS.values(), ids=KINDS)
-
-
-class Oops(Exception):  # noqa: N818 - anything may be raised
-    pass
-
-
-class Raising:
-    """A function that raises at one of its calls, and notes where it was called."""
-
-    def __init__(self, function: Callable, at: int = 0, error: type[BaseException] = Oops) -> None:
-        self.function, self.at, self.error = function, at, error
-        self.points: list[bytes] = []
-
-    @property
-    def calls(self) -> int:
-        return len(self.points)
-
-    def __call__(self, x: np.ndarray, *args: Any, **kwargs: Any) -> Any:
-        self.points.append(x.tobytes())
-        if self.calls == self.at:
-            raise self.error(f"call {self.calls}")
-        return self.function(x, *args, **kwargs)
-
-
-def assert_same_result(one: Any, other: Any) -> None:
-    names = ("x", "cost", "fun", "jac", "grad", "optimality", "active_mask", "nfev", "njev", "nit", "status", "message")
-    for name in names:
-        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
 
 
 # ---------------------------------------------------------------------------------------------------- interrupted fits
@@ -213,10 +165,6 @@ def test_run_goes_on_from_any_step(options: dict[str, Any], travels: bool) -> No
 
 
 # -------------------------------------------------------------------------------------------- options that only watch
-
-
-def nothing(_: Any) -> None:
-    pass
 
 
 WATCHED: dict[str, dict[str, Any]] = {

@@ -6,26 +6,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import START, T, Y, jacobian, residuals
 from problems.mgh import Run, runs
 from pyminpack import LevenbergMarquardt, least_squares
 from pyminpack._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
 from pyminpack._model.function import Call, Model
 from pyminpack._model.losses import Robust, as_loss
 
-T = np.linspace(0, 4, 20)
-Y = 2.5 * np.exp(-1.3 * T) + 0.05 * np.cos(7 * T)
-START = np.array([1.0, 1.0])
 INF = np.inf
 BOX = (np.array([0.5, -INF]), np.array([INF, 2.0]))
-
-
-def residuals(x: np.ndarray) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - Y
-
-
-def jacobian(x: np.ndarray) -> np.ndarray:
-    decay = np.exp(-x[1] * T)
-    return np.stack([decay, -x[0] * T * decay], axis=1)
 
 
 def judged(

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models import decay
 from pyminpack import least_squares, leastsq, leastsq_blocks
 from pyminpack._report.info import STATUS_OF, SUCCESS, Info, Status, message_for
 
 CODES = Path(__file__).resolve().parents[2] / "minpack" / "base" / "codes.def"
-T = np.linspace(0, 4, 20)
 
 
-def residuals(x: np.ndarray, *_: Any) -> np.ndarray:
-    return x[0] * np.exp(-x[1] * T) - 2.5 * np.exp(-1.3 * T)
+def exact(x: np.ndarray, *_: Any) -> np.ndarray:
+    return decay(x)
 
 
 def flat(x: np.ndarray, *_: Any) -> np.ndarray:
@@ -43,7 +43,7 @@ def test_message_of_a_compiled_function_that_stopped() -> None:
     assert "returned 7" in message_for(-7, 1e-3, 1e-4, 1e-5, 17)
 
 
-@pytest.mark.parametrize("fun", [residuals, flat])
+@pytest.mark.parametrize("fun", [exact, flat])
 def test_users_get_plain_integers(fun: Any) -> None:
     *_, ier = leastsq(fun, [1, 1], full_output=True)
     status = least_squares(fun, [1, 1]).status
