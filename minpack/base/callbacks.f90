@@ -1,4 +1,4 @@
-!> The user's routine `fcn`, in the three forms that MINPACK's drivers call, and in that of lmtri.
+!> The user's routine `fcn` in the three forms that MINPACK's drivers call.
 !>
 !> In each, `iflag` says what is wanted, and a negative value left in it ends the fit with `info = iflag`.
 !> With `iflag = 0` (only where `nprint > 0`) nothing is to be computed: the iterate may be looked at.
@@ -6,7 +6,7 @@ module minpack_callbacks
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: residual_function, jacobian_function, row_function, triangle_function
+    public :: residual_function, jacobian_function, row_function
 
     abstract interface
 
@@ -45,19 +45,6 @@ module minpack_callbacks
             real(wp), intent(inout) :: fjrow(n) !! one row of the Jacobian; changed with iflag > 1 alone
             integer(ip), intent(inout) :: iflag
         end subroutine row_function
-
-        !> For lmtri: residuals with `iflag` 1, the triangle of [J f] with 2.
-        recursive subroutine triangle_function(m, n, x, fvec, t, iflag) bind(c)
-            import :: ip, wp
-            implicit none
-            integer(ip), intent(in) :: m !! residuals
-            integer(ip), intent(in) :: n !! parameters
-            real(wp), intent(in) :: x(n) !! where
-            real(wp), intent(inout) :: fvec(m) !! f, the residuals there; changed with iflag = 1 alone
-            real(wp), intent(inout) :: t(n + 1, n + 1) !! Rᵀ, zeros at first; changed with iflag = 2 alone: [J f] is
-                                                       !! to be folded into it
-            integer(ip), intent(inout) :: iflag
-        end subroutine triangle_function
 
     end interface
 

@@ -1,6 +1,6 @@
 !> Machine constants and the tuning numbers of the method.
 !>
-!> Each tuning number is the one of J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and
+!> Each tuning number of the iteration is the one of J. J. Moré, "The Levenberg-Marquardt algorithm: implementation and
 !> theory" (1978), section numbers behind it, as MINPACK-1 (ANL-80-74, 1980) uses it.
 module minpack_constants
     use minpack_kinds, only: ip, wp

@@ -1,7 +1,7 @@
 """NIST's nonlinear regression data sets: real fits whose answers are certified to 11 digits.
 
 The figures are those of the Statistical Reference Datasets
-(https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml), one file of `strd_data` a data set.
+(https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml), one file of `strd_data` a data set, by NIST's level of difficulty.
 The formulas are written out below, each giving its predictions together with its partial derivatives.
 """
 
@@ -119,7 +119,8 @@ def names() -> tuple[str, ...]:
 @functools.cache
 def load(name: str) -> StrdDataset:
     """Read the data set called `name`; its arrays are shared between callers, hence read-only."""
-    table = tomllib.loads((DATA / f"{name.lower()}.toml").read_text(encoding="utf-8"))
+    (path,) = DATA.glob(f"*/{name.lower()}.toml")
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
     y = _constant(table["y"])
     return StrdDataset(
         name=table["name"],
