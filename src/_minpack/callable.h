@@ -1,4 +1,5 @@
-/* Python callables, called as func(x, *args) time and again, and what they give, as the doubles that the core wants. */
+/* Functions of the user's, called time and again, and what they give, as the doubles that the core wants: callables of
+ * Python's, as func(x, *args), and machine code. */
 #ifndef PYMINPACK_CALLABLE_H
 #define PYMINPACK_CALLABLE_H
 
@@ -42,5 +43,22 @@ PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m
 
 /* fjac(i, j) from values `down` and `across` bytes apart, some rows at a time so that they are read through once. */
 void lm_copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n);
+
+/* Machine code, as Python packs it in bytes: see _model/compiled.py. */
+typedef struct {
+    void *function, *data;
+    enum { LM_RESIDUALS, LM_MINPACK, LM_JACOBIAN_C, LM_JACOBIAN_F } convention; /* a Jacobian by rows, and by columns */
+    int m, n; /* residuals, and parameters; n is 0 for residuals, which take any number of them */
+} lm_compiled;
+
+/* What it looks like from C, and MINPACK's own residuals. The first returns 0, or anything else to stop. */
+typedef int lm_compiled_function(int m, int n, const double *x, double *result, void *data);
+typedef void lm_minpack_residuals(int *m, int *n, double *x, double *fvec, int *iflag);
+
+/* The machine code that an object of Python's stands for; NULL, without an exception, where it is something else. */
+const lm_compiled *lm_as_compiled(PyObject *object);
+
+/* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. */
+int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result);
 
 #endif

@@ -3,14 +3,13 @@
 #define PYMINPACK_SOLVE_H
 
 #include "callable.h"
-#include "compiled.h"
 #include "machine.h"
 
 /* One call of lm_solve or lm_leastsq, with all that it calls. Nothing of it outlives the call. */
 typedef struct {
     lm_machine p;
     lm_caller caller;
-    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or what make_compiled has made of them; jac may be NULL */
+    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or machine code; jac may be NULL */
     const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
     lm_converters convert;
     PyObject *source;     /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
