@@ -5,24 +5,20 @@
 
 #include "array.h"
 
-enum { LM_INLINE_ARGS = 8 };
-
 typedef struct {
     PyObject **call; /* arguments of the next call: a spare place, x, a place for an index, *args */
-    PyObject *call_inline[LM_INLINE_ARGS];
     Py_ssize_t nargs;     /* how many args */
     PyArrayObject *x;     /* the last argument array, or NULL */
     PyArrayObject *whole; /* all parameters, where some are fixed, or NULL: x gives the others */
     const npy_intp *free; /* which ones those are */
 } lm_caller;
 
-/* Prepares for calls with these args, or NULL for none; 0 with an exception set where there is no memory. */
+/* Prepares a caller of zeros for calls with these args, or NULL for none; 0 with an exception set where there is no memory. */
 int lm_prepare_caller(lm_caller *caller, PyTupleObject *args);
 void lm_release_caller(lm_caller *caller);
 
-/* func(x, *args), and func(x, i, *args): a new reference, or NULL with an exception set. */
-PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n);
-PyObject *lm_call_with_index(lm_caller *caller, PyObject *func, const double *x, int n, int i);
+/* func(x, *args), or func(x, index, *args): a new reference, or NULL with an exception set. */
+PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n, PyObject *index);
 
 /* What makes of other results what is wanted, or raises: as_residuals(result, m, x, calls) gives a contiguous float64
  * array of m values, as_jacobian(result, m, n, col_deriv, x) one of shape (m, n), or (n, m). */

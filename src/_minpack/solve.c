@@ -106,7 +106,7 @@ static int evaluate(lm_run *run, const double *x, double *f)
     if (run->func_compiled != NULL) {
         status = lm_call_compiled(run->func_compiled, fit->m, fit->n, x, f);
     } else {
-        PyObject *result = lm_call(&run->caller, run->func, x, fit->n);
+        PyObject *result = lm_call(&run->caller, run->func, x, fit->n, NULL);
         if (!lm_take_vector(run->convert.as_residuals, result, f, fit->m, x, fit->n, fit->calls)) {
             return EXCEPTION;
         }
@@ -217,7 +217,7 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
     lm_machine *p = &run->p;
     const int m = p->fit->m, n = p->fit->n, turned = run->col_deriv;
     PyObject *result = run->source == NULL
-                           ? lm_call(&run->caller, run->jac, p->x, n)
+                           ? lm_call(&run->caller, run->jac, p->x, n, NULL)
                            : PyObject_CallFunction(run->source, "NN", lm_vector(p->x, n), lm_vector(p->f, m));
     PyArrayObject *array = lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned,
                                                 run->source != NULL || run->caller.whole == NULL, p->x);
