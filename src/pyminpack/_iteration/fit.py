@@ -197,7 +197,7 @@ class LevenbergMarquardt:
         self._problem = self._problem_for_core()
 
     def _problem_for_core(self) -> tuple[Any, ...]:
-        """What the core calls: see solve.h."""
+        """What the core calls: see solve.c."""
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
