@@ -2,17 +2,15 @@
 
 #include "module.h"
 
+enum { PLACES = 3 }; /* before *args */
+
 int lm_prepare_caller(lm_caller *caller, PyTupleObject *args)
 {
-    enum { PLACES = 3 }; /* before *args */
-
-    *caller = (lm_caller){.call = caller->call_inline, .nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args)};
-    if (caller->nargs + PLACES > LM_INLINE_ARGS) {
-        caller->call = PyMem_New(PyObject *, caller->nargs + PLACES);
-        if (caller->call == NULL) {
-            PyErr_NoMemory();
-            return 0;
-        }
+    caller->nargs = args == NULL ? 0 : PyTuple_GET_SIZE(args);
+    caller->call = PyMem_New(PyObject *, caller->nargs + PLACES);
+    if (caller->call == NULL) {
+        PyErr_NoMemory();
+        return 0;
     }
     for (Py_ssize_t i = 0; i < caller->nargs; i++) {
         caller->call[PLACES + i] = PyTuple_GET_ITEM(args, i);
@@ -23,9 +21,7 @@ int lm_prepare_caller(lm_caller *caller, PyTupleObject *args)
 void lm_release_caller(lm_caller *caller)
 {
     Py_CLEAR(caller->x);
-    if (caller->call != caller->call_inline) {
-        PyMem_Free(caller->call);
-    }
+    PyMem_Free(caller->call);
 }
 
 /* Whether the last argument array can be used once more: nobody else holds it, and it is as it was made. */
@@ -59,32 +55,19 @@ static PyObject *argument(lm_caller *caller, const double *x, int n)
     return (PyObject *)caller->x;
 }
 
-PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n)
+PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n, PyObject *index)
 {
-    PyObject **place = caller->call + 2;
+    const Py_ssize_t before = index == NULL ? 1 : 2;
+    PyObject **place = caller->call + PLACES - before;
 
     place[0] = argument(caller, x, n);
     if (place[0] == NULL) {
         return NULL;
     }
-    return PyObject_Vectorcall(func, place, (size_t)(1 + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-}
-
-PyObject *lm_call_with_index(lm_caller *caller, PyObject *func, const double *x, int n, int i)
-{
-    PyObject **place = caller->call + 1;
-
-    place[0] = argument(caller, x, n);
-    place[1] = PyLong_FromLong(i);
-    if (place[0] == NULL || place[1] == NULL) {
-        Py_XDECREF(place[1]);
-        return NULL;
+    if (index != NULL) {
+        place[1] = index;
     }
-    PyObject *index = place[1]; /* a callable may write to its arguments' places */
-    PyObject *result =
-        PyObject_Vectorcall(func, place, (size_t)(2 + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
-    Py_DECREF(index);
-    return result;
+    return PyObject_Vectorcall(func, place, (size_t)(before + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
 }
 
 /* Results ------------------------------------------------------------------------------------------------ */

@@ -6,37 +6,20 @@ static __declspec(thread) lm_frame *top = NULL;
 static _Thread_local lm_frame *top = NULL;
 #endif
 
-int lm_push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int col_deriv, int m, int n)
+int lm_push(lm_frame *frame, PyObject *func, PyObject *jac, PyTupleObject *args, int col_deriv)
 {
-    *frame = (lm_frame){.below = top, .func = func, .jac = jac, .col_deriv = col_deriv, .primed = 1, .calls = 1};
-    if (PyCapsule_CheckExact(func)) {
-        frame->foreign = PyCapsule_GetPointer(func, PyCapsule_GetName(func));
-        if (frame->foreign == NULL) {
-            return 0;
-        }
-    }
+    *frame = (lm_frame){.below = top, .func = func, .jac = jac, .col_deriv = col_deriv};
     if (!lm_prepare_caller(&frame->caller, args)) {
         return 0;
     }
-    frame->work = PyMem_RawMalloc((5 * (size_t)n + (size_t)m) * sizeof *frame->work);
-    if (frame->work == NULL) {
-        lm_release_caller(&frame->caller);
-        PyErr_NoMemory();
-        return 0;
-    }
     top = frame;
-    frame->released = frame->foreign == NULL ? NULL : PyEval_SaveThread();
     return 1;
 }
 
 void lm_pop(lm_frame *frame)
 {
-    if (frame->released != NULL) {
-        PyEval_RestoreThread(frame->released);
-    }
     top = frame->below;
     lm_release_caller(&frame->caller);
-    PyMem_RawFree(frame->work);
 }
 
 /* Tells MINPACK how a call of Python's went; a negative iflag makes it stop. */
@@ -50,21 +33,19 @@ static void conclude(int done, int *iflag)
 /* The residuals at x; those at the start are known already. */
 static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec)
 {
-    if (frame->primed) {
-        frame->primed = 0;
+    if (frame->calls++ == 0) {
         return 1;
     }
-    frame->calls++;
-    PyObject *result = lm_call(&frame->caller, frame->func, x, n);
+    PyObject *result = lm_call(&frame->caller, frame->func, x, n, NULL);
     return lm_take_vector(lm_own_converters.as_residuals, result, fvec, m, x, n, frame->calls);
 }
 
-static void residual_callback(int *m, int *n, double *x, double *fvec, int *iflag)
+void lm_residual_callback(int *m, int *n, double *x, double *fvec, int *iflag)
 {
     conclude(evaluate(top, *m, *n, x, fvec), iflag);
 }
 
-static void jacobian_callback(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac, int *iflag)
+void lm_jacobian_callback(int *m, int *n, double *x, double *fvec, double *fjac, int *ldfjac, int *iflag)
 {
     lm_frame *frame = top;
     const int turned = frame->col_deriv;
@@ -74,7 +55,7 @@ static void jacobian_callback(int *m, int *n, double *x, double *fvec, double *f
         conclude(evaluate(frame, *m, *n, x, fvec), iflag);
         return;
     }
-    PyObject *result = lm_call(&frame->caller, frame->jac, x, *n);
+    PyObject *result = lm_call(&frame->caller, frame->jac, x, *n, NULL);
     PyArrayObject *array = lm_as_plain_jacobian(lm_own_converters.as_jacobian, result, *m, *n, turned, 1, x);
     if (array != NULL) {
         lm_copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, turned), PyArray_STRIDE(array, !turned), fjac, *m, *n);
@@ -83,7 +64,7 @@ static void jacobian_callback(int *m, int *n, double *x, double *fvec, double *f
     Py_XDECREF(array);
 }
 
-static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag)
+void lm_row_callback(int *m, int *n, double *x, double *fvec, double *fjrow, int *iflag)
 {
     lm_frame *frame = top;
 
@@ -91,21 +72,8 @@ static void row_callback(int *m, int *n, double *x, double *fvec, double *fjrow,
         conclude(evaluate(frame, *m, *n, x, fvec), iflag);
         return;
     }
-    PyObject *result = lm_call_with_index(&frame->caller, frame->jac, x, *n, *iflag - 2);
+    PyObject *index = PyLong_FromLong(*iflag - 2);
+    PyObject *result = index == NULL ? NULL : lm_call(&frame->caller, frame->jac, x, *n, index);
+    Py_XDECREF(index);
     conclude(lm_take_vector(lm_own_converters.as_residuals, result, fjrow, *n, x, *n, 0), iflag);
-}
-
-lm_residual_function *lm_residual_callback(const lm_frame *frame)
-{
-    return frame->foreign == NULL ? residual_callback : (lm_residual_function *)frame->foreign;
-}
-
-lm_jacobian_function *lm_jacobian_callback(const lm_frame *frame)
-{
-    return frame->foreign == NULL ? jacobian_callback : (lm_jacobian_function *)frame->foreign;
-}
-
-lm_row_function *lm_row_callback(const lm_frame *frame)
-{
-    return frame->foreign == NULL ? row_callback : (lm_row_function *)frame->foreign;
 }

@@ -7,69 +7,52 @@
 
 enum { LINE = 64 / sizeof(double), RECORD = (sizeof(lm_fit) + sizeof(double) - 1) / sizeof(double) }; /* doubles */
 
-/* Whether R has a place of its own, since J is kept or its block-wise factorization has no room for R. */
-static int has_triangle(const lm_fit *fit)
+/* The next part of the memory, of so many doubles; NULL where there is none yet, and they are only counted. */
+static double *cut(double *memory, size_t *used, size_t size)
 {
-    return fit->restarts || blocks_pay_(&fit->m, &fit->n);
+    *used += size;
+    return memory == NULL ? NULL : memory + (*used - size);
 }
 
-/* Doubles for the scratch of bounds and restarts, and of the factorization. */
-static size_t box_size(const lm_fit *fit)
+size_t lm_cut(lm_machine *p, const void *record, double *memory)
 {
-    const size_t n = (size_t)fit->n;
-
-    return fit->boxed ? n * (n + 9) : n;
-}
-
-static size_t factor_size(const lm_fit *fit)
-{
-    return blocks_pay_(&fit->m, &fit->n) ? blocks_work_(&fit->n) + LINE : (size_t)fit->m * (size_t)fit->n;
-}
-
-size_t lm_size(const lm_fit *fit)
-{
-    enum { VECTORS = 16, INTEGERS = 4 };
-    const size_t m = (size_t)fit->m, n = (size_t)fit->n;
-
-    return RECORD + VECTORS * n + 2 * m + box_size(fit) + factor_size(fit) + (has_triangle(fit) ? n * n : 0)
-           + (INTEGERS * n + 1) / 2;
-}
-
-void lm_cut(lm_machine *p, double *memory)
-{
+    const lm_fit *fit = record;
     double **const vectors[] = {&p->x,    &p->diag, &p->lower, &p->upper, &p->trial, &p->qtf,    &p->acnorm, &p->typical,
                                 &p->eta,  &p->step, &p->wa1,   &p->wa2,   &p->sizes, &p->values, &p->others, &p->point};
-    const lm_fit *fit = p->fit = (lm_fit *)memory;
     const size_t m = (size_t)fit->m, n = (size_t)fit->n;
-    double *next = memory + RECORD;
+    size_t used = RECORD;
 
-    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++, next += n) {
-        *vectors[i] = next;
-    }
-    p->f = next;
-    p->trial_f = p->f + m;
-    p->box = p->trial_f + m;
-    p->factor = p->box + box_size(fit);
-    next = p->factor + factor_size(fit);
+    p->fit = (lm_fit *)memory;
     p->by_blocks = blocks_pay_(&fit->m, &fit->n);
-    p->r = has_triangle(fit) ? next : p->factor;
-    p->ldr = has_triangle(fit) ? fit->n : fit->m;
-    p->ipvt = (int *)(next + (has_triangle(fit) ? n * n : 0));
-    p->side = p->ipvt + n;
-    p->place = p->side + n;
+    for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
+        *vectors[i] = cut(memory, &used, n);
+    }
+    p->f = cut(memory, &used, m);
+    p->trial_f = cut(memory, &used, m);
+    p->box = cut(memory, &used, fit->boxed ? n * (n + 9) : n);
+    p->factor = cut(memory, &used, p->by_blocks ? blocks_work_(&fit->n) + LINE : m * n);
+    /* R has a place of its own where J is kept, or where its factorization by blocks has no room for R. */
+    const int has_triangle = fit->restarts || p->by_blocks;
+    p->r = has_triangle ? cut(memory, &used, n * n) : p->factor;
+    p->ldr = has_triangle ? fit->n : fit->m;
+    p->ipvt = (int *)cut(memory, &used, (n + 1) / 2);
+    p->side = (int *)cut(memory, &used, (n + 1) / 2);
+    p->place = (int *)cut(memory, &used, n);
     if (p->by_blocks) {
         p->factor += (LINE - ((uintptr_t)p->factor / sizeof(double)) % LINE) % LINE;
     }
+    return used;
 }
 
 int lm_open(lm_machine *machine, PyObject *memory)
 {
-    if (!lm_is_plain_vector(memory) || PyArray_SIZE((PyArrayObject *)memory) < RECORD
-        || (size_t)PyArray_SIZE((PyArrayObject *)memory) != lm_size((lm_fit *)lm_data(memory))) {
+    const size_t size = lm_is_plain_vector(memory) ? (size_t)PyArray_SIZE((PyArrayObject *)memory) : 0;
+
+    if (size < RECORD || lm_cut(machine, lm_data(memory), NULL) != size) {
         PyErr_SetString(PyExc_TypeError, "a fit in memory is needed, as begin() makes it");
         return 0;
     }
-    lm_cut(machine, lm_data(memory));
+    lm_cut(machine, lm_data(memory), lm_data(memory));
     return 1;
 }
 
@@ -91,16 +74,19 @@ int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], i
     return 1;
 }
 
-void lm_fill(lm_machine *p, PyObject *x, PyObject *f, PyObject *const optional[], int count)
+void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, PyObject *x, PyObject *f, PyObject *const optional[],
+             int count)
 {
+    lm_cut(p, fit, memory);
     double *const to[] = {p->diag, p->lower, p->upper, p->typical, p->eta};
     const double otherwise[] = {1.0, -INFINITY, INFINITY, 0.0, 0.0};
 
-    memcpy(p->x, lm_data(x), (size_t)p->fit->n * sizeof(double));
-    memcpy(p->f, lm_data(f), (size_t)p->fit->m * sizeof(double));
+    *p->fit = *fit;
+    memcpy(p->x, lm_data(x), (size_t)fit->n * sizeof(double));
+    memcpy(p->f, lm_data(f), (size_t)fit->m * sizeof(double));
     for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
         const double *from = (int)i < count && optional[i] != Py_None ? lm_data(optional[i]) : NULL;
-        for (int j = 0; j < p->fit->n; j++) {
+        for (int j = 0; j < fit->n; j++) {
             to[i][j] = from == NULL ? otherwise[i] : from[j];
         }
     }
@@ -121,12 +107,10 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     fit.boxed = optional[1] != Py_None;
-    npy_intp size = (npy_intp)lm_size(&fit);
+    npy_intp size = (npy_intp)lm_cut(&machine, &fit, NULL);
     PyObject *memory = PyArray_ZEROS(1, &size, NPY_DOUBLE, 0);
     if (memory != NULL) {
-        memcpy(lm_data(memory), &fit, sizeof fit);
-        lm_cut(&machine, lm_data(memory));
-        lm_fill(&machine, x, f, optional, OPTIONAL);
+        lm_fill(&machine, &fit, lm_data(memory), x, f, optional, OPTIONAL);
         lm_begin_(machine.fit, &fnorm);
     }
     return memory;

@@ -17,9 +17,9 @@ typedef struct {
     int *side, *place;
 } lm_machine;
 
-/* How many doubles a fit of these choices takes, and how they are cut up; memory begins with the record. */
-size_t lm_size(const lm_fit *fit);
-void lm_cut(lm_machine *machine, double *memory);
+/* Cuts up the memory of a fit of these choices, whose record comes first; gives how many doubles that takes, and cuts
+ * nothing where memory is NULL. */
+size_t lm_cut(lm_machine *machine, const void *record, double *memory);
 
 /* The same for an array of Python's that lm_begin has made; 0 with an exception set where it is something else. */
 int lm_open(lm_machine *machine, PyObject *memory);
@@ -29,7 +29,9 @@ int lm_open(lm_machine *machine, PyObject *memory);
  * optional ones, which may be None. */
 int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], int count);
 
-/* Fills in a start, the residuals there, and what diag, bounds, typical and eta are, where they aren't None. */
-void lm_fill(lm_machine *machine, PyObject *x, PyObject *f, PyObject *const optional[], int count);
+/* Cuts up memory and fills in the record, a start, the residuals there, and what diag, bounds, typical and eta are, where
+ * they aren't None. */
+void lm_fill(lm_machine *machine, const lm_fit *fit, double *memory, PyObject *x, PyObject *f, PyObject *const optional[],
+             int count);
 
 #endif

@@ -14,9 +14,7 @@ PyObject *lm_kernel(PyObject *self, PyObject *nothing);
 PyObject *lm_kernels(PyObject *self, PyObject *nothing);
 PyObject *lm_layout(PyObject *self, PyObject *nothing);
 PyObject *lm_leastsq(PyObject *self, PyObject *args);
-PyObject *lm_make_compiled(PyObject *self, PyObject *args);
 PyObject *lm_places(PyObject *self, PyObject *memory);
-PyObject *lm_read_capsule(PyObject *self, PyObject *capsule);
 PyObject *lm_set_converters(PyObject *self, PyObject *args);
 PyObject *lm_solve(PyObject *self, PyObject *args);
 

@@ -1,11 +1,29 @@
-#include "solve.h"
-
+/* Fits, from beginning to end or some steps at a time: the one way from Python into the iteration. */
+#include "callable.h"
+#include "machine.h"
 #include "module.h"
 
 #include <float.h>
 #include <limits.h>
 #include <math.h>
 #include <time.h>
+
+/* One call of lm_solve or lm_leastsq, with all that it calls. Nothing of it outlives the call. */
+typedef struct {
+    lm_machine p;
+    lm_caller caller;
+    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or machine code; jac may be NULL */
+    const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
+    lm_converters convert;
+    PyObject *source;     /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
+    PyObject *workers;    /* workers(points) gives a list of what func gives at each; or NULL */
+    PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
+    PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
+    int col_deriv;        /* jac gives (n, m) */
+    int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
+    PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
+    double looked;        /* when signals were last looked for, in seconds; with the GIL released */
+} lm_run;
 
 /* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
 enum { GO_ON = 0, EXCEPTION = INT_MIN };
@@ -106,7 +124,7 @@ static int evaluate(lm_run *run, const double *x, double *f)
     if (run->func_compiled != NULL) {
         status = lm_call_compiled(run->func_compiled, fit->m, fit->n, x, f);
     } else {
-        PyObject *result = lm_call(&run->caller, run->func, x, fit->n);
+        PyObject *result = lm_call(&run->caller, run->func, x, fit->n, NULL);
         if (!lm_take_vector(run->convert.as_residuals, result, f, fit->m, x, fit->n, fit->calls)) {
             return EXCEPTION;
         }
@@ -204,40 +222,34 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     if (!fit->restarts && !run->p.by_blocks && !by_rows) {
         return run->p.factor;
     }
-    if (!run->owns_jacobian) {
-        Py_XSETREF(run->jacobian, (PyArrayObject *)PyArray_EMPTY(2, shape, NPY_DOUBLE, !by_rows));
-        run->owns_jacobian = run->jacobian != NULL;
+    if (run->jacobian == NULL) {
+        run->jacobian = (PyArrayObject *)PyArray_EMPTY(2, shape, NPY_DOUBLE, !by_rows);
     }
     return run->jacobian == NULL ? NULL : PyArray_DATA(run->jacobian);
 }
 
-/* J as the user's function gives it, or a source of Python's: a large one is left where it lies if it has no gaps. */
+/* J as the user's function gives it, or a source of Python's. It is left where it lies if it has no gaps, and is neither
+ * small and to be kept, as the user may fill it anew, nor to be scaled. */
 static int take_given(lm_run *run, const double **jac, int *by_rows)
 {
     lm_machine *p = &run->p;
     const int m = p->fit->m, n = p->fit->n, turned = run->col_deriv;
+    const int is_ours = run->loss != NULL || (p->fit->restarts && !p->by_blocks);
+
+    Py_CLEAR(run->jacobian); /* two of them may be more than fits into memory */
     PyObject *result = run->source == NULL
-                           ? lm_call(&run->caller, run->jac, p->x, n)
+                           ? lm_call(&run->caller, run->jac, p->x, n, NULL)
                            : PyObject_CallFunction(run->source, "NN", lm_vector(p->x, n), lm_vector(p->f, m));
     PyArrayObject *array = lm_as_plain_jacobian(run->convert.as_jacobian, result, m, n, turned,
                                                 run->source != NULL || run->caller.whole == NULL, p->x);
 
-    if (array != NULL && (!p->by_blocks || run->loss != NULL)) {
-        double *copy = place_for_jacobian(run, 0);
-        if (copy != NULL) {
-            lm_copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, turned), PyArray_STRIDE(array, !turned), copy, m, n);
-        }
-        Py_DECREF(array);
-        *jac = copy;
-        return copy == NULL ? EXCEPTION : look_for_signals(run);
+    if (array != NULL && (is_ours || !(PyArray_IS_C_CONTIGUOUS(array) || PyArray_IS_F_CONTIGUOUS(array)))) {
+        Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, is_ours ? NPY_FORTRANORDER : NPY_CORDER));
     }
-    if (array != NULL && !PyArray_IS_C_CONTIGUOUS(array) && !PyArray_IS_F_CONTIGUOUS(array)) {
-        Py_SETREF(array, (PyArrayObject *)PyArray_NewCopy(array, NPY_CORDER));
-    }
-    Py_XSETREF(run->jacobian, array);
     if (array == NULL) {
         return EXCEPTION;
     }
+    run->jacobian = array;
     *jac = PyArray_DATA(array);
     *by_rows = PyArray_IS_C_CONTIGUOUS(array) ? !turned : turned;
     return look_for_signals(run);
@@ -310,9 +322,9 @@ static int bring_factor(lm_run *run)
     }
     PyThreadState *state = let_others_run(run, 2.0 * fit->m * fit->n * fit->n);
     if (p->r == p->factor) {
-        if (jac != p->factor) { /* by rows */
-            const npy_intp size = sizeof *jac;
-            lm_copy_strided((const char *)jac, fit->n * size, size, p->factor, fit->m, fit->n);
+        if (jac != p->factor) {
+            const npy_intp size = sizeof *jac, down = by_rows ? fit->n * size : size;
+            lm_copy_strided((const char *)jac, down, by_rows ? size : fit->m * size, p->factor, fit->m, fit->n);
         }
         lm_factor_(&fit->m, &fit->n, p->r, &fit->m, p->ipvt, p->trial_f, p->qtf, p->acnorm, p->step, p->wa1);
     } else {
@@ -379,11 +391,8 @@ static int prepare(lm_run *run, PyTupleObject *args)
         PyErr_SetString(PyExc_ValueError, "compiled functions of other sizes than those of the fit");
         return 0;
     }
-    if (!lm_prepare_caller(&run->caller, args)) {
-        return 0;
-    }
     if (func == NULL || (jac == NULL && run->jac != NULL) || run->source || run->workers || run->loss) {
-        return 1;
+        return lm_prepare_caller(&run->caller, args);
     }
     if (place_for_jacobian(run, jac != NULL && jac->convention == LM_JACOBIAN_C) == NULL) {
         return 0;
@@ -487,13 +496,12 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *args)
     fit.differences = run.jac == NULL;
     fit.precision_known = fit.precision > DBL_EPSILON;
     fit.precision = fmax(fit.precision, DBL_EPSILON);
-    double *memory = PyMem_RawMalloc(lm_size(&fit) * sizeof *memory); /* pymalloc's pools would travel between cores */
+    /* Not from pymalloc, whose pools would travel between cores. */
+    double *memory = PyMem_RawMalloc(lm_cut(&run.p, &fit, NULL) * sizeof *memory);
     if (memory == NULL) {
         return PyErr_NoMemory();
     }
-    memcpy(memory, &fit, sizeof fit);
-    lm_cut(&run.p, memory);
-    lm_fill(&run.p, x, f, &diag, 1);
+    lm_fill(&run.p, &fit, memory, x, f, &diag, 1);
     if (prepare(&run, more)) {
         status = run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
         if (status == GO_ON) {

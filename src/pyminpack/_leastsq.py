@@ -244,7 +244,7 @@ def leastsq(
     jac = Dfun
     run = fit_in_core
     if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
-        func, first = func._capsule, func._zeros
+        func, first = func._packed, func._zeros
     elif type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
         func, jac, first = prepare(func, jac, start, args)
     else:

@@ -104,7 +104,7 @@ def test_docstring_examples_run(name):
 
 
 def test_no_wrapper_keeps_scratch_for_its_next_call():
-    """Threads would share what f2py keeps for intent(cache): some wrappers release the GIL, and the module needs none."""
+    """Threads would share what f2py keeps for intent(cache): some wrappers release the GIL."""
     for path in (ROOT / "src" / "_minpack" / "signatures").glob("*.pyf"):
         assert not re.search(r"^[^!]*\bcache\b", path.read_text(), re.MULTILINE), path.name
 

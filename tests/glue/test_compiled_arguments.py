@@ -1,6 +1,7 @@
 """The arguments of compiled fits mean what they mean for functions in Python."""
 
 import ctypes
+import pickle
 from typing import Any
 
 import numpy as np
@@ -136,3 +137,10 @@ def test_sizes_cannot_be_changed(name):
     for made in (c_residuals(), c_jacobian()):
         with pytest.raises(AttributeError):
             setattr(made, name, 50_000)
+
+
+def test_machine_code_stays_in_its_process():
+    """An address means nothing in another one."""
+    for made in (compiled_residuals(library().flat, 5, signature="residuals"), decay_jacobian()):
+        with pytest.raises(TypeError, match="cannot pickle"):
+            pickle.dumps(made)

@@ -197,18 +197,18 @@ class LevenbergMarquardt:
         self._problem = self._problem_for_core()
 
     def _problem_for_core(self) -> tuple[Any, ...]:
-        """What the core calls: see solve.h."""
+        """What the core calls: see solve.c."""
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
         is_timed = model.deadline < np.inf
         is_direct = self._free is None and not is_timed  # machine code is called with no Python between
         if type(fun) is CompiledResiduals and is_direct:
-            fun = fun._capsule
+            fun = fun._packed
         if isinstance(source, GivenJacobian) and not source.comes_with_residuals:
             jac, as_jacobian = source.call.positional[0], source.convert
             if type(jac) is CompiledJacobian and is_direct and (jac.m, jac.n) == (model.m, self._n):
-                jac = jac._capsule
+                jac = jac._packed
         elif source is not None:
             ask = source.at
         elif self._workers is not None:

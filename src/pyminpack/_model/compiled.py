@@ -3,17 +3,19 @@
 `_compiled.py` makes them for users.
 """
 
-from typing import Any, Literal
+import struct
+from typing import Any, Literal, NoReturn
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
-from .._minpack import evaluate_compiled, make_compiled
+from .._minpack import evaluate_compiled
 from .arrays import Array, describe
 
-# Calling conventions, as src/_minpack/compiled.h numbers them.
+# Calling conventions, as src/_minpack/callable.h numbers them, and how it lays out a compiled function.
 _CONVENTIONS = {"residuals": 0, "minpack": 1, "jacobian C": 2, "jacobian F": 3}
+_LAYOUT = struct.Struct("PPiii0P")
 
 
 class AskedToStopError(InputValueError):
@@ -30,7 +32,16 @@ class AskedToStopError(InputValueError):
         self.status = status
 
 
-class CompiledResiduals:
+class _Compiled:
+    """What residuals and Jacobians have in common: an address, which means nothing in another process."""
+
+    __slots__ = ()
+
+    def __reduce__(self) -> NoReturn:
+        raise TypeError(f"cannot pickle {self!r}: it is at an address of this process; make it anew in the other one")
+
+
+class CompiledResiduals(_Compiled):
     """Residuals by a compiled function; made by `compiled_residuals`.
 
     Attributes
@@ -39,10 +50,10 @@ class CompiledResiduals:
         Number of residuals.
     """
 
-    __slots__ = ("_capsule", "_kept", "_zeros")
+    __slots__ = ("_packed", "_kept", "_zeros")
 
     def __init__(self, address: int, data: int, convention: str, m: int, kept: tuple[Any, ...]) -> None:
-        self._capsule = make_compiled(address, data, _CONVENTIONS[convention], m, 0)
+        self._packed = _LAYOUT.pack(address, data, _CONVENTIONS[convention], m, 0)
         self._kept = kept  # the function and its data, which must live as long as this object
         self._zeros = np.zeros(m)  # tells the core how many residuals there are; never written to
 
@@ -53,13 +64,13 @@ class CompiledResiduals:
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Evaluate the residuals at x: a new array of shape (m,)."""
-        return _evaluate(self._capsule, x, np.empty(self.m))
+        return _evaluate(self._packed, x, np.empty(self.m))
 
     def __repr__(self) -> str:
         return f"<compiled residuals, m = {self.m}>"
 
 
-class CompiledJacobian:
+class CompiledJacobian(_Compiled):
     """A Jacobian by a compiled function; made by `compiled_jacobian`.
 
     Attributes
@@ -70,12 +81,12 @@ class CompiledJacobian:
         Whether the function fills rows or columns.
     """
 
-    __slots__ = ("_capsule", "_kept", "_layout", "_m", "_n")
+    __slots__ = ("_packed", "_kept", "_layout", "_m", "_n")
 
     def __init__(
         self, address: int, data: int, layout: Literal["C", "F"], m: int, n: int, kept: tuple[Any, ...]
     ) -> None:
-        self._capsule = make_compiled(address, data, _CONVENTIONS[f"jacobian {layout}"], m, n)
+        self._packed = _LAYOUT.pack(address, data, _CONVENTIONS[f"jacobian {layout}"], m, n)
         self._kept = kept
         self._layout, self._m, self._n = layout, int(m), int(n)
 
@@ -98,15 +109,15 @@ class CompiledJacobian:
         """Evaluate the Jacobian at x: a new array of shape (m, n)."""
         if np.size(x) != self.n:
             raise ShapeError(f"this Jacobian has n = {self.n} parameters, and x has {np.size(x)}")
-        return _evaluate(self._capsule, x, np.empty((self.m, self.n), order=self.layout))
+        return _evaluate(self._packed, x, np.empty((self.m, self.n), order=self.layout))
 
     def __repr__(self) -> str:
         return f"<compiled Jacobian, m = {self.m}, n = {self.n}, layout {self.layout!r}>"
 
 
-def _evaluate(capsule: Any, x: npt.ArrayLike, result: Array) -> Array:
+def _evaluate(packed: bytes, x: npt.ArrayLike, result: Array) -> Array:
     at = np.ascontiguousarray(x, dtype=np.float64).ravel()
-    status = evaluate_compiled(capsule, at, result)
+    status = evaluate_compiled(packed, at, result)
     if status:
         raise AskedToStopError(status, at)
     return result
@@ -127,7 +138,7 @@ def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[A
     require_no_arguments((func, jac), args)
     first: Array
     if type(func) is CompiledResiduals and start.size > 0:
-        func, first, m = func._capsule, func._zeros, func.m
+        func, first, m = func._packed, func._zeros, func.m
     else:
         first = func(start.copy())
         m = np.size(first)
@@ -137,5 +148,5 @@ def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[A
                 f"the compiled Jacobian has m = {jac.m}, n = {jac.n}, and the fit {m} residuals and "
                 f"{start.size} parameters"
             )
-        jac = jac._capsule
+        jac = jac._packed
     return func, jac, first

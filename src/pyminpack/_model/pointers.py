@@ -10,7 +10,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._errors import InputTypeError, InputValueError
-from .._minpack import read_capsule
 
 
 class Pointer(NamedTuple):
@@ -40,7 +39,7 @@ def data_address(data: Any) -> int:
             raise InputValueError("data is an array that is not contiguous: pass numpy.ascontiguousarray(data)")
         return int(data.__array_interface__["data"][0])
     if _is_capsule(data):
-        return read_capsule(data)[0]
+        return _read_capsule(data)[0]
     if _is_cffi(data):
         return _cffi_address(data)
     if _is_ctypes(data):
@@ -55,7 +54,7 @@ def _find(function: Any) -> Pointer:
     if isinstance(function, int) and not isinstance(function, bool):
         return Pointer(function, None)
     if _is_capsule(function):
-        address, name, context = read_capsule(function)
+        address, name, context = _read_capsule(function)
         return Pointer(address, name, context)
     if type(function).__name__ == "LowLevelCallable":
         inner = _find(function.function)
@@ -75,6 +74,19 @@ def _find(function: Any) -> Pointer:
 
 def _is_capsule(thing: Any) -> bool:
     return type(thing).__name__ == "PyCapsule"
+
+
+def _read_capsule(capsule: Any) -> tuple[int, str | None, int]:
+    """The address that a capsule holds, its name or None, and the address of its context."""
+    import ctypes
+
+    def ask(what: str, kind: Any, *more: Any) -> Any:
+        types = (ctypes.py_object, *[ctypes.c_char_p] * len(more))
+        return ctypes.PYFUNCTYPE(kind, *types)((f"PyCapsule_Get{what}", ctypes.pythonapi))(capsule, *more)
+
+    name = ask("Name", ctypes.c_char_p)
+    address, context = ask("Pointer", ctypes.c_void_p, name), ask("Context", ctypes.c_void_p)
+    return address, None if name is None else name.decode(), context or 0
 
 
 def _numba_type(function: Any) -> str:
