@@ -2,7 +2,8 @@
 
 The figures are those of the Statistical Reference Datasets
 (https://www.itl.nist.gov/div898/strd/nls/nls_main.shtml), one file of `strd_data` a data set, by
-NIST's level of difficulty. The formulas are written out below, each giving its predictions together with its partial derivatives.
+NIST's level of difficulty. The formulas are written out below, each giving its predictions together with its
+partial derivatives.
 """
 
 import functools
