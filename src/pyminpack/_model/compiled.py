@@ -50,7 +50,7 @@ class CompiledResiduals(_Compiled):
         Number of residuals.
     """
 
-    __slots__ = ("_packed", "_kept", "_zeros")
+    __slots__ = ("_kept", "_packed", "_zeros")
 
     def __init__(self, address: int, data: int, convention: str, m: int, kept: tuple[Any, ...]) -> None:
         self._packed = _LAYOUT.pack(address, data, _CONVENTIONS[convention], m, 0)
@@ -81,7 +81,7 @@ class CompiledJacobian(_Compiled):
         Whether the function fills rows or columns.
     """
 
-    __slots__ = ("_packed", "_kept", "_layout", "_m", "_n")
+    __slots__ = ("_kept", "_layout", "_m", "_n", "_packed")
 
     def __init__(
         self, address: int, data: int, layout: Literal["C", "F"], m: int, n: int, kept: tuple[Any, ...]

@@ -81,7 +81,7 @@ def _read_capsule(capsule: Any) -> tuple[int, str | None, int]:
     import ctypes
 
     def ask(what: str, kind: Any, *more: Any) -> Any:
-        types = (ctypes.py_object, *[ctypes.c_char_p] * len(more))
+        types: tuple[Any, ...] = (ctypes.py_object, *[ctypes.c_char_p] * len(more))
         return ctypes.PYFUNCTYPE(kind, *types)((f"PyCapsule_Get{what}", ctypes.pythonapi))(capsule, *more)
 
     name = ask("Name", ctypes.c_char_p)
