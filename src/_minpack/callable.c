@@ -102,6 +102,9 @@ PyObject *lm_evaluate_compiled(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     const lm_compiled *compiled = lm_as_compiled(object);
+    if (compiled == NULL) {
+        return PyErr_Format(PyExc_TypeError, "the first argument must be a packed function");
+    }
     Py_BEGIN_ALLOW_THREADS
     status = lm_call_compiled(compiled, compiled->m, (int)PyArray_SIZE(x), PyArray_DATA(x), PyArray_DATA(result));
     Py_END_ALLOW_THREADS
