@@ -1,6 +1,7 @@
 #include "callable.h"
-
 #include "module.h"
+
+#include <limits.h>
 
 enum { PLACES = 3 }; /* before *args */
 
@@ -68,6 +69,46 @@ PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n, PyO
         place[1] = index;
     }
     return PyObject_Vectorcall(func, place, (size_t)(before + caller->nargs) | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL);
+}
+
+/* Machine code -------------------------------------------------------------------------------------------- */
+
+const lm_compiled *lm_as_compiled(PyObject *object)
+{
+    if (object == NULL || !PyBytes_CheckExact(object) || PyBytes_GET_SIZE(object) != sizeof(lm_compiled)) {
+        return NULL;
+    }
+    return (const lm_compiled *)PyBytes_AS_STRING(object);
+}
+
+int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result)
+{
+    if (compiled->convention == LM_MINPACK) {
+        int iflag = 1;
+        ((lm_minpack_residuals *)compiled->function)(&m, &n, (double *)x, result, &iflag);
+        return iflag < 0 ? iflag : 0;
+    }
+    const int status = ((lm_compiled_function *)compiled->function)(m, n, x, result, compiled->data);
+    return status > 0 ? -status : status == INT_MIN ? -INT_MAX : status;
+}
+
+PyObject *lm_evaluate_compiled(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *object;
+    PyArrayObject *x, *result;
+    int status;
+
+    if (!PyArg_ParseTuple(args, "SO!O!:evaluate_compiled", &object, &PyArray_Type, &x, &PyArray_Type, &result)) {
+        return NULL;
+    }
+    const lm_compiled *compiled = lm_as_compiled(object);
+    if (compiled == NULL) {
+        return PyErr_Format(PyExc_TypeError, "the first argument must be a packed function");
+    }
+    Py_BEGIN_ALLOW_THREADS
+    status = lm_call_compiled(compiled, compiled->m, (int)PyArray_SIZE(x), PyArray_DATA(x), PyArray_DATA(result));
+    Py_END_ALLOW_THREADS
+    return PyLong_FromLong(status);
 }
 
 /* Results ------------------------------------------------------------------------------------------------ */

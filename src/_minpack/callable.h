@@ -13,7 +13,7 @@ typedef struct {
     const npy_intp *free; /* which ones those are */
 } lm_caller;
 
-/* Prepares a caller of zeros for calls with these args, or NULL for none; 0 with an exception set where there is no memory. */
+/* Prepares a caller of zeros for calls with these args, or NULL for none; 0 with an exception set without memory. */
 int lm_prepare_caller(lm_caller *caller, PyTupleObject *args);
 void lm_release_caller(lm_caller *caller);
 
