@@ -245,19 +245,20 @@ def leastsq(
     run = fit_in_core
     if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
         func, first = func._packed, func._zeros
-    elif type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
-        func, jac, first = prepare(func, jac, start, args)
     else:
-        first = func(start.copy(), *args) if args else func(start.copy())
-        if _HAS_ORIGINAL:
-            run = _fit_by_the_original
-    if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
-        residuals = as_residuals(first, None, start, 1).ravel()
-        first, precision = residuals, precision_of(first)
+        if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
+            func, jac, first = prepare(func, jac, start, args)
+        else:
+            first = func(start.copy(), *args) if args else func(start.copy())
+            if _HAS_ORIGINAL:
+                run = _fit_by_the_original
+        if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+            residuals = as_residuals(first, None, start, 1).ravel()
+            first, precision = residuals, precision_of(first)
+        if not first.flags.carray:
+            first = first.copy()
     if n == 0 or first.size < n:
         return report_without_fit(start, first, full_output)
-    if not first.flags.carray:
-        first = first.copy()
     step = precision if epsfcn is None else epsfcn
     fit: Any = run(func, jac, start, first, args, col_deriv, ftol, xtol, gtol, maxfev, step, scale, factor, full_output)
 
