@@ -9,6 +9,7 @@ import numpy.typing as npt
 from numpy import ndarray
 
 from ._build_facts import FACTS
+from ._errors import InputTypeError
 from ._minpack import as_start, enorm, lmder, lmdif, set_converters
 from ._minpack import leastsq as fit_in_core
 from ._model.arrays import (
@@ -182,8 +183,8 @@ def leastsq(
     Raises
     ------
     InputTypeError
-        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; or there
-        are no parameters, without `full_output`.
+        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; `Dfun` is
+        not callable; or there are no parameters, without `full_output`.
     InputValueError
         A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first
         offender.
@@ -239,6 +240,9 @@ def leastsq(
     if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = None if diag is None else as_scale(diag, n)
+
+    if Dfun is not None and not callable(Dfun):  # the core takes bytes for machine code
+        raise InputTypeError(f"Dfun is of type {type(Dfun).__name__}, which is not callable; it must give the Jacobian")
 
     precision = DOUBLE
     jac = Dfun

@@ -2,6 +2,7 @@
 
 import ctypes
 import pickle
+import struct
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,15 @@ import pytest
 
 from c_library import c_function, c_jacobian, c_residuals, needs_compiler
 from models import START
-from pyminpack import InputTypeError, InputValueError, OptionError, compiled_jacobian, compiled_residuals, leastsq
+from pyminpack import (
+    InputTypeError,
+    InputValueError,
+    OptionError,
+    compiled_jacobian,
+    compiled_residuals,
+    least_squares,
+    leastsq,
+)
 
 pytestmark = needs_compiler
 
@@ -137,6 +146,20 @@ def test_sizes_cannot_be_changed(name):
     for made in (c_residuals(), c_jacobian()):
         with pytest.raises(AttributeError):
             setattr(made, name, 50_000)
+
+
+@pytest.mark.parametrize("func", ["Python", "compiled"])
+def test_bytes_of_the_user_are_not_taken_for_machine_code(func: str) -> None:
+    """Compiled functions reach the core as bytes of this layout: it once jumped to the address in them."""
+    packed = struct.pack("PPiii0P", 16, 0, 2, 20, 2)
+    with pytest.raises(InputTypeError, match="Dfun is of type bytes, which is not callable"):
+        leastsq(c_residuals() if func == "compiled" else in_python, START, Dfun=packed)
+    with pytest.raises(TypeError):
+        leastsq(packed, START)
+    with pytest.raises(OptionError, match="jac is b"):
+        least_squares(in_python, START, jac=packed)
+    with pytest.raises(InputTypeError, match="fun is of type bytes"):
+        least_squares(packed, START)
 
 
 def test_machine_code_stays_in_its_process():
