@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from pyminpack import _minpack
-from pyminpack._iteration.machine import ENDED, WANT_FACTOR, WANT_NORM, Machine, record_of
+from pyminpack._iteration.machine import ENDED, WANT_FACTOR, WANT_NORM, FitRecord, Machine
 
 Bounds = tuple[np.ndarray, np.ndarray]
 
@@ -24,7 +24,7 @@ class BoundedMachine(Machine):
         restarts: bool = False,
     ) -> None:
         super().__init__(x, options, scale, 0.0)
-        self.record["boxed"], self.record["restarts"] = bounds is not None, restarts
+        self.record.boxed, self.record.restarts = bounds is not None, restarts
         self.bounds = bounds or (np.full(x.size, -np.inf), np.full(x.size, np.inf))
 
     @property
@@ -34,7 +34,7 @@ class BoundedMachine(Machine):
     @property
     def is_running(self) -> bool:
         """Whether no test has ended the fit yet."""
-        return bool(self.record["info"] < 0)
+        return bool(self.record.info < 0)
 
     def next(self) -> int:
         factor = self.r, self.ipvt, self.qtf, self.acnorm
@@ -55,7 +55,7 @@ def travelled(machine: Any) -> Any:
     """The same fit, of copies that pickle has made of the record and the vectors."""
     copy = object.__new__(type(machine))
     copy.__dict__.update(pickle.loads(pickle.dumps(machine.__dict__)))
-    copy.record = record_of(copy._fit)
+    copy.record = FitRecord.from_buffer(copy._fit)
     return copy
 
 
@@ -72,7 +72,7 @@ def fit(
 ) -> Any:
     """The whole fit: `look` sees it wherever something is wanted, and gives it, or what is to take its place, back."""
     f = residuals(machine.x)
-    machine.record["nfev"] = 1
+    machine.record.nfev = 1
     machine.begin(_minpack.enorm(f))
     while (wanted := machine.next()) != ENDED:
         machine = look(machine, wanted)

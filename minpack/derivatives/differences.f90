@@ -4,7 +4,8 @@
 !>
 !>     do
 !>         call plan_differences(fit, ..., count)
-!>         for each i from 1 to count, in any order (but of central differences the pair 2 j - 1, 2 j in that order):
+!>         point = x
+!>         for i from 1 to count:
 !>             call difference_point(fit, ..., i, point)
 !>             call take_difference(fit, ..., i, residuals at point, fjac)
 !>         call doubt_differences(fit, ..., point, doubted)
@@ -73,18 +74,21 @@ contains
         end if
     end subroutine plan_differences
 
-    !> The point of the i-th evaluation.
+    !> The point of the i-th evaluation, from that of the one before.
     pure subroutine difference_point(fit, n, x, values, others, i, point) bind(c, name="difference_point_")
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: x(n), values(n), others(n) !! as in plan_differences
         integer(ip), intent(in) :: i !! which evaluation, counted from 1
-        real(wp), intent(out) :: point(n)
+        real(wp), intent(inout) :: point(n) !! the point of evaluation i - 1, or x where i is 1; on return that of i
 
         integer(ip) :: j
 
+        if (i > 1) then
+            j = parameter_of(fit, i - 1)
+            point(j) = x(j)
+        end if
         j = parameter_of(fit, i)
-        point = x
         point(j) = values(j)
         if (is_other(fit, i)) point(j) = others(j)
     end subroutine difference_point

@@ -1,11 +1,37 @@
 !> The covariance matrix that a QR factorization of the Jacobian holds.
 module minpack_covar
+    use minpack_column_rank, only: column_rank
+    use minpack_constants, only: largest
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: covar
+    public :: covar, unscaled_covariance
 
 contains
+
+    !> (AᵀA)⁻¹, where the columns of A are independent.
+    pure subroutine unscaled_covariance(n, r, ldr, ipvt, tol, cov, known, order, wa) bind(c, name="unscaled_covariance_")
+        integer(ip), intent(in) :: n !! order of R, > 0
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(in) :: r(ldr, n) !! R in the upper triangle
+        integer(ip), intent(in) :: ipvt(n) !! P: column j of A P is column ipvt(j) of A
+        real(wp), intent(in) :: tol !! sines of angles up to this count as zero: see column_rank
+        real(wp), intent(out) :: cov(n, n) !! the inverse; of no use unless it is known
+        integer(ip), intent(out) :: known !! 0 where columns are dependent, or the inverse has entries beyond all numbers
+        integer(ip), intent(out) :: order(n) !! scratch
+        real(wp), intent(out) :: wa(n, 3) !! scratch
+
+        integer(ip) :: j, rank
+
+        known = 0
+        call column_rank(n, r, ldr, tol, rank, cov, order, wa(:, 1), wa(:, 2), wa(:, 3))
+        if (rank < n) return
+        do j = 1, n
+            cov(1:j, j) = r(1:j, j)
+        end do
+        call covar(n, cov, n, ipvt, 0.0_wp, wa(:, 1))
+        if (all(wa(:, 1) <= largest)) known = 1
+    end subroutine unscaled_covariance
 
     !> (AᵀA)⁻¹ from R and P of A P = Q R.
     !>

@@ -147,7 +147,7 @@ static int is_plain_matrix(PyObject *result, npy_intp rows, npy_intp columns)
            && PyArray_DIM(array, 1) == columns;
 }
 
-int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, const double *x, int n, long calls)
+PyObject *lm_as_plain_vector(PyObject *converter, PyObject *result, int size, const double *x, int n, long calls)
 {
     if (result != NULL && !is_plain_vector(result, size)) {
         Py_SETREF(result, PyObject_CallFunction(converter, "OiNl", result, size, lm_vector(x, n), calls));
@@ -156,10 +156,15 @@ int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, 
             Py_CLEAR(result);
         }
     }
+    return result;
+}
+
+int lm_take_vector(PyObject *result, double *to)
+{
     if (result == NULL) {
         return 0;
     }
-    memcpy(to, PyArray_DATA((PyArrayObject *)result), (size_t)size * sizeof *to);
+    memcpy(to, lm_data(result), (size_t)PyArray_SIZE((PyArrayObject *)result) * sizeof *to);
     Py_DECREF(result);
     return 1;
 }

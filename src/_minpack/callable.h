@@ -29,11 +29,14 @@ typedef struct {
 /* Those of leastsq, which set_converters has set. */
 extern lm_converters lm_own_converters;
 
-/* Copies a result of `size` values, converted where it has to be; takes over the reference. */
-int lm_take_vector(PyObject *converter, PyObject *result, double *to, int size, const double *x, int n, long calls);
+/* A vector of `size` float64 numbers, converted where it has to be; takes over the reference and gives one, or NULL with an
+ * exception set. */
+PyObject *lm_as_plain_vector(PyObject *converter, PyObject *result, int size, const double *x, int n, long calls);
 
-/* A Jacobian of float64 numbers, converted where it has to be, or always unless `trusted`; takes over the reference and
- * gives one, or NULL with an exception set. */
+/* Copies such a vector and drops it; 0 where it is NULL. */
+int lm_take_vector(PyObject *vector, double *to);
+
+/* The same for a Jacobian, which is converted always unless it is `trusted`. */
 PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m, int n, int col_deriv, int trusted,
                                     const double *x);
 

@@ -37,7 +37,7 @@ static int evaluate(lm_frame *frame, int m, int n, const double *x, double *fvec
         return 1;
     }
     PyObject *result = lm_call(&frame->caller, frame->func, x, n, NULL);
-    return lm_take_vector(lm_own_converters.as_residuals, result, fvec, m, x, n, frame->calls);
+    return lm_take_vector(lm_as_plain_vector(lm_own_converters.as_residuals, result, m, x, n, frame->calls), fvec);
 }
 
 void lm_residual_callback(int *m, int *n, double *x, double *fvec, int *iflag)
@@ -75,5 +75,5 @@ void lm_row_callback(int *m, int *n, double *x, double *fvec, double *fjrow, int
     PyObject *index = PyLong_FromLong(*iflag - 2);
     PyObject *result = index == NULL ? NULL : lm_call(&frame->caller, frame->jac, x, *n, index);
     Py_XDECREF(index);
-    conclude(lm_take_vector(lm_own_converters.as_residuals, result, fjrow, *n, x, *n, 0), iflag);
+    conclude(lm_take_vector(lm_as_plain_vector(lm_own_converters.as_residuals, result, *n, x, *n, 0), fjrow), iflag);
 }

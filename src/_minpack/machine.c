@@ -149,6 +149,11 @@ PyObject *lm_as_start(PyObject *Py_UNUSED(self), PyObject *x0)
     return start;
 }
 
+PyObject *lm_is_plain(PyObject *Py_UNUSED(self), PyObject *array)
+{
+    return PyBool_FromLong(lm_is_plain_vector(array));
+}
+
 /* What Python sees of a fit ------------------------------------------------------------------------------- */
 
 PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)

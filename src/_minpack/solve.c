@@ -18,6 +18,7 @@ typedef struct {
     PyObject *source;     /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
     PyObject *workers;    /* workers(points) gives a list of what func gives at each; or NULL */
     PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
+    PyObject *answer;     /* what func gave last, until it is called again; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
     int col_deriv;        /* jac gives (n, m) */
     int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
@@ -115,21 +116,46 @@ static int look_for_signals(lm_run *run)
 
 /* Residuals ---------------------------------------------------------------------------------------------- */
 
-static int evaluate(lm_run *run, const double *x, double *f)
+/* Takes what func has given at x, converted where it has to be; f is where that lies, until the next is taken. */
+static int take_answer(lm_run *run, PyObject *answer, const double *x, const double **f)
 {
     lm_fit *fit = run->p.fit;
-    int status = GO_ON;
 
-    fit->calls++;
+    run->answer = lm_as_plain_vector(run->convert.as_residuals, answer, fit->m, x, fit->n, ++fit->calls);
+    if (run->answer == NULL) {
+        return EXCEPTION;
+    }
+    *f = lm_data(run->answer);
+    return GO_ON;
+}
+
+/* The residuals at x, and where they lie, until the next call; compiled ones in trial_f. */
+static int evaluate(lm_run *run, const double *x, const double **f)
+{
+    lm_fit *fit = run->p.fit;
+    int status;
+
+    Py_CLEAR(run->answer);
     if (run->func_compiled != NULL) {
-        status = lm_call_compiled(run->func_compiled, fit->m, fit->n, x, f);
+        fit->calls++;
+        *f = run->p.trial_f;
+        status = lm_call_compiled(run->func_compiled, fit->m, fit->n, x, run->p.trial_f);
     } else {
-        PyObject *result = lm_call(&run->caller, run->func, x, fit->n, NULL);
-        if (!lm_take_vector(run->convert.as_residuals, result, f, fit->m, x, fit->n, fit->calls)) {
-            return EXCEPTION;
-        }
+        status = take_answer(run, lm_call(&run->caller, run->func, x, fit->n, NULL), x, f);
     }
     return status == GO_ON ? look_for_signals(run) : status;
+}
+
+/* The residuals at x, in trial_f. */
+static int evaluate_trial(lm_run *run, const double *x)
+{
+    const double *f = NULL;
+    const int status = evaluate(run, x, &f);
+
+    if (status == GO_ON && f != run->p.trial_f) {
+        memcpy(run->p.trial_f, f, (size_t)run->p.fit->m * sizeof *f);
+    }
+    return status;
 }
 
 /* ‖f‖, or the root of twice the robust cost; NaN with an exception set. */
@@ -161,6 +187,7 @@ static PyObject *ask_workers(const lm_run *run, int count)
 
     for (int i = 1; points != NULL && i <= count; i++) {
         double *point = lm_data(points) + (i - 1) * shape[1];
+        memcpy(point, p->x, (size_t)shape[1] * sizeof *point);
         difference_point_(p->fit, &p->fit->n, p->x, p->values, p->others, &i, point);
     }
     PyObject *answers = points == NULL ? NULL : PyObject_CallFunction(run->workers, "N", points);
@@ -186,17 +213,19 @@ static int take_differences(lm_run *run, double *jac)
             answers = ask_workers(run, count);
             status = answers == NULL ? EXCEPTION : GO_ON;
         }
+        memcpy(p->point, p->x, (size_t)n * sizeof *p->x);
         for (int i = 1; i <= count && status == GO_ON; i++) {
+            const double *moved = NULL;
             difference_point_(fit, &n, p->x, p->values, p->others, &i, p->point);
             if (answers == NULL) {
-                status = evaluate(run, p->point, p->trial_f);
-            } else if (!lm_take_vector(run->convert.as_residuals, Py_NewRef(PyList_GET_ITEM(answers, i - 1)), p->trial_f,
-                                       m, p->point, n, ++fit->calls)) {
-                status = EXCEPTION;
+                status = evaluate(run, p->point, &moved);
+            } else {
+                Py_CLEAR(run->answer);
+                status = take_answer(run, Py_NewRef(PyList_GET_ITEM(answers, i - 1)), p->point, &moved);
             }
             if (status == GO_ON) {
                 PyThreadState *state = let_others_run(run, m);
-                take_difference_(fit, &m, &n, p->x, p->f, p->values, p->others, &i, p->trial_f, jac);
+                take_difference_(fit, &m, &n, p->x, p->f, p->values, p->others, &i, moved, jac);
                 resume(state);
             }
         }
@@ -205,7 +234,7 @@ static int take_differences(lm_run *run, double *jac)
             doubt_differences_(fit, &m, &n, p->x, p->f, p->sizes, p->lower, p->upper, jac, p->side, p->point, &doubted);
             again = doubted;
         }
-        if (status == GO_ON && doubted && (status = evaluate(run, p->point, p->trial_f)) == GO_ON) {
+        if (status == GO_ON && doubted && (status = evaluate_trial(run, p->point)) == GO_ON) {
             settle_differences_(fit, &m, &n, p->x, p->f, jac, p->side, p->point, p->trial_f, &again);
         }
     } while (status == GO_ON && again);
@@ -360,7 +389,7 @@ static int go_on(lm_run *run, long steps)
                                 p->diag, p->wa1, p->wa2);
             }
         } else if (wanted == LM_want_norm) {
-            status = evaluate(run, p->trial, p->trial_f);
+            status = evaluate_trial(run, p->trial);
             const double norm = status == GO_ON ? norm_of(run, p->trial_f) : NAN;
             if (status == GO_ON && run->loss != NULL && PyErr_Occurred()) {
                 status = EXCEPTION;
@@ -407,6 +436,7 @@ static void finish(lm_run *run)
     if (run->released != NULL) {
         take_gil(run->released);
     }
+    Py_XDECREF(run->answer);
     lm_release_caller(&run->caller);
 }
 
@@ -479,21 +509,30 @@ static PyObject *tell(lm_run *run, int full_output)
                          lm_vector(p->qtf, n), jacobian);
 }
 
-PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *args)
-{
-    PyObject *jac, *x, *f, *diag, *outcome = NULL;
-    PyTupleObject *more;
-    lm_run run = {.convert = lm_own_converters};
-    lm_fit fit = {.nfev = 1, .calls = 1};
-    int full_output, status = EXCEPTION;
+/* Where leastsq finds its arguments. */
+enum { FUNC, JAC, X, F, ARGS, COL_DERIV, FTOL, XTOL, GTOL, MAXFEV, PRECISION, DIAG, FACTOR, FULL_OUTPUT, COUNT };
 
-    if (!PyArg_ParseTuple(args, "OOOOO!pdddidOdp:leastsq", &run.func, &jac, &x, &f, &PyTuple_Type, &more, &run.col_deriv,
-                          &fit.ftol, &fit.xtol, &fit.gtol, &fit.maxfev, &fit.precision, &diag, &fit.factor, &full_output)
-        || !lm_fits(&fit, x, f, &diag, 1)) {
+PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_t count)
+{
+    PyObject *outcome = NULL;
+    int status = EXCEPTION;
+
+    if (count != COUNT || !PyTuple_Check(args[ARGS])) {
+        return PyErr_Format(PyExc_TypeError, "leastsq takes %d arguments, and those of func as a tuple", COUNT);
+    }
+    const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
+    lm_run run = {.convert = lm_own_converters, .func = args[FUNC], .jac = or_null(args[JAC])};
+    run.col_deriv = PyObject_IsTrue(args[COL_DERIV]);
+    lm_fit fit = {.nfev = 1, .calls = 1, .differences = run.jac == NULL};
+    fit.ftol = PyFloat_AsDouble(args[FTOL]);
+    fit.xtol = PyFloat_AsDouble(args[XTOL]);
+    fit.gtol = PyFloat_AsDouble(args[GTOL]);
+    fit.maxfev = (int)PyLong_AsLong(args[MAXFEV]);
+    fit.precision = PyFloat_AsDouble(args[PRECISION]);
+    fit.factor = PyFloat_AsDouble(args[FACTOR]);
+    if (PyErr_Occurred() || !lm_fits(&fit, args[X], args[F], args + DIAG, 1)) {
         return NULL;
     }
-    run.jac = or_null(jac);
-    fit.differences = run.jac == NULL;
     fit.precision_known = fit.precision > DBL_EPSILON;
     fit.precision = fmax(fit.precision, DBL_EPSILON);
     /* Not from pymalloc, whose pools would travel between cores. */
@@ -501,8 +540,8 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *args)
     if (memory == NULL) {
         return PyErr_NoMemory();
     }
-    lm_fill(&run.p, &fit, memory, x, f, &diag, 1);
-    if (prepare(&run, more)) {
+    lm_fill(&run.p, &fit, memory, args[X], args[F], args + DIAG, 1);
+    if (prepare(&run, (PyTupleObject *)args[ARGS])) {
         status = run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
         if (status == GO_ON) {
             const double norm = enorm_(&fit.m, run.p.f);

@@ -6,15 +6,13 @@ from warnings import warn
 
 import numpy as np
 import numpy.typing as npt
-from numpy import ndarray
 
 from ._build_facts import FACTS
 from ._errors import InputTypeError
-from ._minpack import as_start, enorm, lmder, lmdif, set_converters
+from ._minpack import as_start, enorm, is_plain, lmder, lmdif, set_converters
 from ._minpack import leastsq as fit_in_core
 from ._model.arrays import (
     DOUBLE,
-    FLOAT64,
     Array,
     as_jacobian,
     as_parameters,
@@ -256,11 +254,9 @@ def leastsq(
             first = func(start.copy(), *args) if args else func(start.copy())
             if _HAS_ORIGINAL:
                 run = _fit_by_the_original
-        if type(first) is not ndarray or first.dtype is not FLOAT64 or first.ndim != 1:
+        if not is_plain(first):
             residuals = as_residuals(first, None, start, 1).ravel()
             first, precision = residuals, precision_of(first)
-        if not first.flags.carray:
-            first = first.copy()
     if n == 0 or first.size < n:
         return report_without_fit(start, first, full_output)
     step = precision if epsfcn is None else epsfcn

@@ -233,11 +233,11 @@ def propose(seed: int, largest: int = 30) -> Step:
 
     def proposed(at: np.ndarray, bounds: tuple[np.ndarray, np.ndarray] | None) -> BoundedMachine:
         machine = begun(at, problem.jacobian, problem.f, bounds, options, scale)
-        machine.record["delta"] = delta
+        machine.record.delta = delta
         machine.next()
         return machine
 
-    delta = float(begun(x, problem.jacobian, problem.f, (lower, upper), options, scale).record["delta"])
+    delta = float(begun(x, problem.jacobian, problem.f, (lower, upper), options, scale).record.delta)
     plain, bounded = proposed(x, None), proposed(x, (lower, upper))
     step = proposed(np.zeros(n), (problem.lo, problem.hi)).trial
     cut = bounded.is_running and not np.all((lower <= plain.trial) & (plain.trial <= upper))
@@ -253,12 +253,12 @@ def test_trial_point_is_within_the_bounds_and_no_longer_than_allowed() -> None:
         if step.cut:
             for bound, way in zip(step.bounds, (step.problem.lo, step.problem.hi), strict=True):
                 np.testing.assert_array_equal(trial[step.p == way], bound[step.p == way])
-            assert record["delta"] == min(step.delta, record["pnorm"]), seed  # the first iteration
+            assert record.delta == min(step.delta, record.pnorm), seed  # the first iteration
         if step.machine.is_running:
             np.testing.assert_allclose(step.x + step.p, trial, rtol=4 * EPS, atol=4 * EPS * np.max(np.abs(step.x)))
         length = np.linalg.norm(step.machine.diag * step.p)
         assert length <= 1.1 * step.delta * (1 + 1e-12), seed
-        assert record["pnorm"] == pytest.approx(length, rel=1e-12), seed
+        assert record.pnorm == pytest.approx(length, rel=1e-12), seed
         longest = max(longest, length / step.delta)
     assert longest > 0.9
 
@@ -270,11 +270,11 @@ def test_step_solves_the_damped_problem_of_the_damping_that_it_leaves() -> None:
         diag, record = step.machine.diag, step.machine.record
         if not step.cut:
             continue
-        damping = np.maximum(np.sqrt(record["par"]) * diag, 10 * EPS * step.problem.norms)
+        damping = np.maximum(np.sqrt(record.par) * diag, 10 * EPS * step.problem.norms)
         damped = Subproblem(step.problem.jacobian, step.problem.f, damping, step.problem.lo, step.problem.hi)
         assert damped.violation(step.p) < 1e-13, seed
         if seed % 2:  # full rank, so that the length of the step has no jump
-            assert record["par"] == 0 or record["pnorm"] >= 0.9 * step.delta * (1 - 1e-12), seed
+            assert record.par == 0 or record.pnorm >= 0.9 * step.delta * (1 - 1e-12), seed
 
 
 def test_prediction_is_the_models() -> None:
@@ -284,9 +284,9 @@ def test_prediction_is_the_models() -> None:
             continue
         f, change, record = step.problem.f, step.problem.jacobian @ step.p, step.machine.record
         square = f @ f
-        assert record["prered"] == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
-        assert record["dirder"] == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
-        assert record["prered"] >= 0
+        assert record.prered == pytest.approx(-(change @ (2 * f + change)) / square, rel=1e-9, abs=1e-14)
+        assert record.dirder == pytest.approx(f @ change / square, rel=1e-9, abs=1e-14)
+        assert record.prered >= 0
 
 
 def test_step_that_rounding_decides_on_is_not_told_to_lead_uphill() -> None:
@@ -301,8 +301,8 @@ def test_step_that_rounding_decides_on_is_not_told_to_lead_uphill() -> None:
         machine = begun(x, jacobian, f, (np.full(3, -np.inf), np.array([x[0], np.inf, np.inf])))
         if machine.next() == WANT_NORM:
             proposals += 1
-            assert 0 <= machine.record["prered"] < 1e-28, seed
-            assert -1e-28 < machine.record["dirder"] <= 0, seed
+            assert 0 <= machine.record.prered < 1e-28, seed
+            assert -1e-28 < machine.record.dirder <= 0, seed
     assert proposals > 100
 
 
@@ -313,15 +313,15 @@ def test_steps_shrink_as_far_as_they_must() -> None:
     machine = begun(np.zeros(2), np.eye(3, 2), np.array([-1.0, -1.0, 1.0]), bounds, options)
     record, trial = machine.record, machine.trial
     for _ in range(100):
-        delta = float(record["delta"])
+        delta = float(record.delta)
         assert machine.next() == WANT_NORM
         assert 0 < trial[0] <= min(1.1 * delta, bounds[1][0]), delta
         assert trial[1] == 0, delta
-        assert record["prered"] == pytest.approx(2 * trial[0] / 3, rel=1e-12)
+        assert record.prered == pytest.approx(2 * trial[0] / 3, rel=1e-12)
         machine.take_norm(np.nan)
-        assert record["accepted"] == 0
-        assert record["delta"] == pytest.approx(0.1 * min(delta, 10 * trial[0]))
-    assert record["delta"] < 1e-90
+        assert record.accepted == 0
+        assert record.delta == pytest.approx(0.1 * min(delta, 10 * trial[0]))
+    assert record.delta < 1e-90
 
 
 def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> None:
@@ -334,9 +334,9 @@ def test_no_point_on_the_projected_gradient_that_is_no_longer_is_better() -> Non
         direction = -undamped.gradient(np.zeros(diag.size)) / diag**2
         for length in 10.0 ** np.arange(-6, 4, 0.25):
             point = np.clip(length * direction, problem.lo, problem.hi)
-            if np.linalg.norm(diag * point) <= record["pnorm"]:
+            if np.linalg.norm(diag * point) <= record.pnorm:
                 reduction = -undamped.model(point) / (problem.f @ problem.f)
-                assert record["prered"] >= reduction * (1 - 1e-9) - 1e-13, seed
+                assert record.prered >= reduction * (1 - 1e-9) - 1e-13, seed
 
 
 def test_bounds_that_do_not_come_into_play_change_no_bit() -> None:
@@ -353,12 +353,12 @@ def test_bounds_that_do_not_come_into_play_change_no_bit() -> None:
         just_met = np.minimum(x, plain.trial), np.maximum(x, plain.trial)
         for bounds in (infinite, (plain.trial - 1, plain.trial + 1), just_met):
             other = begun(x, problem.jacobian, problem.f, infinite, options)
-            other.record["boxed"] = 0
+            other.record.boxed = 0
             assert state_of(other) == factored
-            other.record["boxed"] = 1
+            other.record.boxed = 1
             other.bounds = bounds
             assert other.next() == told
-            other.record["boxed"] = 0
+            other.record.boxed = 0
             assert state_of(other) == state_of(plain)
 
 
@@ -376,7 +376,7 @@ def test_held_parameters_do_not_count_in_the_gradient_test() -> None:
     ):
         bounds = np.array(lower), np.array(upper)
         machine = begun(np.array([1.0, 2.0]), np.eye(3, 2), np.array([3.0, -4.0, 1.0]), bounds)
-        assert machine.record["gnorm"] == pytest.approx(cosine / np.sqrt(26))
+        assert machine.record.gnorm == pytest.approx(cosine / np.sqrt(26))
         assert machine.next() == (WANT_NORM if cosine > 0 else ENDED)
 
 
@@ -386,7 +386,7 @@ def test_gradient_of_zeros_ends_the_fit_at_bounds_too() -> None:
     for bounds in ((ones, 2 * ones), (0 * ones, ones)):
         for jacobian, f in ((np.eye(3, 2) * [1, 0], np.array([0.0, 3.0, 4.0])), (np.eye(3, 2), np.zeros(3))):
             machine = begun(ones, jacobian, f, bounds, OPTIONS)
-            assert (machine.record["gnorm"], machine.record["info"]) == (0, CODES["info_gtol"])
+            assert (machine.record.gnorm, machine.record.info) == (0, CODES["info_gtol"])
             assert machine.next() == ENDED
 
 
@@ -394,7 +394,7 @@ def test_parameter_whose_bounds_are_equal_stays_whatever_its_gradient() -> None:
     for f in ([0.0, 0.6, 0.8], [0.6, 0.6, 0.4], [-0.6, 0.6, 0.4]):
         bounds = np.array([1.0, -np.inf]), np.array([1.0, np.inf])
         machine = begun(np.ones(2), np.eye(3, 2), np.array(f), bounds, OPTIONS)
-        assert machine.record["gnorm"] == pytest.approx(0.6 / np.linalg.norm(f))
+        assert machine.record.gnorm == pytest.approx(0.6 / np.linalg.norm(f))
         assert machine.next() == WANT_NORM
         np.testing.assert_allclose(machine.trial, [1, 0.4], rtol=1e-14)
         assert machine.trial[0] == 1
@@ -404,7 +404,7 @@ def test_jacobian_that_is_not_finite_ends_a_bounded_fit() -> None:
     jacobian = np.array([[1.0, np.nan], [0.0, 1.0]])
     machine = begun(np.ones(2), jacobian, np.ones(2), (np.zeros(2), np.full(2, 2.0)), OPTIONS)
     assert machine.next() == ENDED
-    assert machine.record["info"] == CODES["info_jacobian_not_finite"]
+    assert machine.record.info == CODES["info_jacobian_not_finite"]
 
 
 # --------------------------------------------------------------------------------------------- whole fits

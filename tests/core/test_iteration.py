@@ -1,6 +1,7 @@
 """The iteration in its caller's hands: the drivers' steps, bit for bit, and a record that travels."""
 
 import re
+from ctypes import sizeof
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from loop import factor, fit, state_of, travelled
 from problems.mgh import Problem, Run, runs
 from pyminpack import _minpack
-from pyminpack._iteration.machine import CODES, ENDED, RECORD, WANT_FACTOR, WANT_NORM, Machine
+from pyminpack._iteration.machine import CODES, ENDED, WANT_FACTOR, WANT_NORM, FitRecord, Machine
 
 CORE = Path(__file__).resolve().parents[2] / "minpack"
 OPTIONS = (1.49012e-8, 1.49012e-8, 0.0, 400, 100.0)  # ftol, xtol, gtol, maxfev, factor
@@ -29,7 +30,7 @@ def differences(problem: Problem) -> Any:
             beside, h = machine.x.copy(), np.sqrt(DOUBLE) * abs(x) or np.sqrt(DOUBLE)
             beside[j] += h
             columns.append((problem.residuals(beside) - f) / h)
-        machine.record["nfev"] += machine.x.size
+        machine.record.nfev += machine.x.size
         return np.stack(columns, axis=1)
 
     return jacobian
@@ -57,9 +58,9 @@ def test_the_loop_takes_the_steps_of_the_drivers(run: Run, by_differences: bool)
         )
     machine = step_through(run, by_differences)
     record = machine.record
-    assert (record["info"], record["nfev"]) == (info, nfev)
-    assert by_differences or record["njev"] == njev
-    assert record["fnorm"] == _minpack.enorm(fvec)
+    assert (record.info, record.nfev) == (info, nfev)
+    assert by_differences or record.njev == njev
+    assert record.fnorm == _minpack.enorm(fvec)
     np.testing.assert_array_equal(machine.x, x)
     np.testing.assert_array_equal(machine.ipvt - 1, ipvt - 1)
     np.testing.assert_array_equal(machine.qtf, qtf)
@@ -98,12 +99,14 @@ def listed(file: str, *kinds: str) -> list[tuple[str, str]]:
 
 def test_components_of_the_record_are_those_of_fit_def() -> None:
     """In C's layout, as bind(c) has it: order and kinds decide on everything. (The Fortran tests compare the size.)"""
-    kinds = {"FIT_REAL": "<f8", "FIT_INT": "<i4"}
+    kinds = {"FIT_REAL": "f8", "FIT_INT": "i4"}
     told = [(name, kinds[kind]) for kind, name in listed("iteration/fit.def", *kinds)]
-    assert [(name, RECORD[name].str) for name in RECORD.names or ()] == told
+    layout = _minpack.layout()
+    assert [(name, kind) for name, kind, *_ in layout] == told
     aligned = np.dtype(told, align=True)
-    assert [RECORD.fields[name][1] for name, _ in told] == [aligned.fields[name][1] for name, _ in told]
-    assert RECORD.itemsize == aligned.itemsize
+    assert [offset for _, _, offset, _ in layout] == [aligned.fields[name][1] for name, _ in told]
+    assert [getattr(FitRecord, name).offset for name, _ in told] == [aligned.fields[name][1] for name, _ in told]
+    assert sizeof(FitRecord) == aligned.itemsize
 
 
 def test_codes_are_those_of_codes_def() -> None:
@@ -114,10 +117,10 @@ def test_codes_are_those_of_codes_def() -> None:
 
 
 def test_record_that_is_too_short_is_refused() -> None:
-    for size in (0, RECORD.itemsize // 8 - 1):
+    for size in (0, sizeof(FitRecord) // 8 - 1):
         with pytest.raises(Exception, match="failed for hidden nfit"):
             _minpack.lm_begin(np.zeros(size), 1.0)
-    _minpack.lm_begin(np.zeros(RECORD.itemsize // 8), 1.0)
+    _minpack.lm_begin(np.zeros(sizeof(FitRecord) // 8), 1.0)
 
 
 # ------------------------------------------------------------------------------------------------- step after step
@@ -129,7 +132,7 @@ def begun(
     """A linear fit whose every number is known: min (x - 3)² + (2y - 8)² + 1 from (1, 2)."""
     machine = Machine(np.array([1.0, 2.0]), (*tolerances, 99, 100.0), np.ones(2), 0.0)
     for name, value in record.items():
-        machine.record[name] = value
+        setattr(machine.record, name, value)
     machine.begin(norm)
     return machine
 
@@ -141,25 +144,25 @@ def bring_factor(machine: Machine) -> None:
 def test_components_hold_what_their_names_say() -> None:
     machine = begun()
     record = machine.record
-    assert (record["n"], record["mode"], record["maxfev"], record["factor"]) == (2, 2, 99, 100)
+    assert (record.n, record.mode, record.maxfev, record.factor) == (2, 2, 99, 100)
     assert machine.next() == WANT_FACTOR
     bring_factor(machine)
-    assert (record["njev"], record["jacobian_is_at_x"]) == (1, 1)
-    assert record["xnorm"] == pytest.approx(np.sqrt(5))
-    assert record["delta"] == pytest.approx(100 * np.sqrt(5))
-    assert record["gnorm"] == pytest.approx(4 / np.sqrt(21))
+    assert (record.njev, record.jacobian_is_at_x) == (1, 1)
+    assert record.xnorm == pytest.approx(np.sqrt(5))
+    assert record.delta == pytest.approx(100 * np.sqrt(5))
+    assert record.gnorm == pytest.approx(4 / np.sqrt(21))
     assert machine.next() == WANT_NORM
     np.testing.assert_allclose(machine.trial, [3, 4])
-    assert record["par"] == 0
-    assert record["pnorm"] == pytest.approx(np.sqrt(8))
-    assert record["prered"] == pytest.approx(20 / 21)
-    assert record["dirder"] == pytest.approx(-20 / 21)
+    assert record.par == 0
+    assert record.pnorm == pytest.approx(np.sqrt(8))
+    assert record.prered == pytest.approx(20 / 21)
+    assert record.dirder == pytest.approx(-20 / 21)
     machine.take_norm(1.0)
     np.testing.assert_allclose(machine.x, [3, 4])
-    assert (record["iteration"], record["fnorm"], record["xnorm"]) == (2, 1.0, pytest.approx(5))
-    assert record["delta"] == pytest.approx(2 * np.sqrt(8))
-    assert (record["accepted"], record["wall"], record["info"]) == (1, 0, CODES["info_running"])
-    assert (record["nfev"], record["nit"], record["jacobian_is_at_x"]) == (1, 1, 0)
+    assert (record.iteration, record.fnorm, record.xnorm) == (2, 1.0, pytest.approx(5))
+    assert record.delta == pytest.approx(2 * np.sqrt(8))
+    assert (record.accepted, record.wall, record.info) == (1, 0, CODES["info_running"])
+    assert (record.nfev, record.nit, record.jacobian_is_at_x) == (1, 1, 0)
 
 
 def test_what_is_wanted_comes_in_order() -> None:
@@ -174,14 +177,14 @@ def test_what_is_wanted_comes_in_order() -> None:
         told.append(wanted)
         machine.take_norm(norm)
     assert told == [WANT_FACTOR, WANT_NORM, WANT_NORM, TOOK_STEP, WANT_FACTOR, WANT_NORM]
-    assert machine.record["nit"] == 1
+    assert machine.record.nit == 1
     # A step that gains next to nothing, as was predicted, is taken before the fit ends.
     machine = begun(norm=1.0, tolerances=(1e-3, 0.0, 0.0))
     assert machine.next() == WANT_FACTOR
     machine.take_factor(*factor(np.eye(3, 2), np.array([-1e-3, 0.0, 1.0])))
     assert machine.next() == WANT_NORM
     machine.take_norm(1 - 0.5e-6)
-    assert (machine.record["info"], machine.record["accepted"]) == (CODES["info_ftol"], 1)
+    assert (machine.record.info, machine.record.accepted) == (CODES["info_ftol"], 1)
     assert [machine.next() for _ in range(3)] == [TOOK_STEP, ENDED, ENDED]
 
 
@@ -196,8 +199,8 @@ def test_norms_that_are_not_finite_shrink_the_step(norm: float) -> None:
         assert machine.next() == WANT_NORM
         lengths.append(np.linalg.norm(machine.trial - machine.x))
         machine.take_norm(norm)
-        assert (machine.record["accepted"], machine.record["info"]) == (0, CODES["info_running"])
-        assert (machine.record["nfev"], machine.record["wall"]) == (nfev, 2)
+        assert (machine.record.accepted, machine.record.info) == (0, CODES["info_running"])
+        assert (machine.record.nfev, machine.record.wall) == (nfev, 2)
         np.testing.assert_array_equal(machine.x, [1, 2])
     shrunk = np.array(lengths[1:]) / lengths[:-1]
     assert np.all((shrunk > 0.08) & (shrunk < 0.13))  # a tenth, within lmpar's tenth
@@ -207,7 +210,7 @@ def test_start_that_is_not_finite_is_over_at_once() -> None:
     for norm in (np.nan, np.inf):
         machine = begun(norm=norm)
         assert machine.next() == ENDED
-        assert machine.record["info"] == CODES["info_residuals_not_finite"]
+        assert machine.record.info == CODES["info_residuals_not_finite"]
 
 
 def test_jacobian_that_is_not_finite_ends_the_fit() -> None:
@@ -215,7 +218,7 @@ def test_jacobian_that_is_not_finite_ends_the_fit() -> None:
     machine.next()
     machine.take_factor(np.eye(2), np.array([1, 2], np.int32), np.ones(2), np.array([1.0, np.inf]))
     assert machine.next() == ENDED
-    assert machine.record["info"] == CODES["info_jacobian_not_finite"]
+    assert machine.record.info == CODES["info_jacobian_not_finite"]
 
 
 # ------------------------------------------------------------------------------------------- differences that mislead
@@ -236,14 +239,14 @@ def test_differences_that_misled_are_taken_anew_for_single_precision() -> None:
     machine = rejected(differences=1, precision=DOUBLE)
     record = machine.record
     assert machine.next() == WANT_FACTOR
-    assert (record["precision"], record["precision_known"], record["jacobian_is_at_x"]) == (SINGLE, 1, 0)
-    assert (record["info"], record["iteration"], record["fnorm"]) == (CODES["info_running"], 1, np.sqrt(21))
-    assert (record["njev"], record["nit"]) == (1, 0)
-    assert record["nfev"] > 3
+    assert (record.precision, record.precision_known, record.jacobian_is_at_x) == (SINGLE, 1, 0)
+    assert (record.info, record.iteration, record.fnorm) == (CODES["info_running"], 1, np.sqrt(21))
+    assert (record.njev, record.nit) == (1, 0)
+    assert record.nfev > 3
     bring_factor(machine)  # once
     while machine.next() == WANT_NORM:
         machine.take_norm(9.0)
-    assert (machine.next(), record["njev"], record["info"]) == (ENDED, 2, CODES["info_xtol"])
+    assert (machine.next(), record.njev, record.info) == (ENDED, 2, CODES["info_xtol"])
 
 
 CREDIBLE: dict[str, dict[str, Any]] = {
@@ -259,4 +262,4 @@ CREDIBLE: dict[str, dict[str, Any]] = {
 def test_a_start_is_the_end_where_differences_are_not_to_blame(case: dict[str, Any]) -> None:
     machine = rejected(**{"differences": 1, **case})
     assert machine.next() == ENDED
-    assert machine.record["precision"] == case["precision"]
+    assert machine.record.precision == case["precision"]

@@ -1,5 +1,6 @@
 """A fit in memory as the module has it: what begin, solve and places take, give and refuse."""
 
+from ctypes import sizeof
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from models import START, residuals
 from pyminpack import _minpack, least_squares
-from pyminpack._iteration.machine import CODES, RECORD, Memory, record_of
+from pyminpack._iteration.machine import CODES, FitRecord, Memory
 from pyminpack._minpack import as_start
 
 DOUBLE = float(np.finfo(float).eps)
@@ -39,20 +40,20 @@ def test_a_fit_from_beginning_to_end() -> None:
     np.testing.assert_allclose(np.tril(r) @ qtf, jacobian.T @ end.fun, atol=1e-12)
     np.testing.assert_allclose(memory.norms, np.linalg.norm(end.jac, axis=0), rtol=1e-14)
     record = memory.record
-    assert (record["m"], record["n"], record["nfev"], record["stage"]) == (20, 2, end.nfev, CODES["is_over"])
+    assert (record.m, record.n, record.nfev, record.stage) == (20, 2, end.nfev, CODES["is_over"])
 
 
 def test_steps_are_counted_and_0_takes_the_jacobian_alone() -> None:
     block, kept = begin(), [None]
     assert _minpack.solve(block, PROBLEM, 0, kept) == 0
-    record = record_of(block)
-    assert (record["nit"], record["njev"], record["calls"], record["jacobian_is_at_x"]) == (0, 1, 3, 1)
+    record = FitRecord.from_buffer(block)
+    assert (record.nit, record.njev, record.calls, record.jacobian_is_at_x) == (0, 1, 3, 1)
     first = kept[0]
     assert first is not None
     _minpack.solve(block, PROBLEM, 0, kept)
     assert kept[0] is first
     _minpack.solve(block, PROBLEM, 2, kept)
-    assert (record["nit"], record["njev"], kept[0]) == (2, 2, None)
+    assert (record.nit, record.njev, kept[0]) == (2, 2, None)
 
 
 def test_arguments_stay_as_they_are() -> None:
@@ -90,7 +91,7 @@ def test_arguments_that_do_not_fit_one_another_are_refused(changes: dict[str, An
 
 
 WRONG_MEMORY: list[Any] = [
-    None, 1.0, np.zeros(0), np.zeros(RECORD.itemsize // 8 - 1), np.zeros(999), np.zeros((9, 99)),
+    None, 1.0, np.zeros(0), np.zeros(sizeof(FitRecord) // 8 - 1), np.zeros(999), np.zeros((9, 99)),
     np.zeros(999, np.float32), begin()[:-1], np.append(begin(), 0.0), begin().view(np.int64),
 ]  # fmt: skip
 

@@ -122,7 +122,7 @@ def test_converged_fits_of_the_table_do_not_go_on(run: Run, jac: str) -> None:
     assert ends_at_another_look(fit)
     again = LevenbergMarquardt(problem.residuals, end.x, given, max_nfev=3000)
     result = again.run()
-    assert again._fit["restart_norm"] == 0
+    assert again._fit.restart_norm == 0
     assert result.cost <= end.cost
     assert result.cost >= end.cost * (1 - 1e-3) or end.cost < 1e-7
 
@@ -130,10 +130,10 @@ def test_converged_fits_of_the_table_do_not_go_on(run: Run, jac: str) -> None:
 def ends_at_another_look(fit: LevenbergMarquardt) -> bool:
     """Whether a fit that has ended does so again, without a further evaluation, where nothing was gained before."""
     record = fit._fit
-    before = record.copy()
-    record["restart_norm"], record["stage"] = 0.0, CODES["needs_look"]
+    before = record.info, record.nfev
+    record.restart_norm, record.stage = 0.0, CODES["needs_look"]
     fit.step()
-    return bool(record["info"] == before["info"] and record["nfev"] == before["nfev"] and not fit.is_running)
+    return bool((record.info, record.nfev) == before and not fit.is_running)
 
 
 @pytest.mark.parametrize("run", runs()[::3], ids=lambda run: run.problem.name)
@@ -164,12 +164,12 @@ def look(
     x, diag = np.array(x, float), np.array(diag, float)
     box = None if (low, high) == (-INF, INF) else (np.full(x.size, low), np.full(x.size, high))
     machine = BoundedMachine(x, (1e-8, 1e-8, 1e-8, 100, 100.0), diag, box, restarts=True)
-    machine.record["mode"] = 2 if scaled else 1
+    machine.record.mode = 2 if scaled else 1
     machine.begin(_minpack.enorm(f))
     machine.r, machine.ipvt, machine.qtf, machine.acnorm = factor(jacobian, f)
     ended = {"info": FTOL, "iteration": 8, "xnorm": 1e6, "delta": 1e-3, "par": 7.0, "stage": CODES["needs_look"]}
     for name, value in (ended | record).items():
-        machine.record[name] = value
+        setattr(machine.record, name, value)
     return machine.next(), machine
 
 
@@ -179,19 +179,19 @@ def test_fit_that_its_scaling_has_ended_begins_anew() -> None:
     np.testing.assert_allclose(machine.trial, [-2, -3])
     np.testing.assert_allclose(machine.diag, [1, 1])
     record = machine.record
-    assert record["info"] == RUNNING
-    assert record["iteration"] == 2  # else the next start would choose scaling and step bound
-    assert record["par"] == 0
-    assert record["fnorm"] == record["restart_norm"] == 5
-    assert record["xnorm"] == pytest.approx(np.sqrt(2))
-    assert record["delta"] == pytest.approx(5, rel=0.2)  # that of the Gauss-Newton step
+    assert record.info == RUNNING
+    assert record.iteration == 2  # else the next start would choose scaling and step bound
+    assert record.par == 0
+    assert record.fnorm == record.restart_norm == 5
+    assert record.xnorm == pytest.approx(np.sqrt(2))
+    assert record.delta == pytest.approx(5, rel=0.2)  # that of the Gauss-Newton step
 
 
 def test_the_callers_scaling_stays() -> None:
     wanted, machine = look(scaled=True, diag=(2.0, 3.0))
     assert wanted == WANT_NORM
     np.testing.assert_array_equal(machine.diag, [2, 3])
-    assert machine.record["delta"] == pytest.approx(np.hypot(2 * 3, 3 * 4), rel=0.2)
+    assert machine.record.delta == pytest.approx(np.hypot(2 * 3, 3 * 4), rel=0.2)
 
 
 NO_REASON: dict[str, dict[str, Any]] = {
@@ -212,10 +212,10 @@ def test_a_fit_goes_on_or_ends_as_it_would_where_there_is_no_reason_to_begin_ane
     runs_on = case.get("info", FTOL) == RUNNING
     assert wanted == (WANT_NORM if runs_on else ENDED)
     record = machine.record
-    assert record["restart_norm"] == case.get("restart_norm", 0.0)
+    assert record.restart_norm == case.get("restart_norm", 0.0)
     np.testing.assert_array_equal(machine.diag, case.get("diag", (1e6, 1e6)))
-    assert (record["info"], record["iteration"]) == (case.get("info", FTOL), case.get("iteration", 8))
-    assert runs_on or record["par"] == 7
+    assert (record.info, record.iteration) == (case.get("info", FTOL), case.get("iteration", 8))
+    assert runs_on or record.par == 7
 
 
 REASONS: dict[str, dict[str, Any]] = {
@@ -233,8 +233,8 @@ def test_fits_begin_anew_where_that_promises_much(case: dict[str, Any]) -> None:
     wanted, machine = look(**case)
     record = machine.record
     assert wanted == WANT_NORM
-    assert record["restart_norm"] == record["fnorm"] == pytest.approx(np.linalg.norm(case.get("f", (3.0, 4.0))))
-    assert (record["info"], record["iteration"], record["par"]) == (RUNNING, 2, 0)
+    assert record.restart_norm == record.fnorm == pytest.approx(np.linalg.norm(case.get("f", (3.0, 4.0))))
+    assert (record.info, record.iteration, record.par) == (RUNNING, 2, 0)
 
 
 @pytest.mark.parametrize(
@@ -256,12 +256,12 @@ def test_looks_are_taken_at_ends_and_every_50_steps(info: str, iteration: int, s
     """Once the factorization at x is there; without restarts never."""
     machine = BoundedMachine(np.ones(2), (1e-8, 1e-8, 1e-8, 100, 100.0), None, None, restarts)
     machine.begin(5.0)
-    machine.record["iteration"], machine.record["info"] = iteration, CODES[info]
+    machine.record.iteration, machine.record.info = iteration, CODES[info]
     assert machine.next() == WANT_FACTOR
     machine.take_factor(*factor(np.eye(2), np.array([3.0, 4.0])))
     if not restarts and stage == "needs_look":
         stage = "needs_trial" if info == "info_running" else "is_over"
-    assert machine.record["stage"] == CODES[stage]
+    assert machine.record.stage == CODES[stage]
 
 
 def test_jacobian_that_is_not_finite_is_not_looked_at() -> None:
@@ -281,9 +281,9 @@ def test_fits_with_restarts_travel_wherever_something_is_wanted(name: str) -> No
         machine = BoundedMachine(problem.start, (1e-8, 1e-8, 1e-8, 3000, 100.0), restarts=restarts)
         ends.append(fit(machine, problem.residuals, lambda machine, f: problem.jacobian(machine.x), look))
     whole, arrived, plain = ends
-    assert whole.record["restart_norm"] > 0
+    assert whole.record.restart_norm > 0
     assert state_of(arrived) == state_of(whole)
-    assert whole.record["fnorm"] < plain.record["fnorm"] or whole.record["nfev"] < plain.record["nfev"]
+    assert whole.record.fnorm < plain.record.fnorm or whole.record.nfev < plain.record.nfev
 
 
 @pytest.mark.parametrize("fun", [products, lambda x: np.append(np.tanh(x), 1.0)])
@@ -291,4 +291,4 @@ def test_every_look_is_followed_by_a_lower_cost(fun: Callable) -> None:
     for size in (1e-20, 1e-8, 1e-3):
         fit = LevenbergMarquardt(fun, [size, 1.0])
         end = fit.run()
-        assert fit._fit["restart_norm"] == 0 or end.cost < 0.5 * fit._fit["restart_norm"] ** 2
+        assert fit._fit.restart_norm == 0 or end.cost < 0.5 * fit._fit.restart_norm**2

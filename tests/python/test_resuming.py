@@ -226,9 +226,9 @@ def test_exception_does_not_keep_single_precision_from_being_found_out(kind: str
     fit = LevenbergMarquardt(**{**KINDS[kind], "fun": Raising(KINDS[kind]["fun"], 4)})
     with pytest.raises(Oops):
         fit.run()
-    assert (fit._fit["precision"], fit._fit["precision_known"]) == (DOUBLE, 0)
+    assert (fit._fit.precision, fit._fit.precision_known) == (DOUBLE, 0)
     result = fit.run()
-    assert (fit._fit["precision"], fit._fit["precision_known"]) == (SINGLE, 1)
+    assert (fit._fit.precision, fit._fit.precision_known) == (SINGLE, 1)
     assert result.nit > 1
 
 
@@ -237,7 +237,7 @@ def test_differences_that_mislead_are_told_from_a_minimum_at_the_start() -> None
     for kind in ("misleading differences", "misleading differences within bounds"):
         fit = LevenbergMarquardt(**KINDS[kind])
         assert fit.run().nit > 1
-        assert fit._fit["precision"] == SINGLE
+        assert fit._fit.precision == SINGLE
     assert LevenbergMarquardt(**KINDS["misleading differences"], diff_step=DOUBLE**0.5).run().nit == 0
 
 

@@ -63,13 +63,13 @@ class BlocksFit:
     def _wants_to_stop(self, callback: Callable[[BlocksState], Any]) -> bool:
         fit = self._fit
         state = BlocksState(
-            iteration=int(fit["nit"]),
+            iteration=fit.nit,
             x=self._machine.x.copy(),
             cost=self._cost,
-            nfev=int(fit["nfev"]),
-            njev=int(fit["njev"]),
-            damping=float(fit["par"]),
-            step_norm=float(fit["pnorm"]),
+            nfev=fit.nfev,
+            njev=fit.njev,
+            damping=fit.par,
+            step_norm=fit.pnorm,
         )
         try:
             answer = callback(state)
@@ -80,13 +80,13 @@ class BlocksFit:
     # ------------------------------------------------------------------------------------ residuals
 
     def _so_far(self) -> tuple[int, float, int]:
-        return int(self._fit["nit"]), self._cost, int(self._fit["nfev"])
+        return self._fit.nit, self._cost, self._fit.nfev
 
     @property
     def _cost(self) -> float:
         """Half the sum of squares at the best point; NaN before the first pass is over."""
-        norm = float(self._fit["fnorm"])
-        return 0.5 * norm * norm if self._fit["nfev"] else np.nan
+        norm = self._fit.fnorm
+        return 0.5 * norm * norm if self._fit.nfev else np.nan
 
     def _norm_at(self, x: Array) -> float:
         """The norm of all residuals; NaN or Inf where one is."""
@@ -118,7 +118,7 @@ class BlocksFit:
 
         task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every)
         self._passes.go(task, take, "Jacobian", self._so_far())
-        self._fit["nfev"] += 1 if self._jac is not None else n + 1
+        self._fit.nfev += 1 if self._jac is not None else n + 1
         if self._passes.m < n:
             raise ShapeError(
                 f"the blocks have M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
@@ -135,7 +135,7 @@ class BlocksFit:
         index, first = (residuals or derivatives)[0]
         count = sum(what.count for _, what in residuals or derivatives)
         if residuals:
-            where = "x0" if self._fit["njev"] == 0 else "x"
+            where = "x0" if self._fit.njev == 0 else "x"
             raise InputValueError(
                 f"{count} of {self._passes.m} residuals at {where} are not finite, the first is residual {first.row} "
                 f"({first.value}) of block {index}; a fit needs a start where func is finite ({where} = {describe(x)})"
@@ -146,7 +146,7 @@ class BlocksFit:
 
     def _triangle(self, x: Array, is_first: bool = False) -> Array:
         """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
-        if self._fit["precision"] == SINGLE:  # the iteration has found out that shorter steps misled it
+        if self._fit.precision == SINGLE:  # the iteration has found out that shorter steps misled it
             self._epsfcn, self._looks = SINGLE, False
         sampled_every = (1 if is_first else self._passes.sampled_every) if self._looks else 0
         triangle, norm, response = self._jacobian(x, sampled_every)
@@ -173,7 +173,7 @@ class BlocksFit:
         longer, _, _ = self._jacobian(x)
         norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
         if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[too_short]):
-            self._fit["differences"] = 0
+            self._fit.differences = 0
             return longer
         self._epsfcn = None
         return triangle
@@ -183,7 +183,7 @@ class BlocksFit:
         size = np.abs(self._machine.x)
         self._largest = np.maximum(self._largest, size)
         norms = self._machine.acnorm
-        whole = np.divide(self._fit["fnorm"], norms, out=np.full_like(norms, np.inf), where=norms > 0)
+        whole = np.divide(self._fit.fnorm, norms, out=np.full_like(norms, np.inf), where=norms > 0)
         typical = np.maximum(size, np.minimum(self._largest, whole))
         self._typical = np.where(typical > 0, typical, self._largest)
 
@@ -192,12 +192,12 @@ class BlocksFit:
     def _result(self) -> BlocksResult:
         machine, fit, m = self._machine, self._fit, self._passes.m
         ftol, xtol, gtol, maxfev, _ = self._options
-        info = STOPPED if fit["info"] == RUNNING else int(fit["info"])
+        info = STOPPED if fit.info == RUNNING else fit.info
         if info == Info.JACOBIAN_NOT_FINITE:
             raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(machine.x)}")
         if info == STOPPED:
             message = _STOPPED_BY_CALLBACK
-        elif info == Info.GTOL and fit["fnorm"] > 0 and not machine.acnorm.any():
+        elif info == Info.GTOL and fit.fnorm > 0 and not machine.acnorm.any():
             info, message = int(Info.GTOL_TOO_SMALL), NO_RESPONSE
         else:
             message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
@@ -206,14 +206,14 @@ class BlocksFit:
             ier=info,
             message=message,
             cost=self._cost,
-            nfev=int(fit["nfev"]),
-            njev=int(fit["njev"]),
-            nit=int(fit["nit"]),
+            nfev=fit.nfev,
+            njev=fit.njev,
+            nit=fit.nit,
             m=m,
             blocks=self._passes.blocks,
             _fixed=np.zeros(machine.x.size, np.bool_),
             _free=np.ones(machine.x.size, np.bool_),
             _factor=(machine.r, machine.ipvt),
             _jacobian_error=self._jacobian_error,
-            _norm=float(fit["fnorm"]),
+            _norm=fit.fnorm,
         )

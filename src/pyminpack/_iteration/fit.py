@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator
 from math import isfinite
-from operator import itemgetter
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -30,17 +29,13 @@ from .._model.options import (
 from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .._report.statistics import error_of_forward_differences
-from .machine import CODES, RECORD, RUNNING, Memory
+from .machine import CODES, RUNNING, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
 _TOO_LATE: Final = 1
 _IS_OVER: Final = CODES["is_over"]
-# What a state tells of the record.
-_TOLD: Final = itemgetter(
-    *map(list(RECORD.names or ()).index, ("nit", "nfev", "njev", "fnorm", "par", "pnorm", "gnorm"))
-)
 
 
 class LevenbergMarquardt:
@@ -169,7 +164,7 @@ class LevenbergMarquardt:
         self._kept: list[Any] = [None]  # the Jacobian at x; None where that isn't known yet
         self._place(x, f, norm, typical)
         if self._limit <= 1:
-            self._fit["info"], self._fit["stage"] = Info.MAXFEV, _IS_OVER
+            self._fit.info, self._fit.stage = Info.MAXFEV, _IS_OVER
 
     def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
         """A fit in memory that begins at x."""
@@ -231,6 +226,14 @@ class LevenbergMarquardt:
         """What belongs to the free parameters."""
         return whole if self._free is None else whole[self._free]
 
+    def _among_all(self, values: npt.NDArray[Any], otherwise: float) -> npt.NDArray[Any]:
+        """What belongs to the free parameters in its places among all; the very array where all are free."""
+        if self._free is None:
+            return values
+        whole = np.full(self._n, otherwise, values.dtype)
+        whole[self._free] = values
+        return whole
+
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in self.__dict__.items() if name not in ("_fit", "_problem")}
 
@@ -254,30 +257,28 @@ class LevenbergMarquardt:
     @property
     def cost(self) -> float:
         """What is minimized, there."""
-        norm = float(self._fit["fnorm"])
+        norm = self._fit.fnorm
         return 0.5 * norm * norm
 
     @property
     def nfev(self) -> int:
         """Evaluations of the residuals, those for differences not counted."""
-        return int(self._fit["nfev"])
+        return self._fit.nfev
 
     @property
     def njev(self) -> int:
         """Jacobians, given or by differences."""
-        return int(self._fit["njev"])
+        return self._fit.njev
 
     @property
     def nit(self) -> int:
         """Accepted steps."""
-        return int(self._fit["nit"])
+        return self._fit.nit
 
     @property
     def x_scale(self) -> Array:
         """Sizes of the parameters that the length of a step is measured in."""
-        whole = np.full(self._n, np.nan)
-        whole[... if self._free is None else self._free] = 1 / self._memory.diag
-        return whole
+        return self._among_all(1 / self._memory.diag, np.nan)
 
     @x_scale.setter
     def x_scale(self, x_scale: Any) -> None:
@@ -285,30 +286,30 @@ class LevenbergMarquardt:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
         before = self._fit
-        self._place(self._memory.x, self.fun, float(before["fnorm"]), typical)
+        self._place(self._memory.x, self.fun, before.fnorm, typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
-            self._fit[name] = before[name]
+            setattr(self._fit, name, getattr(before, name))
 
     @property
     def state(self) -> LeastSquaresState:
         """Where the fit stands after the last accepted step."""
-        nit, nfev, njev, norm, damping, step_norm, cosine = _TOLD(self._fit.item())
+        fit = self._fit
         return LeastSquaresState(
-            nit=nit,
+            nit=fit.nit,
             x=self.x,
             fun=self.fun,
-            cost=0.5 * norm * norm,
-            nfev=nfev,
-            njev=njev,
-            damping=damping,
-            step_norm=step_norm if nit else 0.0,
-            grad_norm=cosine,
+            cost=self.cost,
+            nfev=fit.nfev,
+            njev=fit.njev,
+            damping=fit.par,
+            step_norm=fit.pnorm if fit.nit else 0.0,
+            grad_norm=fit.gnorm,
         )
 
     @property
     def is_running(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self._ended is None and int(self._fit["stage"]) != _IS_OVER
+        return self._ended is None and self._fit.stage != _IS_OVER
 
     def __repr__(self) -> str:
         how = "running" if self.is_running else self.message
@@ -360,10 +361,10 @@ class LevenbergMarquardt:
             status = request.status
         if status < 0:
             self._ended, self._end_message = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
-        elif status > 0 and self._fit["info"] == RUNNING:
+        elif status > 0 and self._fit.info == RUNNING:
             self._ended = Status.TIMEOUT
         elif status > 0:  # a fit that has converged has done so, though it is too late to look again
-            self._fit["stage"] = _IS_OVER
+            self._fit.stage = _IS_OVER
 
     # ---------------------------------------------------------------------------------------- the end
 
@@ -374,7 +375,7 @@ class LevenbergMarquardt:
             return self._end_message or (TIMEOUT if self._ended == Status.TIMEOUT else STOPPED)
         if self.is_running:
             return "Not ended: this is the best point so far."
-        info = int(self._fit["info"])
+        info = self._fit.info
         if info == Info.JACOBIAN_NOT_FINITE:
             return self._not_finite()
         return message_for(info, *self._tolerances, self._limit, LEAST_SQUARES_LIMIT)
@@ -396,7 +397,7 @@ class LevenbergMarquardt:
         is_running = self.is_running
         status, message = self._ended, self.message
         if status is None:
-            status = Status.STOPPED if is_running else STATUS_OF[Info(int(self._fit["info"]))]
+            status = Status.STOPPED if is_running else STATUS_OF[Info(self._fit.info)]
         has_factor = False
         try:
             too_late = status == Status.TIMEOUT or self._take_jacobian()
@@ -423,10 +424,10 @@ class LevenbergMarquardt:
 
     def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == Status.GTOL and self._fit["fnorm"] > 0 and not norms.any():
+        if status == Status.GTOL and self._fit.fnorm > 0 and not norms.any():
             return Status.NO_RESPONSE, NO_RESPONSE
         is_given = self._source is not None
-        if not is_given or self._fit["fnorm"] == 0 or self._ended is not None or self.is_running:
+        if not is_given or self._fit.fnorm == 0 or self._ended is not None or self.is_running:
             return status, message
         if self._comparison is None:
             self._comparison = (self._compare(norms),)
@@ -454,25 +455,22 @@ class LevenbergMarquardt:
         """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
         if self._order == 0:
             return 0.0
-        precision = max(float(self._fit["precision"]), self._model.precision, DOUBLE)
+        precision = max(self._fit.precision, self._model.precision, DOUBLE)
         return error_of_forward_differences(precision) if self._order == 1 else float(2 * precision ** (2 / 3))
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
-        x, n, place = self.x, self._n, self._free
+        x, n = self.x, self._n
+        fixed = np.zeros(n, bool) if self._free is None else ~self._among_all(np.ones(self._free.size, bool), False)
         factor, optimality = None, np.nan
-        fixed = np.zeros(n, bool) if place is None else ~np.isin(np.arange(n), place)
-        grad, free = np.full(n, np.nan), ~fixed
         if has_factor:
             r, ipvt, qtf = self._memory.factor
             factor = r, ipvt
             gradient = lm_gradient(r, ipvt, qtf)
             moves = moves_of(self._memory.x, gradient, self._box)
             optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
-            if place is None:
-                grad, free = gradient, moves
-            else:
-                grad[:] = 0
-                grad[place], free[place] = gradient, moves
+            grad, free = self._among_all(gradient, 0.0), self._among_all(moves, False)
+        else:
+            grad, free = np.full(n, np.nan), ~fixed
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -490,7 +488,7 @@ class LevenbergMarquardt:
             _free=free,
             _factor=factor,
             _jacobian_error=self._jacobian_error,
-            _norm=float(self._fit["fnorm"]),
+            _norm=self._fit.fnorm,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:
@@ -502,7 +500,7 @@ class LevenbergMarquardt:
         return whole
 
     def _active(self, x: Array) -> npt.NDArray[np.intp]:
-        active = np.zeros(x.size, int)
+        active = np.zeros(self._n, int)
         if self._bounds is not None:
             low, high = self._bounds
             active[x >= high] = 1

@@ -4,6 +4,7 @@ The core decides: it says what it wants next, and gets it (minpack/iteration/nex
 fits whose function can be called here. `Machine` is for a loop in Python, where a cluster answers.
 """
 
+import ctypes
 from typing import Any, Final
 
 import numpy as np
@@ -11,26 +12,33 @@ import numpy as np
 from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm, places
 from .._model.arrays import Array, Indices
 
-_LAYOUT: Final = layout()
+_KINDS: Final[dict[str, type[Any]]] = {"f8": ctypes.c_double, "i4": ctypes.c_int32}
 CODES: Final = codes()
 RUNNING: Final = CODES["info_running"]
 WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES["ended"]
 
-# The components of a fit's record, as minpack/iteration/fit.def has them.
-RECORD: Final = np.dtype(
-    {
-        "names": [name for name, *_ in _LAYOUT],
-        "formats": [kind for _, kind, *_ in _LAYOUT],
-        "offsets": [offset for _, _, offset, _ in _LAYOUT],
-        "itemsize": -(-(_LAYOUT[-1][2] + 4) // 8) * 8,
-    }
-)
-_DOUBLES: Final = RECORD.itemsize // 8
+
+class FitRecord(ctypes.Structure):
+    """The record that a fit's memory begins with, component by name, as minpack/iteration/fit.def has them."""
+
+    _fields_ = [(name, _KINDS[kind]) for name, kind, *_ in layout()]
+    # Those that Python looks at:
+    m: int
+    n: int
+    info: int
+    stage: int
+    nit: int
+    nfev: int
+    njev: int
+    differences: int
+    fnorm: float
+    par: float
+    pnorm: float
+    gnorm: float
+    precision: float
 
 
-def record_of(memory: Array) -> Any:
-    """The record that a fit's memory begins with: a view, component by name."""
-    return memory[:_DOUBLES].view(RECORD)[0]
+_DOUBLES: Final = -(-ctypes.sizeof(FitRecord) // 8)
 
 
 class Memory:
@@ -40,13 +48,13 @@ class Memory:
     ----------
     block : ndarray
         All of it; what pickling takes along.
-    record : structured scalar
-        The record that it begins with, component by name: a view.
+    record : FitRecord
+        The record that it begins with: a view.
     """
 
     def __init__(self, block: Array) -> None:
-        self.block, self.record = block, record_of(block)
-        self._n, self._m = int(self.record["n"]), int(self.record["m"])
+        self.block, self.record = block, FitRecord.from_buffer(block.data)
+        self._n, self._m = self.record.n, self.record.m
         self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt = places(block)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -93,8 +101,8 @@ class Machine:
         The best point so far; changed in place where a trial point is accepted.
     trial : ndarray of shape (n,)
         Where the norm of the residuals is wanted.
-    record : structured scalar
-        All else that the iteration remembers, by the names of minpack/iteration/fit.def.
+    record : FitRecord
+        All else that the iteration remembers.
     r, ipvt, qtf, acnorm
         The last factorization: Rᵀ, P, the first n entries of Qᵀf, the norms of the Jacobian's columns.
     """
@@ -111,11 +119,11 @@ class Machine:
         self.x, self.trial = x.copy(), x.copy()
         self._diag = np.ones(n) if scale is None else scale.copy()
         self._fit = np.zeros(_DOUBLES)
-        self.record = record_of(self._fit)
+        self.record = FitRecord.from_buffer(self._fit.data)
         named = dict(zip(("ftol", "xtol", "gtol", "maxfev", "factor"), options, strict=True))
         named |= {"n": n, "mode": 1 if scale is None else 2, "differences": int(precision > 0), "precision": precision}
         for name, value in named.items():
-            self.record[name] = value
+            setattr(self.record, name, value)
         self.r, self.ipvt = np.zeros((n, n)), np.arange(1, n + 1, dtype=np.int32)
         self.qtf, self.acnorm = np.zeros(n), np.zeros(n)
 

@@ -1,6 +1,7 @@
 """Why a fit ended: the codes of MINPACK, of `least_squares`, and their messages."""
 
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final
 
 from .._minpack import codes
@@ -93,6 +94,7 @@ STOPPED: Final = "Stopped by the callback, or by the caller who steps through th
 TIMEOUT: Final = "Stopped before convergence: the timeout is over; x is the best point found."
 
 
+@lru_cache  # writing a message takes longer than a small fit's arithmetic
 def message_for(info: int, ftol: float, xtol: float, gtol: float, maxfev: int, limit: str = LEASTSQ_LIMIT) -> str:
     """Why a fit ended, in words."""
     if info < 0:

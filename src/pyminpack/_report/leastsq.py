@@ -11,6 +11,7 @@ from .statistics import unscaled_covariance
 
 Report: TypeAlias = tuple[Array, Array | None, dict[str, Any], str, int]
 
+_ONE = np.int32(1)  # a Python number would take longer to subtract
 _NO_PARAMETERS = "x0 is empty: there are no parameters to fit."
 
 
@@ -27,9 +28,8 @@ def report(
     jacobian_error: float,
 ) -> Report:
     """What `leastsq` returns with full_output. It contains the very arrays that are given; `ipvt` is changed."""
-    n, m = fjac.shape
-    cov_x = unscaled_covariance(fjac[:, :n], ipvt, m, jacobian_error) if info in SUCCESS else None
-    ipvt -= 1
+    cov_x = unscaled_covariance(fjac[:, : x.size], ipvt, fvec.size, jacobian_error) if info in SUCCESS else None
+    ipvt -= _ONE
     infodict = {"fvec": fvec, "nfev": nfev, "fjac": fjac, "ipvt": ipvt, "qtf": qtf}
     if njev is not None:
         infodict["njev"] = njev

@@ -14,15 +14,17 @@ class Record:
     """
 
     _fields: ClassVar[tuple[str, ...]] = ()
+    _names: ClassVar[frozenset[str]] = frozenset()
     _shown: ClassVar[tuple[str, ...]] = ()  # attributes that repr shows; none: all fields
 
     def __init_subclass__(cls) -> None:
         own = [name for name in cls.__annotations__ if name not in Record.__annotations__]
         cls._fields = (*cls._fields, *own)
+        cls._names = frozenset(cls._fields)
 
     def __init__(self, **values: Any) -> None:
-        if values.keys() != set(self._fields):
-            wrong = ", ".join(sorted(values.keys() ^ set(self._fields)))
+        if values.keys() != self._names:
+            wrong = ", ".join(sorted(values.keys() ^ self._names))
             raise TypeError(f"{type(self).__name__} takes each of its fields once, and no other: see {wrong}")
         self.__dict__.update(values)
 

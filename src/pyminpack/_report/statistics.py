@@ -5,7 +5,7 @@ angle between them is no more than the relative error of the Jacobian.
 """
 
 import sys
-from math import isfinite, sqrt
+from math import sqrt
 from types import FrameType
 from typing import Final
 from warnings import warn
@@ -13,7 +13,8 @@ from warnings import warn
 import numpy as np
 
 from .._errors import UnidentifiableWarning
-from .._minpack import block_rows, column_rank, covar, fold_jacobian, identifiable
+from .._minpack import block_rows, fold_jacobian, identifiable
+from .._minpack import unscaled_covariance as invert_in_core
 from .._model.arrays import DOUBLE, Array, Indices, Mask, named
 from .record import Record
 
@@ -83,12 +84,9 @@ def error_of_forward_differences(precision: float) -> float:
 
 
 def unscaled_covariance(r: Array, ipvt: Indices, m: int, jacobian_error: float = 0.0) -> Array | None:
-    """``inv(J.T @ J)`` from Rᵀ and P of a Jacobian of m rows; None where its columns are dependent."""
-    n = len(ipvt)
-    if column_rank(r, rank_tolerance(m, n, jacobian_error)) < n:
-        return None
-    cov_x = covar(r, ipvt, 0.0)
-    return cov_x if isfinite(sum(cov_x.diagonal().tolist())) else None
+    """``inv(J.T @ J)`` from Rᵀ and P of a Jacobian of m rows; None where its columns are dependent, or it overflows."""
+    cov_x, known = invert_in_core(r, ipvt, rank_tolerance(m, len(ipvt), jacobian_error))
+    return cov_x if known else None
 
 
 def covariance_from_factor(r: Array, ipvt: Indices, sigma: float, tol: float) -> Covariance:
