@@ -1,5 +1,8 @@
 """Processor time of the first use of the package after NumPy's import, each time in a fresh interpreter.
 
+It is that of the main thread: the threads that NumPy's OpenBLAS has started spin for some milliseconds, on whatever
+processor is idle.
+
 Run by hand: python benchmarks/bench_import.py [case ...]
 """
 
@@ -20,7 +23,7 @@ CASES = {
 
 def import_seconds(statement: str) -> float:
     """Time a statement in a fresh interpreter that has imported NumPy."""
-    code = f"import time, numpy; t = time.process_time(); {statement}; print(time.process_time() - t)"
+    code = f"import time, numpy; t = time.thread_time(); {statement}; print(time.thread_time() - t)"
     return float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
 
 
