@@ -325,7 +325,17 @@ static int correct(const lm_run *run, double *jac, int by_rows)
     return GO_ON;
 }
 
-/* The factorization at x, unless the last one is that. */
+static int is_finite(const double *values, size_t size)
+{
+    for (size_t i = 0; i < size; i++) {
+        if (!isfinite(values[i])) {
+            return 0;
+        }
+    }
+    return 1;
+}
+
+/* The factorization at x, unless the last one is that; or that J isn't finite where a fit has ended. */
 static int bring_factor(lm_run *run)
 {
     lm_machine *p = &run->p;
@@ -340,6 +350,11 @@ static int bring_factor(lm_run *run)
     int status = take_jacobian(run, &jac, &by_rows);
     if (!fit->restarts) {
         fit->nfev += fit->calls - before; /* as MINPACK counts */
+    }
+    if (status == GO_ON && fit->restarts && fit->info != LM_info_running && !is_finite(jac, (size_t)fit->m * fit->n)) {
+        fit->njev++;
+        Py_CLEAR(run->jacobian); /* and the factorization that there is stays */
+        return GO_ON;
     }
     if (status == GO_ON && run->loss != NULL) {
         status = correct(run, (double *)jac, by_rows);
@@ -396,11 +411,13 @@ static int go_on(lm_run *run, long steps)
             }
             if (status == GO_ON) {
                 lm_take_norm_(fit, &fit->n, p->diag, p->trial, &norm, p->x, p->wa1);
+                if (fit->accepted) { /* at once, so that nobody ever sees x of one point and f of another */
+                    memcpy(p->f, p->trial_f, (size_t)fit->m * sizeof *p->f);
+                }
             } else if (status != EXCEPTION) {
                 fit->nfev++;
             }
         } else if (wanted == LM_took_step) {
-            memcpy(p->f, p->trial_f, (size_t)fit->m * sizeof *p->f);
             steps--;
         }
     }
@@ -445,6 +462,13 @@ static PyObject *or_null(PyObject *object)
     return object == Py_None ? NULL : object;
 }
 
+/* Whether a Jacobian is kept: the one at x; and at the end of a fit the one before as long as that at x isn't known, unless
+ * two of them may be more than fits into memory. */
+static int keeps_jacobian(const lm_machine *p)
+{
+    return p->fit->jacobian_is_at_x || (p->fit->info != LM_info_running && !p->by_blocks);
+}
+
 PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 {
     PyObject *memory, *jac, *source, *workers, *loss, *whole, *free, *kept;
@@ -459,12 +483,17 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
         || !lm_open(&run.p, memory)) {
         return NULL;
     }
+    lm_fit *fit = run.p.fit;
+    if (fit->busy) { /* by another thread, or by the one whose function has come here */
+        Py_RETURN_NONE;
+    }
+    fit->busy = 1;
     run.jac = or_null(jac);
     run.source = or_null(source);
     run.workers = or_null(workers);
     run.loss = or_null(loss);
-    const int before = run.p.fit->njev;
-    if (!run.p.fit->jacobian_is_at_x) { /* two of them may be more than fits into memory */
+    const int before = fit->njev;
+    if (!keeps_jacobian(&run.p)) {
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
     }
     if (prepare(&run, more)) {
@@ -475,12 +504,13 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
         status = steps == 0 ? bring_factor(&run) : go_on(&run, steps);
     }
     finish(&run);
-    if (!run.p.fit->jacobian_is_at_x) {
+    if (!keeps_jacobian(&run.p)) {
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
-    } else if (run.p.fit->njev > before) { /* else the one at x is that of an earlier call */
+    } else if (fit->njev > before && run.jacobian != NULL) { /* else it is that of an earlier call */
         PyList_SetItem(kept, 0, Py_NewRef((PyObject *)run.jacobian));
     }
     Py_XDECREF(run.jacobian);
+    fit->busy = 0;
     return status == EXCEPTION ? NULL : PyLong_FromLong(status);
 }
 

@@ -1,14 +1,14 @@
 """`check_jacobian`: compare a Jacobian with differences of the residuals, entry by entry."""
 
 from collections.abc import Callable
-from math import factorial
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
+from ._derivatives.comparison import Agreement, Neighbourhood, is_uncertain, length, worst
 from ._errors import InputValueError
-from ._minpack import chkder, enorm
+from ._minpack import chkder
 from ._model.arrays import (
     Array,
     Mask,
@@ -28,21 +28,6 @@ from ._report.record import Record
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
 
-# Steps of the central differences, relative to the size of the parameter. The shortest is near the third root of the
-# rounding error of double precision, the longest near that of single precision: the best steps for smooth functions.
-_STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
-# The noise is estimated from differences of high order between seven points on a line, at these distances relative to
-# the sizes of the parameters. At such distances, neighbours differ by more than single precision rounds away, and third
-# differences of a smooth function are below rounding. There are two lines, because rounding can be regular along one.
-_NOISE_STEPS: Final = (1.0e-6, 2.3e-6)
-_NOISE_POINTS: Final = range(-3, 4)
-_NOISE_ORDERS: Final = (3, 4, 5)
-# The uncertainty of a difference of two residuals, in standard deviations of the noise.
-_NOISE_DEVIATIONS: Final = 4
-# An entry is wrong only where it differs by more than this times its estimated uncertainty.
-_SAFETY: Final = 4
-# A column of differences decides nothing where its uncertainty is larger than this, relative to its length.
-_UNCERTAIN: Final = 0.1
 # Columns shorter than this, relative to the longest one in the units of the parameters, need not be decided.
 _NEGLIGIBLE: Final = 1e-4
 
@@ -226,8 +211,10 @@ def check_jacobian(
     require_no_arguments((fun, jac), args)
     residuals = _Residuals(fun, at, args)
     given, transposed = _jacobian(jac(at.copy(), *args), residuals.first.size, at, col_deriv)
-    differences, uncertainties = residuals.differentiate(given)
-    return _compare(given, differences, uncertainties, transposed, residuals, relative)
+    sizes = np.where(at != 0, np.abs(at), 1.0)
+    beside = Neighbourhood(residuals, at, residuals.first, sizes, residuals.precision)
+    differences, uncertainties = beside.differentiate(given, otherwise=1.0)
+    return _compare(given, differences, uncertainties, transposed, residuals, sizes, relative)
 
 
 def _jacobian(result: Any, m: int, at: Array, col_deriv: bool) -> tuple[Array, bool]:
@@ -245,22 +232,19 @@ def _jacobian(result: Any, m: int, at: Array, col_deriv: bool) -> tuple[Array, b
 
 
 class _Residuals:
-    """The residuals near one point, their noise, and their derivatives at the point."""
+    """The user's function at points of the user's, counted."""
 
     def __init__(self, fun: Callable[..., Any], at: Array, args: tuple[Any, ...]) -> None:
-        self._fun = fun
-        self._args = args
-        self.at = at
-        self.sizes = np.where(at != 0, np.abs(at), 1.0)
+        self._fun, self._args, self.at = fun, args, at
         self.calls = 0
         result = self._call(at)
+        self.precision = precision_of(result)
         self.first = np.array(result, dtype=np.float64).ravel()
         if not self.first.size:
             raise InputValueError("fun gave no residuals: there is nothing to check")
         if not np.isfinite(self.first).all():
             what = describe_not_finite(self.first, "x")
             raise InputValueError(f"{what}; give a point where fun is finite (x = {describe(at)})")
-        self._noise = self._measure_noise(precision_of(result))
 
     def _call(self, x: Array) -> npt.NDArray[Any]:
         self.calls += 1
@@ -272,103 +256,25 @@ class _Residuals:
             raise size_error("fun", values.size, self.first.size, self.calls, x)
         return values
 
-    def _measure_noise(self, precision: float) -> Array:
-        """The noise of each residual; relative to its size, at least that of all residuals together.
-
-        A single residual may look smooth by chance. Without this minimum, 26 right Jacobians of NIST's models in single
-        precision were called wrong at 324 points, with it none.
-        """
-        noise = np.zeros_like(self.first)
-        for line, step in enumerate(_NOISE_STEPS):
-            noise = np.fmax(noise, self._noise_along(step, line))
-        noise[~np.isfinite(noise)] = 0
-        norm = enorm(self.first)
-        relative = enorm(noise) / norm if norm > 0 else 0.0
-        return np.maximum(noise, max(precision, relative) * np.abs(self.first))
-
-    def _noise_along(self, step: float, line: int) -> Array:
-        """The noise along a line, from differences of high order (Moré and Wild (2011), section 3)."""
-        direction = np.cos(np.arange(self.at.size) + line)  # has no symmetry that the residuals might have
-        shift = step * self.sizes * direction
-        noise = np.zeros_like(self.first)
-        with np.errstate(invalid="ignore", over="ignore"):
-            table = np.stack([self(self.at + k * shift) if k else self.first for k in _NOISE_POINTS])
-            for order in range(1, max(_NOISE_ORDERS) + 1):
-                table = np.diff(table, axis=0)
-                if order in _NOISE_ORDERS:
-                    share = factorial(order) ** 2 / factorial(2 * order)
-                    noise = np.fmax(noise, np.sqrt(share * np.mean(table**2, axis=0)))
-        return noise
-
-    def differentiate(self, given: Array) -> tuple[Array, Array]:
-        """The Jacobian by central differences, and the uncertainty of each entry."""
-        differences, errors = np.empty_like(given), np.empty_like(given)
-        for j, size in enumerate(self.sizes.tolist()):
-            differences[:, j], errors[:, j] = self._column(j, size)
-            if size < 1 and _is_uncertain(errors[:, j], given[:, j], differences[:, j]):
-                others, their_errors = self._column(j, 1.0)
-                better = their_errors < errors[:, j]
-                differences[better, j], errors[better, j] = others[better], their_errors[better]
-        return differences, errors
-
-    def _column(self, j: int, size: float) -> tuple[Array, Array]:
-        """Derivatives with respect to one parameter, each with the step of the smallest uncertainty."""
-        best, error = np.zeros_like(self.first), np.full_like(self.first, np.inf)
-        before = np.full_like(self.first, np.nan)
-        for step in _STEPS:
-            ahead, behind = self.at.copy(), self.at.copy()
-            ahead[j] += step * size
-            behind[j] -= step * size
-            width = ahead[j] - behind[j]
-            with np.errstate(invalid="ignore", over="ignore"):
-                slope = (self(ahead) - self(behind)) / width
-                its_error = np.abs(slope - before) + _NOISE_DEVIATIONS * self._noise / width
-                better = its_error < error
-            best[better], error[better] = slope[better], its_error[better]
-            before = slope
-        return best, error
-
-
-def _length(column: Array) -> float:
-    return enorm(np.ascontiguousarray(column))
-
-
-def _is_uncertain(error: Array, given: Array, difference: Array) -> bool:
-    """Whether a column of differences is too uncertain to decide about a column of the Jacobian."""
-    return not _length(error) <= _UNCERTAIN * max(_length(given), _length(difference))
-
-
-class _Agreement:
-    """Whether columns agree with differences."""
-
-    def __init__(self, differences: Array, uncertainties: Array, rtol: float) -> None:
-        self._differences = differences
-        self._allowed = _SAFETY * uncertainties
-        self._rtol = rtol
-
-    def disagrees(self, given: Array, columns: Any = slice(None)) -> Mask:
-        """Which entries of these columns are wrong."""
-        right = self._differences[:, columns]
-        allowed = self._allowed[:, columns] + self._rtol * np.maximum(np.abs(given), np.abs(right))
-        return np.asarray(np.abs(given - right) > allowed)
-
-    def fits(self, column: Array, j: int) -> bool:
-        """Whether a column agrees with the differences for parameter j."""
-        return not self.disagrees(column, j).any()
-
 
 def _compare(
-    given: Array, differences: Array, uncertainties: Array, transposed: bool, residuals: _Residuals, rtol: float
+    given: Array,
+    differences: Array,
+    uncertainties: Array,
+    transposed: bool,
+    residuals: _Residuals,
+    sizes: Array,
+    rtol: float,
 ) -> JacobianCheck:
     """What the differences say about a Jacobian."""
     m, n = given.shape
-    agreement = _Agreement(differences, uncertainties, rtol)
+    agreement = Agreement(differences, uncertainties, rtol)
     wrong = agreement.disagrees(given)
     if m == n and wrong.any():
         transposed = not agreement.disagrees(given.T).any()
     flipped, scaled, exchanged = ((), (), ()) if transposed else _explain(given, differences, wrong, agreement)
-    undecided = _undecided(given, differences, uncertainties, residuals.sizes)
-    row, parameter = _worst(given, differences, wrong)
+    undecided = _undecided(given, differences, uncertainties, sizes)
+    row, parameter = worst(given, differences, wrong)
     return JacobianCheck(
         ok=not (wrong.any() or transposed or undecided),
         wrong=int(np.count_nonzero(wrong)),
@@ -391,7 +297,7 @@ def _compare(
 
 
 def _explain(
-    given: Array, differences: Array, wrong: Mask, agreement: _Agreement
+    given: Array, differences: Array, wrong: Mask, agreement: Agreement
 ) -> tuple[tuple[int, ...], tuple[tuple[int, float], ...], tuple[tuple[int, int], ...]]:
     """Which wrong columns have the wrong sign, a wrong factor, or the derivatives for another parameter."""
     flipped, scaled, exchanged = [], [], []
@@ -418,24 +324,14 @@ def _factor(column: Array, right: Array) -> float:
 
 def _undecided(given: Array, differences: Array, uncertainties: Array, sizes: Array) -> tuple[int, ...]:
     """The parameters whose differences are too uncertain, except those that hardly affect the residuals."""
-    most = max(_length(differences[:, j]) * size for j, size in enumerate(sizes))
+    most = max(length(differences[:, j]) * size for j, size in enumerate(sizes))
     found = []
     for j, size in enumerate(sizes):
         error = uncertainties[:, j]
-        is_negligible = _length(error) * size <= _NEGLIGIBLE * most
-        if not is_negligible and _is_uncertain(error, given[:, j], differences[:, j]):
+        is_negligible = length(error) * size <= _NEGLIGIBLE * most
+        if not is_negligible and is_uncertain(error, given[:, j], differences[:, j]):
             found.append(j)
     return tuple(found)
-
-
-def _worst(given: Array, differences: Array, wrong: Mask) -> tuple[int, int]:
-    """The wrong entry with the largest error relative to its column; where none is wrong, of all entries."""
-    largest = np.maximum(np.abs(given), np.abs(differences)).max(axis=0)
-    error = np.abs(given - differences) / np.where(largest > 0, largest, 1.0)
-    if wrong.any():
-        error = np.where(wrong, error, -1.0)
-    row, parameter = np.unravel_index(int(error.argmax()), error.shape)
-    return int(row), int(parameter)
 
 
 def _marks(given: Array, residuals: _Residuals) -> Array:

@@ -28,5 +28,9 @@ class ShapeError(InputTypeError, InputValueError):
     """
 
 
+class InUseError(PyminpackError, RuntimeError):
+    """A fit is asked to go on while it does so already: in another thread, or since its own function asks."""
+
+
 class UnidentifiableWarning(RuntimeWarning):
     """The data do not determine some of the parameters: their standard errors are infinite."""

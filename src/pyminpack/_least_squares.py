@@ -43,6 +43,7 @@ def least_squares(
     *,
     fixed: npt.ArrayLike | None = None,
     timeout: float | None = None,
+    check_jac: bool | None = None,
 ) -> LeastSquaresResult:
     """Minimize the sum of squares of residuals, or a robust loss of them, within bounds.
 
@@ -89,8 +90,8 @@ def least_squares(
     tr_solver, tr_options, jac_sparsity : None
         Options of SciPy's other methods; they must be None.
     max_nfev : int, optional
-        Number of evaluations of the residuals, without those for differences, after which the fit stops. The default is
-        100 for each free parameter.
+        Number of evaluations of the residuals, without those for differences, after which the fit stops; it is never
+        exceeded. The default is 100 for each free parameter, and what `check_jac` takes at the end.
     verbose : {0, 1, 2}, optional
         0, the default, prints nothing, 1 the end of the fit, 2 also a line for each step.
     args, kwargs : tuple, list or object, mapping, optional
@@ -106,6 +107,11 @@ def least_squares(
         Which parameters keep their start values. The default is none.
     timeout : float, optional
         Seconds after which the fit stops; the time is checked before each evaluation. The default is no limit.
+    check_jac : bool or None, optional
+        Whether a given Jacobian, or one by complex steps, is compared with differences of `fun` at the end of the fit.
+        None, the default: with one difference along one direction, and only where these two disagree by more than noise
+        allows with differences for every parameter. True: always with differences for every parameter. False: never;
+        for a Jacobian that is approximate on purpose.
 
     Returns
     -------
@@ -149,10 +155,13 @@ def least_squares(
     loss is left out for residuals where it would cancel most of the curvature. The covariance is that of the last such
     problem, and therefore an approximation.
 
-    At the end of a fit, a given Jacobian, or one by complex steps, is compared with differences of the residuals: with
-    one difference, and if that disagrees with several. These evaluations are not counted in `nfev`. `message` then says
-    where the disagreement is largest, and `status` is -7 where, according to the differences, the point is not a
-    minimum.
+    At the end of a fit, a given Jacobian, or one by complex steps, is compared with differences of the residuals,
+    unless `check_jac` forbids it. These evaluations are counted in `nfev`, and `max_nfev` holds for them as well. Where
+    the two disagree, `message` says where they do most, and `status` is -7 if by the differences the point is no
+    minimum. If `max_nfev` leaves too few evaluations to tell, a fit with such a Jacobian is no success either: `status`
+    is 0. The comparison is that of `check_jacobian`, with shorter steps.
+
+    With a given Jacobian, `nfev` is the number of calls of `fun`, every one of them.
 
     All options run on the same compiled loop: what they cost is the work that they ask for.
 
@@ -210,6 +219,7 @@ def least_squares(
         kwargs=kwargs,
         workers=workers,
         fixed=fixed,
+        check_jac=check_jac,
     )
     if timeout is not None:
         fit.stop_at(began + timeout)

@@ -1,13 +1,14 @@
 """Jacobians that the core does not take by itself: the user's, by complex steps; and differences by several workers."""
 
 from collections.abc import Callable, Iterable
+from contextvars import Context, copy_context
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
-from .._model.arrays import DOUBLE, Array, as_real_view, with_jacobian_shape
+from .._model.arrays import DOUBLE, Array, as_array, as_real_view, with_jacobian_shape
 from .._model.function import Call, Model
 
 # workers(function, items) gives function(item) of each.
@@ -29,9 +30,12 @@ class GivenJacobian:
         Whether the function of the residuals gives it, too.
     """
 
-    def __init__(self, model: Model, call: Call | None) -> None:
-        """Ask `call`; or where that is None, take what the model's own function gives."""
-        self._model = model
+    def __init__(self, model: Model, call: Call | None, count: Callable[[], None]) -> None:
+        """Ask `call`; or where that is None, take what the model's own function gives.
+
+        `count` is told of each call of that function that is made for the Jacobian alone.
+        """
+        self._model, self._count = model, count
         self.comes_with_residuals = call is None
         self.call = model.call if call is None else call
         self._point: Array | None = None  # where the last residuals were taken
@@ -53,6 +57,7 @@ class GivenJacobian:
         """The Jacobian that came with the residuals f at the free parameters x."""
         whole = self._model.whole(x)
         if self._point is None or not np.array_equal(self._point, whole):
+            self._count()
             self.residuals(whole.copy(), *self._model.call.positional[1])
         return self._by_free(self._jacobian, x, "fun").copy()  # residuals elsewhere may come with the same array
 
@@ -85,7 +90,7 @@ class ComplexSteps:
         points = x + 1j * np.diag(lengths)
         columns = np.empty((x.size, f.size))
         for j, answer in enumerate(self._evaluate(points)):
-            residuals = np.asarray(answer)
+            residuals = as_array(answer, "fun gave", "fun gave", "leave those points out")
             if residuals.dtype.kind != "c":
                 raise InputTypeError(
                     f"fun gave residuals of dtype {residuals.dtype} for complex x; jac='cs' needs a function that "
@@ -134,9 +139,17 @@ class _ByThreads:
     def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
         from concurrent.futures import ThreadPoolExecutor  # it takes 4 ms to import
 
+        call = InContext(self._model.call)
         with ThreadPoolExecutor(self._workers) as pool:
-            futures = [pool.submit(self._model.call, self._model.whole(point)) for point in points]
-            return [future.result() for future in futures]
+            futures = [pool.submit(call.as_it_comes, self._model.whole(point)) for point in points]
+            answers = [future.result() for future in futures]
+        addresses = {answer.ctypes.data for answer in answers if isinstance(answer, np.ndarray) and answer.size}
+        if len(addresses) < sum(isinstance(answer, np.ndarray) and answer.size > 0 for answer in answers):
+            raise InputValueError(
+                "fun gave the same array at several points, which threads fill at once: let it make a new array at "
+                "each call, or leave workers out"
+            )
+        return answers
 
 
 class _ByMap:
@@ -144,8 +157,37 @@ class _ByMap:
         self._model, self._workers = model, workers
 
     def __call__(self, points: npt.NDArray[Any]) -> list[Any]:
-        wholes = [self._model.whole(point) for point in points]
-        answers = [_kept(answer) for answer in self._workers(self._model.call, wholes)]
-        if len(answers) != len(points):
-            raise InputValueError(f"workers gave {len(answers)} results for {len(points)} evaluations of fun")
-        return answers
+        call = InContext(self._model.call)
+        places = list(range(len(points)))
+        told = list(self._workers(call, [(i, self._model.whole(points[i])) for i in places]))
+        if len(told) != len(points):
+            raise InputValueError(f"workers gave {len(told)} results for {len(points)} evaluations of fun")
+        if [place for place, _ in told] != places:
+            raise InputValueError("workers gave the results in another order than that of the points, or some twice")
+        return [answer for _, answer in told]
+
+
+class InContext:
+    """A function as its caller would call it, in another thread: with the caller's context variables.
+
+    NumPy's error state is one of them. In another process, where the others can't follow, it comes alone.
+    """
+
+    def __init__(self, call: Callable[[Any], Any]) -> None:
+        self._call, self._errors = call, np.geterr()
+        self._context: Context | None = copy_context()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_context": None}
+
+    def as_it_comes(self, x: Any) -> Any:
+        """What the function gives."""
+        if self._context is None:
+            with np.errstate(**self._errors):
+                return self._call(x)
+        return self._context.copy().run(self._call, x)  # no context can be entered twice at once
+
+    def __call__(self, task: tuple[int, Any]) -> tuple[int, Any]:
+        """The number of a point, and a copy of what the function gives there: it may fill the same array again."""
+        place, x = task
+        return place, _kept(self.as_it_comes(x))

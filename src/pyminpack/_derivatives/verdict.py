@@ -1,35 +1,38 @@
 """Whether the Jacobian that a fit has ended with can be trusted."""
 
 from math import isfinite
-from typing import Any, Final, NamedTuple, TypeAlias
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from .._minpack import begin, enorm, solve
+from .._minpack import enorm
 from .._model.arrays import DOUBLE, Array
-from .._model.function import Model
-from .._model.losses import Robust
+from .comparison import NOISE_CALLS, STEPS, Agreement, Box, Neighbourhood, inside, length, worst
 
-Box: TypeAlias = tuple[Array, Array]
+# docs/constants.md has the experiment that shows what each of these numbers does.
 
 # A point is not stationary where the residuals make a larger cosine with a column of the Jacobian, and a step along it
 # is longer than this fraction of x: ftol, at its default, is met where steps gain no more than the square of 1e-4, and
 # residuals that are nothing but rounding make any angle.
 _STATIONARY: Final = 1e-3
 _NO_STEP: Final = 1e-8
-# Derivatives that differ by this fraction of the largest in their column are different ones; less than that of a column
-# is reason enough to look.
+# Derivatives that differ by this fraction of the largest in their column are different ones; a change of the residuals
+# that is off by this one is reason enough to look.
 _DISAGREEMENT: Final = 1e-3
-_SUSPICIOUS: Final = 1e-4
+SUSPICIOUS: Final = 1e-4
 # How far to go, relative to the sizes of parameters, to see whether residuals change as the Jacobian says: rounding and
-# curvature are then both far below what is suspicious. A parameter is no smaller than this fraction of what would weigh
-# as much as all together; where entries are to be compared, of this one.
+# curvature are then both far below what is suspicious.
 _BESIDE: Final = 1e-6
+# Where that disagrees, a step that is shorter by this factor tells whether it is curvature: its error falls by as much.
+SHORTER: Final = 1 / 16
+# A parameter is no smaller than this fraction of what would weigh as much as all together; where entries are to be
+# compared, of the second.
 _LEAST_WEIGHT: Final = 0.1
 _LEAST_SIZE: Final = 1e-3
 _LEAST_COLUMN: Final = 1e-6  # of the longest: parameters of shorter ones are not moved any farther
-_SHORTER: Final = DOUBLE ** (-1 / 6)  # how much shorter than steps of central differences one-sided ones are
+_BY_ROUNDING: Final = 100  # differences may differ from one another by this times what rounding explains
+_STEPS_AT_THE_END: Final = STEPS[-2:]  # the others are for points that need not lie next to where the fit has been
 
 
 class Disagreement(NamedTuple):
@@ -51,134 +54,99 @@ def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_
     return moves
 
 
-class Beside:
-    """The residuals beside a point: their values, and differences of them."""
-
-    def __init__(self, model: Model, fun: Any, box: Box | None, x: Array, f: Array) -> None:
-        """`fun` is as the core calls it: a function of all the parameters, or a compiled one."""
-        self._model, self._fun, self._box, self._x, self._f = model, fun, box, x, f
-
-    def change(self, point: Array) -> Array:
-        """By how much the residuals at a point differ from those at x."""
-        model = self._model
-        change = model.convert(model.call(model.whole(point)), model.m, point, 0)
-        change -= self._f
-        return change
-
-    def differences(self, order: int, typical: Array) -> Array:
-        """The Jacobian at x by forward (1) or central differences (2); `typical` are least sizes of the parameters."""
-        model, kept = self._model, [None]
-        options = (0.0, 0.0, 0.0, 1.0), 1, None, self._box or (None, None), typical, None, model.precision, True, order
-        memory = begin(self._x, self._f, enorm(self._f), *options)
-        _, args = model.call.positional
-        problem = (self._fun, None, args, model.convert, None, None, None, None)
-        solve(memory, (*problem, None if model.free is None else model.template, model.free), 0, kept)
-        jacobian: Any = kept[0]
-        return np.asarray(jacobian)
-
-    def inside(self, point: Array) -> Array:
-        """A point, by steps in the other direction where it is outside the bounds, or clipped."""
-        if self._box is None:
-            return point
-        low, high = self._box
-        turned = np.where((point > high) | (point < low), 2 * self._x - point, point)
-        return np.clip(turned, low, high)
+def scale_by(norms: Array, otherwise: Array) -> Array:
+    """Scale factors of the parameters by the lengths of the Jacobian's columns; others for columns of zeros."""
+    scale: Array = np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), otherwise)
+    return scale
 
 
-def find_disagreement(
-    beside: Beside,
-    precision: float,
-    box: Box | None,
-    robust: Robust | None,
-    x: Array,
-    f: Array,
-    jacobian: Array,
-    norms: Array,
-    scale: Array,
-) -> Disagreement | None:
-    """Compare a Jacobian with differences, after one evaluation that shows whether there is reason to.
+def calls_to_compare(n: int) -> int:
+    """Evaluations that `find_disagreement` takes for n parameters."""
+    return NOISE_CALLS + 2 * len(_STEPS_AT_THE_END) * n
 
-    `norms` are the lengths of the Jacobian's columns, `scale` the scale factors, to go by for columns of zeros.
+
+def point_beside(x: Array, start: Array, scale: Array, box: Box | None, precision: float) -> Array:
+    """A point that shows whether a Jacobian is right, no farther away than the fit has been.
+
+    A parameter goes back towards its start, or where it is still there away from 0, lest it leave where the residuals
+    are defined; all by unlike amounts, lest errors make up for one another. Where numbers overflow, there is no such
+    point, and it is not finite.
     """
-    sizes = _sizes(x, np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), scale))
-    typical = _LEAST_SIZE * sizes
-    weighted, rows = (f, np.ones(1)) if robust is None else robust.correct(f)
-    rows = rows[:, np.newaxis]
-    if not _is_suspicious(beside, x, f, rows, sizes, jacobian, norms):
-        return None
-    one_sided, central = beside.differences(1, typical), beside.differences(2, typical)
+    root = np.sqrt(max(precision, DOUBLE))
+    unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
     with np.errstate(all="ignore"):
-        one_sided, central = one_sided * rows, central * rows
-        noise = rows * (4 * np.abs(f).max() * precision ** (2 / 3) / np.maximum(np.abs(x), typical))
-        excess = _excess(jacobian, one_sided, central, noise)
-    for j in np.flatnonzero(~central.any(axis=0) & ~one_sided.any(axis=0) & jacobian.any(axis=0)):
-        if _has_effect(beside, x, rows, j, typical[j], jacobian[:, j]):
-            excess[:, j] = 0
-    row, column = (int(index) for index in np.unravel_index(np.argmax(excess), excess.shape))
-    if not excess[row, column] > 0:
-        return None
-    with np.errstate(all="ignore"):
-        stationary = _is_stationary(x, weighted, sizes, central, box)
-    at = row, column
-    return Disagreement(row, column, float(jacobian[at]), float(central[at]), stationary)
+        sizes = _sizes(x, scale)
+        lengths = max(_BESIDE, root) * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes)
+        farthest = max(enorm(scale * (x - start)), root * enorm(scale * np.maximum(np.abs(x), sizes)))
+        lengths *= min(1.0, farthest / (enorm(scale * lengths) or 1.0))
+        point: Array = x + np.copysign(lengths, np.where(start == x, x, start - x))
+        if box is not None:
+            low, high = box
+            point = np.where((point > high) | (point < low), 2 * x - point, point)
+    return inside(point, box)
 
 
-def _sizes(x: Array, weights: Array) -> Array:
-    """Changes of the parameters that weigh as much as all of them together."""
-    sizes: Array = (enorm(weights * x) or 1.0) / weights
+def error_along(
+    f: Array, rows: Array, step: Array, change: Array, jacobian: Array, norms: Array, precision: float
+) -> float:
+    """How far a step changes the residuals f otherwise than the Jacobian says, beyond their rounding.
+
+    It is relative to how much it might change them; 0 where they aren't finite, which says nothing. With a robust loss,
+    `rows` are the factors of the Jacobian's rows.
+    """
+    with np.errstate(all="ignore"):
+        change = change * rows
+        error = enorm(change - jacobian @ step) - 100 * max(precision, DOUBLE) * enorm(f)
+        reference = max(float(np.abs(step) @ norms), enorm(change))
+    return error / reference if isfinite(error) and error > 0 else 0.0
+
+
+def neighbourhood_sizes(x: Array, scale: Array) -> Array:
+    """Sizes of the parameters for differences at the end of a fit."""
+    with np.errstate(all="ignore"):
+        sizes: Array = np.maximum(np.abs(x), _LEAST_SIZE * _sizes(x, scale))
     return sizes
 
 
-def _excess(jacobian: Array, one_sided: Array, central: Array, noise: Array) -> Array:
-    """By how much more a Jacobian differs from differences than these do from one another, relative to its columns."""
-    largest = np.maximum(np.abs(jacobian).max(axis=0), np.abs(central).max(axis=0))
-    spread = np.abs(one_sided - central)  # steps of two lengths differ at poles and kinks, and by noise
-    uncertainty = 2 * np.maximum(spread, np.sqrt(np.mean(spread**2, axis=0)))
-    excess = np.abs(jacobian - central) - _DISAGREEMENT * largest - uncertainty - noise
-    # At poles, kinks and in coarse residuals differences are no evidence: they differ by more than rounding explains.
-    widest, by_differences = spread.max(axis=0), np.maximum(np.abs(one_sided), np.abs(central)).max(axis=0)
-    rounding = noise.max(axis=0) * _SHORTER
-    excess[:, widest > np.maximum(0.5 * by_differences, rounding)] = 0
-    excess[~np.isfinite(excess)] = 0
-    relative: Array = excess / np.where(largest > 0, largest, 1)
-    return relative
+def _sizes(x: Array, scale: Array) -> Array:
+    """Changes of the parameters that weigh as much as all of them together."""
+    sizes: Array = (enorm(scale * x) or 1.0) / scale
+    return sizes
 
 
-def _has_effect(beside: Beside, x: Array, rows: Array, j: np.intp, typical: float, column: Array) -> bool:
-    """Whether a parameter has an effect that rounding hides from differences: a tenth at least of what its column says.
+def find_disagreement(
+    beside: Neighbourhood, jacobian: Array, weighted: Array, rows: Array, box: Box | None, precision: float
+) -> Disagreement | None:
+    """Compare a Jacobian with differences of every parameter; None where there is nothing against it.
 
-    A step is tried that is as much longer as it can be for a column to say anything.
+    With a robust loss, `rows` are the factors of the Jacobian's rows, and `weighted` are the residuals that go with it.
     """
-    point = x.copy()
-    point[j] += np.copysign(_LEAST_WEIGHT * max(abs(x[j]), typical), x[j])
-    point = beside.inside(point)
-    change = beside.change(point) * rows[:, 0]
-    return enorm(change) > 0.1 * enorm(column) * abs(float(point[j] - x[j]))
-
-
-def _is_suspicious(
-    beside: Beside, x: Array, f: Array, rows: Array, sizes: Array, jacobian: Array, norms: Array
-) -> bool:
-    """Whether a small change of all the parameters changes the residuals otherwise than the Jacobian says."""
-    # Away from 0, lest x leave where the residuals are defined; by unlike amounts, lest errors make up for one another.
-    unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
-    lengths = np.copysign(_BESIDE * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes), x)
-    point = beside.inside(x + lengths)
-    change = beside.change(point)
-    step = point - x
+    rows = rows[:, np.newaxis]
+    plain, doubts = beside.differentiate(jacobian, _STEPS_AT_THE_END)
     with np.errstate(all="ignore"):
-        change = change * rows[:, 0]
-        error = enorm(change - jacobian @ step)
-        reference = float(np.abs(step) @ norms)
-    noise = 100 * DOUBLE * enorm(f)
-    return isfinite(error) and error > _SUSPICIOUS * max(reference, enorm(change)) + noise
+        differences, uncertainties = plain * rows, doubts * rows
+        # The error of a residual beside another one says as much of that one, which may have come out right by chance.
+        uncertainties = np.maximum(uncertainties, np.sqrt(np.mean(uncertainties**2, axis=0)))
+    wrong = Agreement(differences, uncertainties, _DISAGREEMENT, of_column=True).disagrees(jacobian)
+    # At poles, kinks and in coarse residuals differences are no evidence: they differ by more than rounding explains.
+    rounding = _BY_ROUNDING * precision * length(beside.first * rows[:, 0]) / (_STEPS_AT_THE_END[-1] * beside.sizes)
+    for j in np.flatnonzero(wrong.any(axis=0)):
+        if length(uncertainties[:, j]) > max(0.5 * length(differences[:, j]), rounding[j]):
+            wrong[:, j] = False
+    if not wrong.any():
+        return None
+    row, column = at = worst(jacobian, differences, wrong)
+    is_stationary = _is_stationary(beside.x, weighted, beside.sizes, differences, uncertainties, box)
+    return Disagreement(row, column, float(jacobian[at]), float(differences[at]), is_stationary)
 
 
-def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, box: Box | None) -> bool:
+def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, uncertainties: Array, box: Box | None) -> bool:
+    """Whether a point is a minimum by a Jacobian, as far as its uncertainties let it say so."""
     norm = enorm(f)
     gradient = jacobian.T @ f
     norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
     moves = moves_of(x, gradient, box) & (norms > 0)
-    cosines = np.abs(gradient[moves]) / norms[moves] / max(norm, np.finfo(float).tiny)
-    steps = cosines * norm / norms[moves] / np.maximum(np.abs(x[moves]), sizes[moves])
+    with np.errstate(all="ignore"):
+        cosines = np.abs(gradient[moves]) / norms[moves] / max(norm, np.finfo(float).tiny)
+        steps = cosines * norm / norms[moves] / np.maximum(np.abs(x[moves]), sizes[moves])
     return not bool(np.any((cosines > _STATIONARY) & (steps > _NO_STEP)))

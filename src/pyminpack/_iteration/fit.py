@@ -1,16 +1,28 @@
 """`LevenbergMarquardt`: the fit that `least_squares` makes, and that its caller can step through."""
 
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from math import isfinite
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .._derivatives.comparison import Neighbourhood, inside
 from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
-from .._derivatives.verdict import Beside, Disagreement, find_disagreement, moves_of
-from .._errors import InputTypeError, InputValueError, OptionError
-from .._minpack import as_start, begin, enorm, lm_gradient, solve
+from .._derivatives.verdict import (
+    SHORTER,
+    SUSPICIOUS,
+    calls_to_compare,
+    error_along,
+    find_disagreement,
+    moves_of,
+    neighbourhood_sizes,
+    point_beside,
+    scale_by,
+)
+from .._errors import InputTypeError, InputValueError, InUseError, OptionError
+from .._minpack import as_start, begin, blocks_pay, enorm, lm_gradient, solve
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
 from .._model.function import Call, Model, OutOfTimeError, Timed
@@ -18,6 +30,7 @@ from .._model.losses import Robust, as_loss
 from .._model.options import (
     as_arguments,
     as_bounds,
+    as_choice,
     as_limit,
     as_positive,
     as_steps,
@@ -29,13 +42,31 @@ from .._model.options import (
 from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .._report.statistics import error_of_forward_differences
-from .machine import CODES, RUNNING, Memory
+from .machine import CODES, RUNNING, FitRecord, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
 _TOO_LATE: Final = 1
 _IS_OVER: Final = CODES["is_over"]
+
+_LOST_IN_A_LOOP: Final = (
+    "fun raised StopIteration, which a for loop over a fit would take for its end: use step() or run(), from which it "
+    "comes out as it is, or raise another exception"
+)
+_NOT_FINITE_AT_THE_END: Final = "The Jacobian at x is not finite; the standard errors are by that of the step before."
+_NOT_COMPARED: Final = "The Jacobian could not be compared with differences, since fun raised an exception."
+_UNSETTLED: Final = (
+    "max_nfev = {} leaves too few evaluations to see whether the Jacobian is right: raise it, or pass check_jac=False "
+    "where the Jacobian is approximate on purpose."
+)
+
+
+def _in_use() -> InUseError:
+    return InUseError(
+        "this fit is under way: its own function, or another thread, asks it to go on or to be scaled anew; give each "
+        "thread a fit of its own (copy.copy makes one), and let the function alone call nothing of the fit"
+    )
 
 
 class LevenbergMarquardt:
@@ -47,7 +78,8 @@ class LevenbergMarquardt:
 
     Parameters
     ----------
-    fun, x0, jac, bounds, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev, args, kwargs, workers, fixed
+    fun, x0, jac, bounds, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev, args, kwargs, workers, fixed, \
+    check_jac
         As `least_squares` has them.
 
     Attributes
@@ -103,6 +135,7 @@ class LevenbergMarquardt:
         kwargs: dict[str, Any] | None = None,
         workers: Workers | None = None,
         fixed: npt.ArrayLike | None = None,
+        check_jac: bool | None = None,
     ) -> None:
         start = as_start(x0)
         if start is None:
@@ -120,7 +153,10 @@ class LevenbergMarquardt:
         self._free = free_of(fixed, self._bounds, n)
         self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))
         self._tolerances = as_tolerances(ftol, xtol, gtol)
-        self._limit = as_limit(max_nfev, n if self._free is None else self._free.size)
+        of_free = n if self._free is None else self._free.size
+        self._limit = as_limit(max_nfev, of_free)
+        # Of all calls that count. A limit of ours leaves room for a comparison at the end.
+        self._limit_of_all = self._limit + (2 + calls_to_compare(of_free) if max_nfev is None else 0)
         typical = as_typical(x_scale, n, self._free)
         kind = as_loss(loss)
         scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
@@ -131,9 +167,9 @@ class LevenbergMarquardt:
         self._workers = as_workers(workers)
         self._model = Model(Call(fun, *arguments), start, self._free)
         self._source = self._source_of(jac, arguments, typical)
-        self._ended: int | None = None  # a status that isn't the iteration's
-        self._end_message = ""  # where that isn't told by `_MESSAGES`
-        self._comparison: tuple[Disagreement | None] | None = None  # what one at the end has found, if there was one
+        self._check_jac = as_choice("check_jac", check_jac, (None, True, False))
+        self._end: tuple[int, str] | None = None  # status and message of an end that isn't the iteration's
+        self._comparison: tuple[int | None, str] | None = None  # another status and what is to be said, once compared
         self._begin(self._part(start), typical)
 
     def _source_of(
@@ -142,7 +178,7 @@ class LevenbergMarquardt:
         """Where Jacobians come from that the core doesn't take by itself."""
         self._order = 0
         if callable(jac) or jac is True:
-            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments))
+            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments), self._count)
         if not (isinstance(jac, str) and jac in _ORDERS):
             raise OptionError(f"jac is {jac!r}; it can be '2-point', '3-point', 'cs', a function, or True")
         self._order = _ORDERS[jac]
@@ -162,11 +198,12 @@ class LevenbergMarquardt:
                 f"the {what} at x0 overflows; a fit needs a start nearer (x0 = {describe(self._model.whole(x))})"
             )
         self._kept: list[Any] = [None]  # the Jacobian at x; None where that isn't known yet
-        self._place(x, f, norm, typical)
+        self._memory = self._place(x, f, norm, typical)
+        self._problem = self._problem_for_core()
         if self._limit <= 1:
             self._fit.info, self._fit.stage = Info.MAXFEV, _IS_OVER
 
-    def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> None:
+    def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> Memory:
         """A fit in memory that begins at x."""
         precision = 0.0 if self._steps is not None else self._model.precision
         is_known = self._order != 1 or precision != DOUBLE or norm == 0
@@ -185,11 +222,11 @@ class LevenbergMarquardt:
             is_known,
             self._order,
         )
-        self._take(Memory(block))
+        return Memory(block)
 
-    def _take(self, memory: Memory) -> None:
-        self._memory, self._fit = memory, memory.record
-        self._problem = self._problem_for_core()
+    @property
+    def _fit(self) -> FitRecord:
+        return self._memory.record
 
     def _problem_for_core(self) -> tuple[Any, ...]:
         """What the core calls: see solve.c."""
@@ -235,11 +272,17 @@ class LevenbergMarquardt:
         return whole
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in ("_fit", "_problem")}
+        return {name: value for name, value in self.__dict__.items() if name != "_problem"}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self._take(self._memory)
+        self._problem = self._problem_for_core()
+
+    def __copy__(self) -> "LevenbergMarquardt":
+        """A fit of its own, of the same function."""
+        other = object.__new__(type(self))
+        other.__setstate__(deepcopy(self.__getstate__(), {id(self._workers): self._workers}))
+        return other
 
     # ---------------------------------------------------------------------------------------- where it stands
 
@@ -286,9 +329,12 @@ class LevenbergMarquardt:
             raise InputValueError("the fit has ended; begin another from its x to scale it otherwise")
         typical = as_typical(x_scale, self._n, self._free)
         before = self._fit
-        self._place(self._memory.x, self.fun, before.fnorm, typical)
+        if before.busy:
+            raise _in_use()
+        memory = self._place(self._memory.x, self.fun, before.fnorm, typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
-            setattr(self._fit, name, getattr(before, name))
+            setattr(memory.record, name, getattr(before, name))
+        self._memory = memory
 
     @property
     def state(self) -> LeastSquaresState:
@@ -309,7 +355,7 @@ class LevenbergMarquardt:
     @property
     def is_running(self) -> bool:
         """Whether the fit has not ended yet."""
-        return self._ended is None and self._fit.stage != _IS_OVER
+        return self._end is None and self._fit.stage != _IS_OVER
 
     def __repr__(self) -> str:
         how = "running" if self.is_running else self.message
@@ -320,7 +366,10 @@ class LevenbergMarquardt:
     def __iter__(self) -> Iterator[LeastSquaresState]:
         before = self.nit
         while self.is_running:
-            self._go_on(1)
+            try:
+                self._go_on(1)
+            except StopIteration as stop:
+                raise InputValueError(_LOST_IN_A_LOOP) from stop
             state = self.state
             if state.nit > before:
                 before = state.nit
@@ -344,25 +393,32 @@ class LevenbergMarquardt:
     def stop(self) -> None:
         """End the fit here, if it hasn't ended; `run` takes no notice of it while it runs."""
         if self.is_running:
-            self._ended = Status.STOPPED
+            self._end = Status.STOPPED, STOPPED
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
         self._model.deadline = deadline
         self._problem = self._problem_for_core()
 
+    def _solve(self, steps: int) -> int:
+        """Go on in the core."""
+        status = solve(self._memory.block, self._problem, steps, self._kept)
+        if status is None:
+            raise _in_use()
+        return status
+
     def _go_on(self, steps: int) -> None:
         """Take so many steps, or all of them."""
         try:
-            status = solve(self._memory.block, self._problem, steps, self._kept)
+            status = self._solve(steps)
         except OutOfTimeError:
             status = _TOO_LATE
         except AskedToStopError as request:  # a compiled function within a function of Python's
             status = request.status
         if status < 0:
-            self._ended, self._end_message = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
+            self._end = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
         elif status > 0 and self._fit.info == RUNNING:
-            self._ended = Status.TIMEOUT
+            self._end = Status.TIMEOUT, TIMEOUT
         elif status > 0:  # a fit that has converged has done so, though it is too late to look again
             self._fit.stage = _IS_OVER
 
@@ -371,8 +427,8 @@ class LevenbergMarquardt:
     @property
     def message(self) -> str:
         """Why the fit has ended, so far as that takes no further evaluation."""
-        if self._ended is not None:
-            return self._end_message or (TIMEOUT if self._ended == Status.TIMEOUT else STOPPED)
+        if self._end is not None:
+            return self._end[1]
         if self.is_running:
             return "Not ended: this is the best point so far."
         info = self._fit.info
@@ -392,22 +448,25 @@ class LevenbergMarquardt:
     def result(self) -> LeastSquaresResult:
         """What the fit has come to, with the Jacobian evaluated at x.
 
-        A fit that has not ended counts as stopped; it can go on all the same, and to the same iterates.
+        A fit that has not ended counts as stopped; it can go on all the same, and to the same iterates. Where a
+        function raises, another call gives the result without what could not be had.
         """
-        is_running = self.is_running
-        status, message = self._ended, self.message
-        if status is None:
+        is_running, message = self.is_running, self.message
+        if self._end is not None:
+            status = self._end[0]
+        else:
             status = Status.STOPPED if is_running else STATUS_OF[Info(self._fit.info)]
         has_factor = False
         try:
+            change = self._look_before_jacobian()
             too_late = status == Status.TIMEOUT or self._take_jacobian()
             if too_late and is_running:  # a fit that has converged has done so all the same
                 status, message = Status.TIMEOUT, TIMEOUT
-            if not too_late or self._kept[0] is not None:
+            if not too_late or self._fit.jacobian_is_at_x:
                 norms = self._memory.norms
                 has_factor = all(map(isfinite, norms.tolist()))
             if has_factor:
-                status, message = self._verdict(status, message, norms)
+                status, message = self._verdict(status, message, norms, change)
         except AskedToStopError as request:
             status, message = Status.STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, has_factor)
@@ -415,40 +474,125 @@ class LevenbergMarquardt:
     def _take_jacobian(self) -> bool:
         """The Jacobian at x and its factorization; whether it is too late for that."""
         try:
-            status = solve(self._memory.block, self._problem, 0, self._kept)
+            status = self._solve(0)
         except OutOfTimeError:
             return True
         if status < 0:
             raise AskedToStopError(status, self.x)
         return bool(status > 0)
 
-    def _verdict(self, status: int, message: str, norms: Array) -> tuple[int, str]:
+    def _verdict(self, status: int, message: str, norms: Array, change: tuple[Array, Array] | None) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
         if status == Status.GTOL and self._fit.fnorm > 0 and not norms.any():
             return Status.NO_RESPONSE, NO_RESPONSE
-        is_given = self._source is not None
-        if not is_given or self._fit.fnorm == 0 or self._ended is not None or self.is_running:
-            return status, message
+        if not self._fit.jacobian_is_at_x:
+            return status, f"{message} {_NOT_FINITE_AT_THE_END}"
+        if self._is_to_be_compared:
+            self._comparison = None, _NOT_COMPARED  # as long as nothing else is known, or where fun raises
+            try:
+                self._comparison = self._compare(status, norms, change or self._change_beside())
+            except OutOfTimeError:
+                self._comparison = None, ""
         if self._comparison is None:
-            self._comparison = (self._compare(norms),)
-        (found,) = self._comparison
-        if found is None:
             return status, message
-        return status if found.is_stationary else Status.WRONG_JACOBIAN, (
-            f"{message} The Jacobian disagrees with differences of fun, worst for parameter "
-            f"x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where differences give "
-            f"{found.by_differences:.6g}."
-        )
+        other, more = self._comparison
+        return status if other is None else other, f"{message} {more}".rstrip()
 
-    def _compare(self, norms: Array) -> Disagreement | None:
-        """The Jacobian at x with differences; None where there is nothing against it."""
-        x, f, scale = self._memory.x, self._memory.f, self._memory.diag
-        model, box = self._model, self._box
-        beside = Beside(model, self._problem[0], box, x, f)
-        try:
-            return find_disagreement(beside, model.precision, box, self._robust, x, f, self._kept[0], norms, scale)
-        except Exception:  # fun may raise beside x, where the fit had no need of it, and so says nothing of x
+    @property
+    def _is_to_be_compared(self) -> bool:
+        """Whether the end calls for a look at a given Jacobian."""
+        is_given = self._source is not None and self._check_jac is not False
+        has_ended = self._end is None and not self.is_running and self._fit.fnorm > 0
+        return is_given and has_ended and self._comparison is None
+
+    def _look_before_jacobian(self) -> tuple[Array, Array] | None:
+        """What is to be done before a large Jacobian is taken at x, of which there is no copy.
+
+        One that was taken and has been changed since, in the hands of who got it or of the function that fills it, is
+        to be taken again. And where it lies in memory of the user's, the look beside x comes first: see
+        `_change_beside`.
+        """
+        fit, source = self._fit, self._source
+        if not blocks_pay(fit.m, fit.n):
             return None
+        if fit.jacobian_is_at_x and not self._is_as_factored(self._kept[0]):
+            fit.jacobian_is_at_x = 0
+        if not isinstance(source, GivenJacobian) or source.comes_with_residuals or not self._is_to_be_compared:
+            return None
+        self._comparison = None, _NOT_COMPARED
+        try:
+            change = self._change_beside()
+        except OutOfTimeError:
+            return None
+        self._comparison = None
+        if change is not None:
+            fit.jacobian_is_at_x = 0
+        return change
+
+    def _is_as_factored(self, jacobian: Array | None) -> bool:
+        """Whether a Jacobian is the one whose factorization there is, by the lengths of its columns."""
+        if jacobian is None:
+            return False
+        with np.errstate(all="ignore"):
+            norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
+        return np.allclose(norms, self._memory.norms, rtol=1e-9, atol=0, equal_nan=True)
+
+    def _change_beside(self) -> tuple[Array, Array] | None:
+        """A step from x, and by how much the residuals change along it; None where no evaluation is left for that."""
+        if self._check_jac or self._fit.nfev >= self._limit_of_all:
+            return None
+        x, start = self._memory.x, self._part(self._model.template)
+        point = point_beside(x, start, self._scale(), self._box, self._model.precision)
+        return self._change_at(point) if np.isfinite(point).all() else None
+
+    def _change_at(self, point: Array) -> tuple[Array, Array]:
+        """The step to a point, and by how much the residuals change along it."""
+        f = self._evaluate(point)
+        with np.errstate(all="ignore"):
+            return point - self._memory.x, f - self._memory.f
+
+    def _scale(self) -> Array:
+        """Scale factors by the last Jacobian."""
+        return scale_by(self._memory.norms, self._memory.diag)
+
+    def _evaluate(self, x: Array) -> Array:
+        """The residuals at a point of the free parameters, by a call that counts."""
+        self._model.require_time()
+        self._count()
+        result = self._fun_for_core()(self._model.whole(x), *self._model.call.positional[1])
+        return self._model.convert(result, self._fit.m, x, self._fit.calls)
+
+    def _count(self) -> None:
+        self._fit.nfev += 1
+        self._fit.calls += 1
+
+    def _compare(self, status: int, norms: Array, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
+        """Another status, or None, and what is to be said of the Jacobian at x."""
+        x, f, jacobian = self._memory.x, self._memory.f, self._kept[0]
+        weighted, rows = (f, np.ones(f.size)) if self._robust is None else self._robust.correct(f)
+        precision = self._model.precision
+        if change is not None:
+            step, by = change
+            error = error_along(f, rows, step, by, jacobian, norms, precision)
+            if error <= SUSPICIOUS:
+                return None, ""
+        elif not self._check_jac:
+            return None, ""
+        jacobian = self._kept[0] = jacobian.copy()  # it may lie in memory that fun fills anew
+        if change is not None and self._fit.nfev < self._limit_of_all:
+            step, by = self._change_at(inside(x + SHORTER * step, self._box))
+            if error_along(f, rows, step, by, jacobian, norms, precision) < 2 * SHORTER * error:
+                return None, ""
+        if self._limit_of_all - self._fit.nfev < calls_to_compare(x.size):
+            return Status.MAX_NFEV if change is not None and status > 0 else None, _UNSETTLED.format(self._limit)
+        beside = Neighbourhood(self._evaluate, x, f, neighbourhood_sizes(x, self._scale()), precision, self._box)
+        found = find_disagreement(beside, jacobian, weighted, rows, self._box, precision)
+        if found is None:
+            return None, ""
+        return None if found.is_stationary else Status.WRONG_JACOBIAN, (
+            f"The Jacobian disagrees with differences of fun, worst for parameter x[{self._number(found.column)}] in "
+            f"residual {found.row}: {found.given:.6g}, where differences give {found.by_differences:.6g}."
+        )
 
     @property
     def _jacobian_error(self) -> float:
@@ -475,7 +619,7 @@ class LevenbergMarquardt:
             x=x,
             cost=self.cost,
             fun=self.fun,
-            jac=self._whole_jacobian(n),
+            jac=self._whole_jacobian(n) if has_factor or self._fit.jacobian_is_at_x else None,
             grad=grad,
             optimality=optimality,
             active_mask=self._active(x),
@@ -494,7 +638,7 @@ class LevenbergMarquardt:
     def _whole_jacobian(self, n: int) -> Array | None:
         jacobian: Array | None = self._kept[0]
         if self._free is None or jacobian is None:
-            return jacobian
+            return jacobian if jacobian is None or blocks_pay(*jacobian.shape) else jacobian.copy(order="K")
         whole = np.zeros((len(jacobian), n))
         whole[:, self._free] = jacobian
         return whole

@@ -27,6 +27,9 @@ class FitRecord(ctypes.Structure):
     n: int
     info: int
     stage: int
+    busy: int
+    calls: int
+    jacobian_is_at_x: int
     nit: int
     nfev: int
     njev: int
@@ -54,6 +57,7 @@ class Memory:
 
     def __init__(self, block: Array) -> None:
         self.block, self.record = block, FitRecord.from_buffer(block.data)
+        self.record.busy = 0  # where a fit was pickled by its own function, that other one is
         self._n, self._m = self.record.n, self.record.m
         self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt = places(block)
 

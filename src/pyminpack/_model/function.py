@@ -26,6 +26,9 @@ class Call:
         self._function, self._args, self._kwargs = function, args, kwargs
         require_no_arguments((function,), args or kwargs)
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Call":
+        return self  # the function and its arguments are the user's
+
     @property
     def positional(self) -> tuple[Any, tuple[Any, ...]]:
         """A function that takes no named arguments, and its others."""

@@ -103,8 +103,11 @@ class Robust:
         return z
 
     def _rho(self, z: Array) -> Array:
-        with np.errstate(over="ignore"):
-            given = self._loss(z)
+        if self._loss in _LOSSES.values():
+            with np.errstate(over="ignore"):
+                given = self._loss(z)
+        else:
+            given = self._loss(z.copy())  # the user's function may write into it
         rho = as_real_view(given, "loss", "rho and its derivatives").astype(np.float64, copy=False)
         if rho.shape != (3, z.size):
             raise ShapeError(

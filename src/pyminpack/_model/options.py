@@ -229,6 +229,13 @@ def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any
     return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
 
 
+def as_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
+    """One of some values, by identity."""
+    if not any(value is choice for choice in choices):
+        raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}")
+    return value
+
+
 def as_timeout(timeout: Any) -> float | None:
     """Seconds; None for no limit."""
     if timeout is None or timeout == np.inf:

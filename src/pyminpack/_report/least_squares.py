@@ -76,7 +76,8 @@ class LeastSquaresResult(FitResult):
     jac : ndarray of shape (m, n) or None
         The Jacobian at `x`, with zeros for fixed parameters. With a robust loss its rows are scaled, so that
         ``jac.T @ jac`` approximates the second derivatives of the cost. It may be the very array that a function `jac`
-        gave. None where the timeout came before there was one at `x`.
+        gave, if it is large. None where the timeout came before there was one at `x`. Where the one at `x` is not
+        finite and the fit has converged, that of the step before, or None if it is large.
     grad : ndarray of shape (n,)
         Gradient of the cost, from `jac`.
     optimality : float
@@ -84,7 +85,7 @@ class LeastSquaresResult(FitResult):
     active_mask : ndarray of int, shape (n,)
         -1 where a parameter is at its lower bound, 1 where it is at its upper bound, else 0.
     nfev : int
-        Evaluations of the residuals, without those for differences.
+        Evaluations of the residuals: every call of `fun`, but for those for differences.
     njev : int
         Jacobians, given or by differences, with the one at `x`.
     nit : int
