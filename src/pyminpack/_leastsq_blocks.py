@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy.typing as npt
 
-from ._blocks.engine import Map, NumberedBlocks, Passes
+from ._blocks.engine import Map, Passes, as_map
 from ._blocks.fit import BlocksFit
+from ._blocks.items import as_blocks
 from ._errors import InputTypeError
 from ._model.arrays import as_parameters, require_finite_start
 from ._model.options import as_count, as_options, as_scale
@@ -21,7 +22,7 @@ def leastsq_blocks(
     args: Any = (),
     jac: Callable[..., Any] | None = None,
     *,
-    map: Map = builtins.map,
+    map: Map | int = builtins.map,
     ftol: float = 1.49012e-8,
     xtol: float = 1.49012e-8,
     gtol: float = 0.0,
@@ -133,6 +134,10 @@ def leastsq_blocks(
     >>> fit.x.round(6), fit.success, fit.m, fit.blocks
     (array([2.5, 1.3]), True, 1000, 10)
     """
+    for name, function in (("func", func), ("jac", jac), ("callback", callback), ("progress", progress)):
+        if not callable(function) and (function is not None or name == "func"):
+            wanted = "must be a function" + ("" if name == "func" else ", or None")
+            raise InputTypeError(f"{name} is of type {type(function).__name__}, and {wanted}")
     start = as_parameters(x0)
     require_finite_start(start)
     n = start.size
@@ -143,7 +148,7 @@ def leastsq_blocks(
         limit = (200 if jac is None else 100) * (n + 1)
     ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = None if diag is None else as_scale(diag, n)
-    passes = Passes(NumberedBlocks.of(blocks), map, progress)
+    passes = Passes(as_blocks(blocks), as_map(map), progress)
     options = ftol, xtol, gtol, limit, factor
-    function = func, args if isinstance(args, tuple) else (args,)
-    return BlocksFit(start, passes, function, jac, epsfcn, options, scale).run(callback)
+    further = args if isinstance(args, tuple) else (args,)
+    return BlocksFit(start, passes, (func, further), jac, epsfcn, options, scale).run(callback)

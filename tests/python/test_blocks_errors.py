@@ -1,5 +1,6 @@
 """What `leastsq_blocks` answers where something is wrong: the error table of the design, and what blocks add to it."""
 
+import builtins
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -32,6 +33,10 @@ def with_values(*places: tuple[Any, float]) -> Callable[[np.ndarray], np.ndarray
         return result
 
     return change
+
+
+def list_map(function: Callable, items: Any) -> list:
+    return [function(item) for item in items]
 
 
 def notes(error: BaseException) -> str:
@@ -357,12 +362,23 @@ def test_exception_of_the_engine_says_how_far_it_came() -> None:
     assert caught.value.__notes__ == ["leastsq_blocks: 5 blocks were done; the next was block 5"]
 
 
-def test_stop_iteration_in_a_model_does_not_pass_for_the_end() -> None:
-    def func(x: np.ndarray, rows: range) -> np.ndarray:
-        raise StopIteration
+@pytest.mark.parametrize("map", [builtins.map, 4, list_map], ids=["map", "threads", "list"])
+@pytest.mark.parametrize("call", [1, 20, 60])
+def test_stop_iteration_of_a_model_comes_out_and_does_not_pass_for_the_end(map: Any, call: int) -> None:
+    error = StopIteration("as it is")
+    calls = 0
 
-    with refusal(RuntimeError, "StopIteration", "block 0"):
-        leastsq_blocks(func, START, cut())
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        nonlocal calls
+        calls += 1
+        if calls >= call:
+            raise error
+        return decay(x, rows)
+
+    with pytest.raises(StopIteration) as caught:
+        leastsq_blocks(func, START, cut(), map=map)
+    assert caught.value is error
+    assert "leastsq_blocks: this was block" in notes(error)
 
 
 @pytest.mark.parametrize("where", ["func", "jac", "callback", "progress"])

@@ -1,13 +1,19 @@
-"""Passes over the blocks, by a map-like engine."""
+"""Passes over the blocks, by a map-like engine or by threads."""
 
+import builtins
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from typing import Any, Final, Literal, TypeAlias
 
-from .._errors import InputTypeError, ShapeError
+import numpy as np
+
+from .._errors import InputTypeError, OptionError, ShapeError
 from .._model.arrays import Array
 from .._report.blocks import BlocksProgress
-from .tasks import NOTE, Norm, NormPass, Triangle, TrianglePass, size_error
+from .errand import NOTE, Answer, Caller, Errand
+from .items import CountedBlocks, numbered
+from .tasks import NormPass, TrianglePass, size_error
 
 Kind: TypeAlias = Literal["Jacobian", "residuals"]
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
@@ -17,47 +23,53 @@ Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 _SAMPLED_BLOCKS: Final = 10
 _SAMPLED_ROWS: Final = 1000
 
+_ONE_FOR_EACH: Final = (
+    "map(function, items) must give function(item) for each item, or futures of these, as the built-in map does"
+)
 
-class NumberedBlocks:
-    """The blocks as items for `map`, each with its index; a block is read only when `map` asks for it."""
 
-    def __init__(self, blocks: Iterable[Any]) -> None:
-        self.blocks = blocks
+class Threads:
+    """A map by a number of threads, which reads few blocks ahead, because each block that is read takes memory."""
 
-    def __iter__(self) -> Iterator[tuple[int, Any]]:
-        return enumerate(self.blocks)
+    def __init__(self, number: int) -> None:
+        self._number = number
 
-    @staticmethod
-    def of(blocks: Any) -> "NumberedBlocks":
-        """The blocks that a user gives; those that allow one pass only, or are no blocks at all, are refused."""
-        if isinstance(blocks, (str, bytes)):
-            raise InputTypeError(f"blocks is a {type(blocks).__name__}; give a list of blocks, such as names of files")
+    def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        from concurrent.futures import Future, ThreadPoolExecutor  # it takes 4 ms to import
+
+        pool = ThreadPoolExecutor(self._number)
+        waiting: deque[Future[Any]] = deque()
         try:
-            allows_one_pass = iter(blocks) is blocks
-        except TypeError as error:
-            raise InputTypeError(f"blocks is a {type(blocks).__name__}, which is not iterable: {error}") from error
-        if allows_one_pass:
-            raise InputTypeError(
-                f"blocks is a {type(blocks).__name__}, used up after one pass, and a fit takes many: give a list, or "
-                "an object whose __iter__ begins anew each time"
-            )
-        return CountedBlocks(blocks) if hasattr(blocks, "__len__") else NumberedBlocks(blocks)
+            for item in items:
+                waiting.append(pool.submit(function, item))
+                if len(waiting) == 2 * self._number:  # each thread finds its next block while the oldest is awaited
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
-class CountedBlocks(NumberedBlocks):
-    """Blocks whose number is known."""
-
-    def __len__(self) -> int:
-        return len(self.blocks)  # type: ignore[arg-type]
+def as_map(map: Any) -> Map:
+    """A map-like callable; a number means so many threads."""
+    if callable(map):
+        engine: Map = map
+        return engine
+    if isinstance(map, int | np.integer) and not isinstance(map, bool) and map > 0:
+        return builtins.map if map == 1 else Threads(int(map))
+    hint = ": pass its method map" if callable(getattr(map, "map", None)) else ""
+    raise OptionError(
+        f"map is {map!r}; it must be a number of threads, 1 or more, or a function like the built-in map{hint}"
+    )
 
 
 class Passes:
     """Passes over the blocks, which give the answer for each block, checked, in the order of the blocks."""
 
-    def __init__(self, items: NumberedBlocks, map: Map, progress: Callable[[BlocksProgress], Any] | None) -> None:
-        self._items, self._map, self._progress = items, map, progress
+    def __init__(self, blocks: Iterable[Any], map: Map, progress: Callable[[BlocksProgress], Any] | None) -> None:
+        self._blocks, self._map, self._progress = blocks, map, progress
         self._rows: list[int] = []  # number of residuals of each block, from the first pass
-        self._is_first = True
+        self._done = 0  # passes
 
     @property
     def blocks(self) -> int:
@@ -75,53 +87,71 @@ class Passes:
         return max(1, min(self.blocks // _SAMPLED_BLOCKS, self.m // _SAMPLED_ROWS))
 
     def go(
-        self, task: NormPass | TrianglePass, take: Callable[[Any], None], kind: Kind, so_far: tuple[int, float, int]
+        self,
+        task: NormPass | TrianglePass,
+        take: Callable[[int, Any], None],
+        kind: Kind,
+        so_far: tuple[int, float, int],
     ) -> None:
-        """Give the answer for each block to `take`; so_far are the iteration, the cost and the number of passes."""
-        total = self._count()
+        """Give each block's number and its answer to `take`; so_far are iteration, cost and number of evaluations."""
+        items = numbered(self._blocks)
+        expected = self.blocks if self._done else len(items) if isinstance(items, CountedBlocks) else None
         early: dict[int, Any] = {}
         done = 0
         finished = False
         results: Any = None
         try:
-            results = self._map(task, self._items)
+            results = self._map(Errand(task, Caller(), self._done), items)
             for answer in self._answers(results):
-                early[answer.index] = answer
+                if answer.index < done or answer.index in early:
+                    raise ShapeError(f"map gave two answers for block {answer.index}; {_ONE_FOR_EACH}")
+                if isinstance(answer.content, StopIteration):
+                    raise answer.content
+                early[answer.index] = answer.content
                 while done in early:
-                    answer = early.pop(done)
-                    self._check_rows(answer, task.x)
-                    take(answer)
+                    content = early.pop(done)
+                    self._check_rows(done, content.rows, task.x)
+                    take(done, content)
                     done += 1
                     if self._progress is not None:
                         iteration, cost, nfev = so_far
                         self._progress(
                             BlocksProgress(
-                                iteration=iteration, cost=cost, nfev=nfev, kind=kind, blocks_done=done, blocks=total
+                                iteration=iteration, cost=cost, nfev=nfev, kind=kind, blocks_done=done, blocks=expected
                             )
                         )
             finished = True
         finally:
             if not finished:
                 _cancel(results)
-        if early or total not in (None, done):
+        answers = done + len(early)
+        there = items.count(answers + 1)
+        if expected not in (None, there) and there <= answers:
+            before = "before" if self._done else "by its length"
             raise ShapeError(
-                f"map gave {done + len(early)} answers, where there are {total or 'other'} blocks; it must give one "
-                "for each, and blocks must stay the same during a fit"
+                f"blocks gave {there} blocks, and had {expected} {before}; it must give the same blocks in each pass: "
+                "its __iter__ must begin anew each time"
             )
-        self._is_first = False
+        if early or answers != there:
+            number = there if expected is None else expected
+            raise ShapeError(
+                f"map gave {answers} answers for {number} blocks, and none for block {done}; {_ONE_FOR_EACH}"
+            )
+        self._done += 1
 
-    def _count(self) -> int | None:
-        if not self._is_first:
-            return self.blocks
-        return len(self._items) if isinstance(self._items, CountedBlocks) else None
-
-    def _answers(self, results: Any) -> Iterator[Any]:
-        """The answers in the order in which `map` gives them; where it gives futures, their results."""
+    def _answers(self, results: Any) -> Iterator[Answer]:
+        """The answers of this pass in the order in which `map` gives them; where it gives futures, their results."""
+        try:
+            iterator = iter(results)
+        except TypeError as error:
+            raise InputTypeError(
+                f"map gave a {type(results).__name__}, which is not iterable; {_ONE_FOR_EACH}"
+            ) from error
         count = 0
         try:
-            for result in results:
+            for result in iterator:
                 answer = result.result() if hasattr(result, "result") else result
-                _require_answer(answer)
+                self._require_answer(answer)
                 yield answer
                 count += 1
         except Exception as error:
@@ -129,13 +159,21 @@ class Passes:
                 error.add_note(f"{NOTE}{count} blocks were done; the next was block {count}")
             raise
 
-    def _check_rows(self, answer: Norm | Triangle, x: Array) -> None:
-        if self._is_first:
-            self._rows.append(answer.rows)
-        elif answer.index >= len(self._rows):
+    def _require_answer(self, answer: Any) -> None:
+        if not isinstance(answer, Answer):
+            raise InputTypeError(
+                f"map gave a {type(answer).__name__} that is not the result of its function; {_ONE_FOR_EACH}"
+            )
+        if answer.number != self._done:
+            raise ShapeError(f"map gave an answer of an earlier pass, for block {answer.index}; {_ONE_FOR_EACH}")
+
+    def _check_rows(self, index: int, rows: int, x: Array) -> None:
+        if self._done == 0:
+            self._rows.append(rows)
+        elif index >= len(self._rows):
             raise ShapeError(f"blocks has more than {len(self._rows)} blocks now, and had {len(self._rows)} before")
-        elif answer.rows != self._rows[answer.index]:
-            raise size_error(answer.index, answer.rows, self._rows[answer.index], x)
+        elif rows != self._rows[index]:
+            raise size_error(index, rows, self._rows[index], x)
 
 
 def _cancel(results: Any) -> None:
@@ -147,11 +185,3 @@ def _cancel(results: Any) -> None:
             for future in results:
                 if hasattr(future, "cancel"):
                     future.cancel()
-
-
-def _require_answer(answer: Any) -> None:
-    if not isinstance(answer, (Norm, Triangle)):
-        raise InputTypeError(
-            f"map gave a {type(answer).__name__} that is not the result of its function; it must do as the built-in "
-            "map: map(function, items) gives function(item) for each item, or futures of them"
-        )

@@ -13,6 +13,7 @@ from .._model.arrays import DOUBLE, SINGLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
 from .._report.info import BLOCKS_LIMIT, NO_RESPONSE, Info, Status, message_for
 from .engine import Passes
+from .errand import Unshared
 from .tasks import NEAR_ZERO, NormPass, StepResponse, Triangle, TrianglePass, fold_triangle
 
 STOPPED: Final = int(Status.STOPPED)
@@ -34,7 +35,9 @@ class BlocksFit:
         options: tuple[float, float, float, int, float],
         scale: Array | None,
     ) -> None:
-        self._passes, self._function, self._jac, self._epsfcn = passes, function, jac, epsfcn
+        func, args = function
+        self._passes, self._function, self._epsfcn = passes, (Unshared(func, "func"), args), epsfcn
+        self._jac = None if jac is None else Unshared(jac, "jac")
         self._looks = epsfcn is None and jac is None  # whether the precision of the residuals is still to be found out
         self._largest = np.where(start == 0, 1.0, np.abs(start))  # that each parameter was so far
         self._typical = self._largest.copy()
@@ -92,7 +95,7 @@ class BlocksFit:
         """The norm of all residuals; NaN or Inf where one is."""
         norms: list[float] = []
         task = NormPass(*self._function, x)
-        self._passes.go(task, lambda answer: norms.append(answer.norm), "residuals", self._so_far())
+        self._passes.go(task, lambda _, answer: norms.append(answer.norm), "residuals", self._so_far())
         return enorm(np.array(norms))
 
     # ------------------------------------------------------------------------------------ Jacobians
@@ -106,22 +109,24 @@ class BlocksFit:
         not_finite: list[tuple[int, NotFinite]] = []
         self._jacobian_error = 0.0
 
-        def take(answer: Triangle) -> None:
+        def take(index: int, answer: Triangle) -> None:
             nonlocal triangle
             norms.append(enorm(answer.triangle[:, -1]))
             self._jacobian_error = max(self._jacobian_error, answer.jacobian_error)
             if answer.not_finite is not None:
-                not_finite.append((answer.index, answer.not_finite))
+                not_finite.append((index, answer.not_finite))
             if answer.response is not None:
                 responses.append(answer.response if not responses else responses.pop() | answer.response)
             triangle = fold_triangle(answer.triangle, triangle)
 
-        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every)
+        is_first = self._passes.blocks == 0
+        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every, is_first)
         self._passes.go(task, take, "Jacobian", self._so_far())
         self._fit.nfev += 1 if self._jac is not None else n + 1
         if self._passes.m < n:
+            have = "the blocks have" if self._passes.blocks else "blocks is empty: they have"
             raise ShapeError(
-                f"the blocks have M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
+                f"{have} M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
                 "as many residuals as parameters: add data, or fix some of the parameters"
             )
         if not_finite:
@@ -172,7 +177,9 @@ class BlocksFit:
         self._epsfcn, self._looks = SINGLE, False
         longer, _, _ = self._jacobian(x)
         norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
-        if np.any((np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others))[too_short]):
+        with np.errstate(all="ignore"):
+            contradicts = np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others)
+        if contradicts[too_short].any():
             self._fit.differences = 0
             return longer
         self._epsfcn = None
@@ -183,7 +190,8 @@ class BlocksFit:
         size = np.abs(self._machine.x)
         self._largest = np.maximum(self._largest, size)
         norms = self._machine.acnorm
-        whole = np.divide(self._fit.fnorm, norms, out=np.full_like(norms, np.inf), where=norms > 0)
+        with np.errstate(all="ignore"):
+            whole = np.divide(self._fit.fnorm, norms, out=np.full_like(norms, np.inf), where=norms > 0)
         typical = np.maximum(size, np.minimum(self._largest, whole))
         self._typical = np.where(typical > 0, typical, self._largest)
 

@@ -3,6 +3,7 @@
 Everything here travels to the workers of a map-like engine and back, by pickle where they are other processes.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._derivatives.factor import augmented_triangle
-from .._errors import ShapeError
+from .._errors import InputValueError, ShapeError
 from .._minpack import enorm, fold
 from .._model.arrays import (
     DOUBLE,
@@ -28,8 +29,6 @@ from .._model.arrays import (
 )
 from .._report.statistics import error_of_forward_differences
 
-NOTE: Final = "leastsq_blocks: "
-
 # docs/constants.md has the experiment that shows what each of these numbers does: very little.
 
 # Rows of a block, evenly spread, from which its response to the steps of differences is judged: _SAMPLE rows of the
@@ -45,13 +44,15 @@ NEAR_ZERO: Final = 1e-7
 _MANTISSA_TOLERANCE: Final = 1e-6
 # Double precision does not explain a power of two that is at least this times the residual.
 _LEAST_SPACING: Final = 0.25 * SINGLE
+# Entries of an array that are looked at, to see whether someone changes it. The golden ratio spreads them evenly, and
+# over all columns of a table. With fewer, a change of some entries alone is noticed less often.
+_WATCHED: Final = np.arange(256) * (math.sqrt(1.25) - 0.5) % 1
 
 
 @dataclass(frozen=True)
 class Norm:
     """The norm of a block's residuals."""
 
-    index: int  # of the block
     rows: int
     norm: float  # NaN or Inf where a residual is
 
@@ -90,7 +91,6 @@ class StepResponse:
 class Triangle:
     """The triangle of a block's Jacobian and residuals."""
 
-    index: int  # of the block
     rows: int
     triangle: Array  # R of order n + 1, where [J f] = Q R
     not_finite: NotFinite | None
@@ -105,19 +105,6 @@ class _Task:
     func: Callable[..., Any]
     args: tuple[Any, ...]
     x: Array
-
-    def __call__(self, item: tuple[int, Any]) -> Any:
-        index, block = item
-        try:
-            return self.compute(index, block)
-        except StopIteration as error:  # which would seem to be the end of the blocks
-            raise RuntimeError(f"func or jac raised StopIteration for block {index}") from error
-        except Exception as error:
-            error.add_note(f"{NOTE}this was block {index}, at x = {describe(self.x)}")
-            raise
-
-    def compute(self, index: int, block: Any) -> Any:
-        raise NotImplementedError
 
     def residuals(self, index: int, block: Any, x: Array) -> npt.NDArray[Any]:
         """Residuals in one dimension, of any precision; perhaps an array of the user's."""
@@ -134,7 +121,7 @@ class NormPass(_Task):
 
     def compute(self, index: int, block: Any) -> Norm:
         f = _as_double(self.residuals(index, block, self.x.copy()))
-        return Norm(index, f.size, enorm(f))
+        return Norm(f.size, enorm(f))
 
 
 @dataclass(frozen=True)
@@ -145,29 +132,50 @@ class TrianglePass(_Task):
     epsfcn: float | None  # relative error of the residuals; None: that of their dtype
     typical: Array  # sizes of the parameters, which steps of differences are relative to
     sampled_every: int  # the response to steps is judged from every so many-th block; 0: from none
+    is_first: bool  # whether this is the first pass
 
     def compute(self, index: int, block: Any) -> Triangle:
+        before = sample_of(block) if self.is_first else b""
         given = self.residuals(index, block, self.x.copy())
-        f = np.array(given, dtype=np.float64)  # a copy, because func may use its array again
-        response = None
-        steps = None
-        error = 0.0
-        if self.jac is not None:
+        with np.errstate(all="ignore"):
+            f = np.array(given, dtype=np.float64)  # a copy, because func may use its array again
+        precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
+        steps = None if self.jac is not None else self._steps(precision)
+        if steps is None:
             columns = self._given_jacobian(index, block, f.size).T
         else:
-            precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
-            steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
             columns = self._differences(index, block, f, steps)
-            error = error_of_forward_differences(precision)
-            if self.sampled_every and index % self.sampled_every == 0:
-                sample = max(_LEAST_SAMPLE, _SAMPLE // (index // self.sampled_every + 1))
-                response = self._response(columns, f, precision, sample)
-        triangle = augmented_triangle(columns, f)
-        if steps is not None:
-            with np.errstate(over="ignore"):
+        with np.errstate(all="ignore"):
+            triangle = augmented_triangle(columns, f)
+            response = None
+            if steps is not None:
                 triangle[:, :-1] /= steps
-        not_finite = None if np.isfinite(triangle).all() else _find_not_finite(columns, f)
-        return Triangle(index, f.size, triangle, not_finite, response, error)
+                if self.sampled_every and index % self.sampled_every == 0:
+                    sample = max(_LEAST_SAMPLE, _SAMPLE // (index // self.sampled_every + 1))
+                    response = self._response(columns, f, precision, sample)
+            not_finite = None if np.isfinite(triangle).all() else _find_not_finite(columns, f)
+        if self.is_first and sample_of(block) != before:
+            self._require_same_residuals(index, block, f)
+        error = 0.0 if steps is None else error_of_forward_differences(precision)
+        return Triangle(f.size, triangle, not_finite, response, error)
+
+    def _require_same_residuals(self, index: int, block: Any, f: Array) -> None:
+        """Raise where func gives other residuals than f now, because it or jac has changed the block.
+
+        A block that a function uses as scratch, or repairs once and for all, does no harm.
+        """
+        again = self.residuals(index, block, self.x.copy())
+        if not np.array_equal(_as_double(again), f, equal_nan=True):
+            raise InputValueError(
+                f"func or jac changes block {index} in place: func gave other residuals when it was called again at "
+                "the same x; let it change a copy"
+            )
+
+    def _steps(self, precision: float) -> Array:
+        """The steps of differences."""
+        with np.errstate(all="ignore"):
+            steps: Array = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
+        return steps
 
     def _given_jacobian(self, index: int, block: Any, m: int) -> npt.NDArray[Any]:
         """The Jacobian by `jac`, of shape (m, n), where it lies and in any order and precision."""
@@ -181,11 +189,11 @@ class TrianglePass(_Task):
         columns = np.empty((self.x.size, f.size))
         for j, step in enumerate(steps):
             point = self.x.copy()
-            point[j] += step
+            point[j] = float(self.x[j]) + float(step)
             there = self.residuals(index, block, point)
             if there.size != f.size:
                 raise size_error(index, there.size, f.size, self.x)
-            with np.errstate(invalid="ignore", over="ignore"):
+            with np.errstate(all="ignore"):
                 np.subtract(there, f, out=columns[j])
         return columns
 
@@ -232,5 +240,17 @@ def _as_double(f: npt.NDArray[Any]) -> Array:
     """Residuals in double precision, without a copy where they are."""
     if f.dtype is FLOAT64:
         return f
-    with np.errstate(over="ignore"):
+    with np.errstate(all="ignore"):
         return f.astype(np.float64)
+
+
+def sample_of(value: Any) -> bytes:
+    """Some entries of an array, or of each array in a tuple, a list or a dict; of anything else, nothing."""
+    if isinstance(value, np.ndarray):
+        array = value.view(np.ndarray)  # subclasses index in ways of their own
+        return array.flat[(_WATCHED * array.size).astype(np.intp)].tobytes() if array.size else b""
+    if isinstance(value, dict):
+        value = tuple(value.values())
+    if isinstance(value, tuple | list):
+        return b"".join(sample_of(item) for item in value if isinstance(item, np.ndarray))
+    return b""

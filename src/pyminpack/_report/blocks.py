@@ -10,7 +10,9 @@ from .statistics import unscaled_covariance
 
 
 class BlocksResult(FitResult):
-    """The end of a fit to residuals that come in blocks.
+    """The end of a fit to residuals that come in blocks; ``result.x`` and ``result["x"]`` are the same.
+
+    `summary()` gives a report of it as text.
 
     Attributes
     ----------
@@ -47,20 +49,28 @@ class BlocksResult(FitResult):
         ``inv(J.T @ J)`` for the last Jacobian J, the one that led to `x`; None where `rank` is less than n. It is the
         covariance of the parameters where each residual is divided by its known standard deviation.
     cov : ndarray of shape (n, n) or None
-        Covariance of the parameters, ``cov_x*reduced_chi2``, where the variance of the residuals is not known. None
-        where one of the factors is.
+        Covariance of the parameters where the variance of the residuals is not known: ``cov_x*reduced_chi2``. Where the
+        data do not determine some parameters, those have inf on the diagonal and NaN beside it, and one warning names
+        them; the other entries are those of every generalized inverse. None without degrees of freedom.
     stderr : ndarray of shape (n,) or None
-        Standard errors of the parameters, ``sqrt(diag(cov))``. They are right even where a variance overflows or
-        underflows. None where `cov` is.
+        Standard errors of the parameters, ``sqrt(diag(cov))``: inf for those that are not determined. They are right
+        even where a variance overflows or underflows. None where `cov` is.
+    correlation : ndarray of shape (n, n) or None
+        Correlations, with 1 on the diagonal; NaN for parameters that are not determined. None where `cov` is.
+    cond : float
+        Condition number of the columns of the last Jacobian, each scaled to length 1; inf where they are dependent.
+    unidentifiable : ndarray of bool, shape (n,)
+        Parameters that the data do not determine.
     """
 
     ier: int
     m: int
     blocks: int
 
+    _evaluations = "passes over the blocks"
     _shown = (
-        *("success", "message", "x", "stderr", "ier", "cost", "nfev", "njev", "nit"),
-        *("m", "blocks", "dof", "reduced_chi2", "rank", "cov_x"),
+        *("success", "message", "x", "stderr", "unidentifiable", "ier", "cost", "nfev", "njev", "nit"),
+        *("m", "blocks", "dof", "reduced_chi2", "rank", "cond", "cov_x"),
     )
 
     @property
@@ -72,22 +82,16 @@ class BlocksResult(FitResult):
     def _m(self) -> int:
         return self.m
 
+    def keys(self) -> list[str]:
+        """Names of the attributes."""
+        return [*super().keys(), "cov_x"]
+
     @property
     def cov_x(self) -> Array | None:
         """``inv(J.T @ J)`` for the last Jacobian J; None where `rank` is less than n."""
         if self.rank < self.x.size or self._factor is None:
             return None
         return unscaled_covariance(*self._factor, self.m, self._jacobian_error)
-
-    @property
-    def cov(self) -> Array | None:
-        """Covariance of the parameters; None where `rank` is less than n or there are no degrees of freedom."""
-        return None if self._covariance is None or self.rank < self.x.size else self._covariance.cov
-
-    @property
-    def stderr(self) -> Array | None:
-        """Standard errors of the parameters; None where `cov` is."""
-        return None if self._covariance is None or self.rank < self.x.size else self._covariance.stderr
 
 
 class BlocksState(Record):

@@ -1,21 +1,13 @@
 """What `least_squares` returns, and what its callback gets."""
 
-from collections.abc import Iterator
-from functools import cached_property
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from .._model.arrays import Array, Mask
+from .._model.arrays import Array
 from .record import Record
 from .result import FitResult
-from .statistics import Covariance, warn_of_unidentifiable
-
-# Keys of a result beside its fields.
-_PROPERTIES: Final = (
-    *("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2"),
-)
 
 
 class LeastSquaresState(Record):
@@ -147,103 +139,9 @@ class LeastSquaresResult(FitResult):
     def _m(self) -> int:
         return self.fun.size
 
-    @property
-    def cov(self) -> Array | None:
-        """Covariance of the parameters; None without degrees of freedom or without a finite Jacobian."""
-        known = self._covariance_with_warning
-        return None if known is None else known.cov
-
-    @property
-    def stderr(self) -> Array | None:
-        """Standard errors of the parameters; None where `cov` is."""
-        known = self._covariance_with_warning
-        return None if known is None else known.stderr
-
-    @property
-    def correlation(self) -> Array | None:
-        """Correlations of the parameters; None where `cov` is."""
-        known = self._covariance_with_warning
-        return None if known is None else known.correlation
-
-    @property
-    def cond(self) -> float:
-        """Condition number of the columns of `jac` for free parameters; NaN without a finite Jacobian."""
-        return np.nan if self._statistics is None else self._statistics.cond
-
-    @property
-    def unidentifiable(self) -> Mask:
-        """Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed."""
-        return ~self._fixed if self._statistics is None else self._statistics.unidentifiable
-
-    @cached_property
-    def _covariance_with_warning(self) -> Covariance | None:
-        """The covariance, with a warning on first access if parameters are not identifiable."""
-        known = self._covariance
-        if known is not None:
-            warn_of_unidentifiable(known.unidentifiable, known.rank, int(np.count_nonzero(self._free)))
-        return known
-
-    def summary(self) -> str:
-        """A report: why the fit ended, and a line for each parameter with value, standard error and remarks."""
-        known = self._covariance
-        lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
-        for j, value in enumerate(self.x.tolist()):
-            error = f"{known.stderr[j]:.3g}" if known is not None and self._free[j] else "-"
-            name = f"x[{j}]"
-            lines.append(f"{name:>8} {value:14.7g} {error:>11}  {self._remark(j)}".rstrip())
-        chi2 = "none" if self.reduced_chi2 is None else f"{self.reduced_chi2:.6g}"
-        lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
-        if self._statistics is None:
-            lines.append("no finite Jacobian at x: rank and standard errors are not known")
-        else:
-            cond = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
-            lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {cond}")
-        lines.append(f"{self.nit} steps, {self.nfev} evaluations, {self.njev} Jacobians")
-        return "\n".join(lines)
-
-    def _remark(self, j: int) -> str:
-        """What is special about a parameter."""
+    def _remarks(self, j: int) -> list[str]:
+        """What is special about a parameter: that it is fixed, or at a bound, and what every result tells."""
         if self._fixed[j]:
-            return "fixed"
-        remarks = []
-        if self.active_mask[j]:
-            remarks.append(f"at its {'lower' if self.active_mask[j] < 0 else 'upper'} bound")
-        if self._statistics is not None and self.unidentifiable[j]:
-            remarks.append("not determined by the data")
-        return ", ".join(remarks)
-
-    def _value_to_show(self, name: str) -> Any:
-        """The value of an attribute in repr, which gives no warning."""
-        if name == "stderr":
-            return None if self._covariance is None else self._covariance.stderr
-        return getattr(self, name)
-
-    def keys(self) -> list[str]:
-        """Names of the attributes."""
-        return [name for name in self._fields if not name.startswith("_")] + list(_PROPERTIES)
-
-    def values(self) -> list[Any]:
-        """Values of the attributes."""
-        return [self[name] for name in self]
-
-    def items(self) -> list[tuple[str, Any]]:
-        """Names and values of the attributes."""
-        return [(name, self[name]) for name in self]
-
-    def get(self, name: str, default: Any = None) -> Any:
-        """The value of an attribute, or the default where there is none of that name."""
-        return getattr(self, name) if name in self else default
-
-    def __getitem__(self, name: str) -> Any:
-        if name not in self:
-            raise KeyError(name)
-        return getattr(self, name)
-
-    def __contains__(self, name: object) -> bool:
-        return name in self.keys()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.keys())
-
-    def __len__(self) -> int:
-        return len(self.keys())
+            return ["fixed"]
+        bound = {-1: ["at its lower bound"], 0: [], 1: ["at its upper bound"]}[int(self.active_mask[j])]
+        return bound + super()._remarks(j)

@@ -1,17 +1,19 @@
 """What all results of fits have in common: where the fit ended, and the statistics there."""
 
+from collections.abc import Iterator
 from functools import cached_property
 from math import sqrt
+from typing import Any
 
 import numpy as np
 
 from .._model.arrays import Array, Indices, Mask
 from .record import Record
-from .statistics import Covariance, covariance_of_fit
+from .statistics import Covariance, covariance_of_fit, warn_of_unidentifiable
 
 
 class FitResult(Record):
-    """What every fit ends with; each kind of result says what its fields are."""
+    """What every fit ends with; each kind of result says what its fields are. All are keys as well as attributes."""
 
     x: Array
     message: str
@@ -24,6 +26,12 @@ class FitResult(Record):
     _factor: tuple[Array, Indices] | None  # Rᵀ and P of the columns that are not fixed; None where they are not finite
     _jacobian_error: float  # relative
     _norm: float  # root of twice the cost, which does not underflow where the cost does
+
+    # Keys of a result beside its fields.
+    _properties = (
+        *("success", "rank", "cov", "stderr", "correlation", "cond", "unidentifiable", "dof", "reduced_chi2"),
+    )
+    _evaluations = "evaluations"  # what nfev counts, in words
 
     @property
     def _m(self) -> int:
@@ -57,3 +65,102 @@ class FitResult(Record):
     def _covariance(self) -> Covariance | None:
         """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
         return self._statistics if self.dof > 0 else None
+
+    @cached_property
+    def _covariance_with_warning(self) -> Covariance | None:
+        """The covariance, with a warning on first access if parameters are not identifiable."""
+        known = self._covariance
+        if known is not None:
+            warn_of_unidentifiable(known.unidentifiable, known.rank, int(np.count_nonzero(self._free)))
+        return known
+
+    @property
+    def cov(self) -> Array | None:
+        """Covariance of the parameters; None without degrees of freedom or without a finite Jacobian."""
+        known = self._covariance_with_warning
+        return None if known is None else known.cov
+
+    @property
+    def stderr(self) -> Array | None:
+        """Standard errors of the parameters; None where `cov` is."""
+        known = self._covariance_with_warning
+        return None if known is None else known.stderr
+
+    @property
+    def correlation(self) -> Array | None:
+        """Correlations of the parameters; None where `cov` is."""
+        known = self._covariance_with_warning
+        return None if known is None else known.correlation
+
+    @property
+    def cond(self) -> float:
+        """Condition number of the columns of the Jacobian for free parameters; NaN without a finite Jacobian."""
+        return np.nan if self._statistics is None else self._statistics.cond
+
+    @property
+    def unidentifiable(self) -> Mask:
+        """Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed."""
+        return ~self._fixed if self._statistics is None else self._statistics.unidentifiable
+
+    # ------------------------------------------------------------------------------------ as text
+
+    def summary(self) -> str:
+        """A report: why the fit ended, and a line for each parameter with value, standard error and remarks."""
+        known = self._covariance
+        lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
+        for j, value in enumerate(self.x.tolist()):
+            error = f"{known.stderr[j]:.3g}" if known is not None and self._free[j] else "-"
+            name = f"x[{j}]"
+            lines.append(f"{name:>8} {value:14.7g} {error:>11}  {', '.join(self._remarks(j))}".rstrip())
+        chi2 = "none" if self.reduced_chi2 is None else f"{self.reduced_chi2:.6g}"
+        lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
+        if self._statistics is None:
+            lines.append("no finite Jacobian at x: rank and standard errors are not known")
+        else:
+            cond = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
+            lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {cond}")
+        lines.append(f"{self.nit} steps, {self.nfev} {self._evaluations}, {self.njev} Jacobians")
+        return "\n".join(lines)
+
+    def _remarks(self, j: int) -> list[str]:
+        """What is special about a parameter."""
+        is_undetermined = self._statistics is not None and self.unidentifiable[j]
+        return ["not determined by the data"] if is_undetermined else []
+
+    def _value_to_show(self, name: str) -> Any:
+        """The value of an attribute in repr, which gives no warning."""
+        if name == "stderr":
+            return None if self._covariance is None else self._covariance.stderr
+        return getattr(self, name)
+
+    # ------------------------------------------------------------------------------------ as a mapping
+
+    def keys(self) -> list[str]:
+        """Names of the attributes."""
+        return [name for name in self._fields if not name.startswith("_")] + list(self._properties)
+
+    def values(self) -> list[Any]:
+        """Values of the attributes."""
+        return [self[name] for name in self]
+
+    def items(self) -> list[tuple[str, Any]]:
+        """Names and values of the attributes."""
+        return [(name, self[name]) for name in self]
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """The value of an attribute, or the default where there is none of that name."""
+        return getattr(self, name) if name in self else default
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self:
+            raise KeyError(name)
+        return getattr(self, name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self.keys()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.keys())
+
+    def __len__(self) -> int:
+        return len(self.keys())

@@ -106,7 +106,7 @@ def covariance_from_factor(r: Array, ipvt: Indices, sigma: float, tol: float) ->
     rank, norms, inverse, undetermined, cond = identifiable(r, ipvt, tol)
     unidentifiable = undetermined != 0
     roots = np.sqrt(np.diagonal(inverse))
-    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         stderr = roots / norms * sigma
         correlation = np.clip(inverse / np.outer(roots, roots), -1.0, 1.0)
         np.fill_diagonal(correlation, 1.0)
