@@ -2,6 +2,8 @@
 
 import builtins
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -37,6 +39,16 @@ def with_values(*places: tuple[Any, float]) -> Callable[[np.ndarray], np.ndarray
 
 def list_map(function: Callable, items: Any) -> list:
     return [function(item) for item in items]
+
+
+class WithoutLength:
+    """Blocks that begin anew each time and do not say how many they are."""
+
+    def __init__(self, blocks: list[Any]) -> None:
+        self.blocks = blocks
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.blocks)
 
 
 def notes(error: BaseException) -> str:
@@ -280,6 +292,13 @@ def test_start_that_is_no_parameters(x0: Any, kind: type) -> None:
         ({"epsfcn": np.inf}, ("epsfcn is inf",)),
         ({"diag": [1, 2, 0]}, ("diag[2] is 0",)),
         ({"diag": [1, 2]}, ("diag has shape (2,)", "3 parameters")),
+        ({"ftol": np.ones(3)}, ("ftol is array",)),
+        ({"xtol": None}, ("xtol is None",)),
+        ({"gtol": [0.1]}, ("gtol is [0.1]",)),
+        ({"epsfcn": "small"}, ("epsfcn is 'small'",)),
+        ({"maxfev": None}, ("maxfev is None",)),
+        ({"maxfev": np.array([10, 20])}, ("maxfev is array",)),
+        ({"diag": "jac"}, ("diag must hold real numbers",)),
     ],
     ids=str,
 )
@@ -287,6 +306,49 @@ def test_options_out_of_range(options: dict, words: tuple[str, ...]) -> None:
     with refusal(ValueError, *words):
         leastsq_blocks(decay, START, cut(), **options)
     assert issubclass(OptionError, TypeError)
+
+
+@pytest.mark.parametrize("limit", [2**31, 2**63, np.inf], ids=["int", "long", "inf"])
+def test_limit_that_no_c_int_holds_is_no_limit(limit: Any) -> None:
+    assert leastsq_blocks(decay, START, cut(), maxfev=limit, ftol=1e-3).success
+
+
+@pytest.mark.parametrize("name", ["func", "jac", "callback", "progress"])
+@pytest.mark.parametrize("value", [3, "2-point", np.ones(3), True], ids=["number", "text", "array", "bool"])
+def test_functions_that_are_none(name: str, value: Any) -> None:
+    options: dict[str, Any] = {"func": decay} | {name: value}
+    with refusal(InputTypeError, f"{name} is of type {type(value).__name__}", "must be a function"):
+        leastsq_blocks(options.pop("func"), START, cut(), **options)
+
+
+@pytest.mark.parametrize("blocks", [[], (), range(0), WithoutLength([])], ids=["list", "tuple", "range", "iterable"])
+def test_no_blocks_at_all(blocks: Any) -> None:
+    with refusal(ShapeError, "blocks is empty", "M = 0", "N = 3"):
+        leastsq_blocks(decay, START, blocks)
+
+
+class Column:
+    """What pandas and Polars call a Series."""
+
+    shape: tuple[int, ...] = (40,)
+
+    def __len__(self) -> int:
+        return 40
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(range(40))
+
+    def to_numpy(self) -> np.ndarray:
+        return np.zeros(self.shape)
+
+
+class Frame(Column):
+    """A table, which gives the names of its columns where it is gone through."""
+
+    shape = (40, 2)
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter("ty")
 
 
 @pytest.mark.parametrize(
@@ -299,22 +361,123 @@ def test_options_out_of_range(options: dict, words: tuple[str, ...]) -> None:
         (5, ("int", "not iterable")),
         (None, ("NoneType", "not iterable")),
         (np.array(1.0), ("ndarray", "0-d")),
+        ({"a": [1.0]}, ("dict", "keys", "list(blocks.values())")),
+        (np.zeros((40, 2)), ("ndarray", "shape (40, 2)", "list(blocks)", "slices")),
+        (np.zeros((2, 20, 2)), ("ndarray", "shape (2, 20, 2)", "list(blocks)")),
+        (np.zeros(40, dtype=[("t", float), ("y", float)]), ("ndarray", "shape (40,)", "list(blocks)")),
+        (Column(), ("Column", "a table or a column", "slices")),
+        (Frame(), ("Frame", "a table or a column", "blocks.iloc")),
     ],
-    ids=["generator", "map", "iterator", "text", "number", "None", "0-d array"],
+    ids=[
+        *("generator", "map", "iterator", "text", "number", "None", "0-d array", "dict", "2-D array", "3-D array"),
+        *("structured array", "column", "frame"),
+    ],
 )
-def test_blocks_that_cannot_be_gone_through_again(blocks: Any, words: tuple[str, ...]) -> None:
-    with refusal(InputTypeError, "blocks is a", *words):
+def test_blocks_that_are_none_or_cannot_be_gone_through_again(blocks: Any, words: tuple[str, ...]) -> None:
+    with refusal(InputTypeError, "blocks is of type", *words):
         leastsq_blocks(decay, START, blocks)
 
 
-def test_map_that_drops_blocks() -> None:
-    with refusal(ShapeError, "map gave 13 answers", "14 blocks"):
-        leastsq_blocks(decay, START, cut(), map=lambda f, items: [f(item) for item in list(items)[1:]])
+class OnceOnly:
+    """Blocks that do not begin anew, and cannot be seen to."""
+
+    def __init__(self) -> None:
+        self.blocks = iter(cut())
+
+    def __iter__(self) -> Iterator[Any]:
+        yield from self.blocks
+
+
+def test_blocks_that_are_used_up_after_one_pass() -> None:
+    with refusal(ShapeError, "blocks gave 0 blocks", "14 before", "begin anew"):
+        leastsq_blocks(decay, START, OnceOnly())
+
+
+def wrong_from(pass_: int, change: Callable[[list[Any]], Any]) -> Callable:
+    """A map that does right before this pass, counted from 0, and changes the list of its answers from then on."""
+    passes = 0
+
+    def map(function: Callable, items: Any) -> Any:
+        nonlocal passes
+        answers = [function(item) for item in items]
+        passes += 1
+        return change(answers) if passes > pass_ else answers
+
+    return map
+
+
+LOST_OR_DOUBLED: dict[str, tuple[Callable[[list[Any]], Any], tuple[str, ...]]] = {
+    "first": (lambda answers: answers[1:], ("map gave 13 answers", "14 blocks", "none for block 0")),
+    "last": (lambda answers: answers[:-1], ("map gave 13 answers", "14 blocks", "none for block 13")),
+    "one": (lambda answers: answers[:5] + answers[6:], ("map gave 13 answers", "14 blocks", "none for block 5")),
+    "all": (lambda answers: [], ("map gave 0 answers", "14 blocks", "none for block 0")),
+    "all but a generator": (lambda answers: iter(()), ("map gave 0 answers", "14 blocks", "none for block 0")),
+    "doubled first": (lambda answers: [answers[0], *answers], ("two answers for block 0",)),
+    "doubled last": (lambda answers: [*answers, answers[-1]], ("two answers for block 13",)),
+    "doubled early": (lambda answers: [*answers[3:], *answers], ("two answers for block 3",)),
+    "doubled and lost": (lambda answers: [*answers[1:], answers[1]], ("two answers for block 1",)),
+    "doubled all": (lambda answers: answers * 2, ("two answers for block 0",)),
+}
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize("kind", [list, WithoutLength])
+@pytest.mark.parametrize("pass_", [0, 1, 2, 3, 7])
+@pytest.mark.parametrize(("change", "words"), LOST_OR_DOUBLED.values(), ids=LOST_OR_DOUBLED)
+def test_map_that_loses_or_doubles_answers_is_noticed_in_each_pass(
+    change: Callable, words: tuple[str, ...], pass_: int, kind: Callable, jac: Any
+) -> None:
+    with refusal(ShapeError, *words, "map(function, items)"):
+        leastsq_blocks(decay, START, kind(cut()), jac=jac, map=wrong_from(pass_, change))
+
+
+def test_map_that_loses_its_last_answer_of_blocks_without_length() -> None:
+    """The first pass once took what came for all there is."""
+    with refusal(ShapeError, "map gave 13 answers", "14 blocks", "none for block 13"):
+        leastsq_blocks(decay, START, WithoutLength(cut()), map=wrong_from(0, lambda answers: answers[:-1]))
+
+
+@pytest.mark.parametrize("kind", [list, WithoutLength])
+def test_map_that_does_not_read_all_blocks(kind: Callable) -> None:
+    with refusal(ShapeError, "map gave 9 answers", "none for block 9"):
+        leastsq_blocks(decay, START, kind(cut()), map=lambda f, items: [f(item) for item in islice(items, 9)])
+
+
+@pytest.mark.parametrize("kind", [list, WithoutLength])
+def test_map_that_stops_reading_where_the_blocks_end_is_right(kind: Callable) -> None:
+    fit = leastsq_blocks(decay, START, kind(cut()), map=lambda f, items: [f(i) for _, i in zip(cut(), items)])  # noqa: B905
+    assert (fit.success, fit.blocks) == (True, 14)
+
+
+@pytest.mark.parametrize("kind", [list, WithoutLength])
+def test_map_that_gives_answers_of_an_earlier_pass(kind: Callable) -> None:
+    left: list[Any] = []
+
+    def late_map(function: Callable, items: Any) -> list[Any]:
+        left.extend(function(item) for item in items)
+        first, left[:] = left[:14], left[14:] or left[:14]
+        return first
+
+    with refusal(ShapeError, "earlier pass", "block 0"):
+        leastsq_blocks(decay, START, kind(cut()), map=late_map)
+
+
+@pytest.mark.parametrize("number", [0, -1, True, 2.0, "4", None, np.array([4])], ids=repr)
+def test_map_that_is_no_number_of_threads(number: Any) -> None:
+    with refusal(OptionError, f"map is {number!r}", "number of threads, 1 or more"):
+        leastsq_blocks(decay, START, cut(), map=number)
+
+
+def test_executor_in_the_place_of_its_map() -> None:
+    with ThreadPoolExecutor(1) as pool, refusal(OptionError, "map is", "pass its method map"):
+        leastsq_blocks(decay, START, cut(), map=pool)  # type: ignore[arg-type]
 
 
 def test_map_that_gives_something_else() -> None:
-    with refusal(InputTypeError, "map gave a int", "map(function, items)"):
+    with refusal(InputTypeError, "map gave a value of type int", "map(function, items)"):
         leastsq_blocks(decay, START, cut(), map=lambda f, items: [1 for item in items])
+    with refusal(InputTypeError, "map gave a value of type NoneType", "not iterable", "map(function, items)"):
+        leastsq_blocks(decay, START, cut(), map=lambda f, items: None)
 
 
 # -------------------------------------------------------------------------------- exceptions

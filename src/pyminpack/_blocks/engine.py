@@ -23,9 +23,7 @@ Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
 _SAMPLED_BLOCKS: Final = 10
 _SAMPLED_ROWS: Final = 1000
 
-_ONE_FOR_EACH: Final = (
-    "map(function, items) must give function(item) for each item, or futures of these, as the built-in map does"
-)
+_ONE_FOR_EACH: Final = "map(function, items) must give function(item), or a future of it, once for each item"
 
 
 class Threads:
@@ -145,7 +143,7 @@ class Passes:
             iterator = iter(results)
         except TypeError as error:
             raise InputTypeError(
-                f"map gave a {type(results).__name__}, which is not iterable; {_ONE_FOR_EACH}"
+                f"map gave a value of type {type(results).__name__}, which is not iterable; {_ONE_FOR_EACH}"
             ) from error
         count = 0
         try:
@@ -162,7 +160,7 @@ class Passes:
     def _require_answer(self, answer: Any) -> None:
         if not isinstance(answer, Answer):
             raise InputTypeError(
-                f"map gave a {type(answer).__name__} that is not the result of its function; {_ONE_FOR_EACH}"
+                f"map gave a value of type {type(answer).__name__}, no result of its function; {_ONE_FOR_EACH}"
             )
         if answer.number != self._done:
             raise ShapeError(f"map gave an answer of an earlier pass, for block {answer.index}; {_ONE_FOR_EACH}")

@@ -124,7 +124,7 @@ class BlocksFit:
         self._passes.go(task, take, "Jacobian", self._so_far())
         self._fit.nfev += 1 if self._jac is not None else n + 1
         if self._passes.m < n:
-            have = "the blocks have" if self._passes.blocks else "blocks is empty: they have"
+            have = "the blocks have" if self._passes.blocks else "blocks is empty:"
             raise ShapeError(
                 f"{have} M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
                 "as many residuals as parameters: add data, or fix some of the parameters"

@@ -47,7 +47,7 @@ def as_blocks(blocks: Any) -> Iterable[Any]:
     InputTypeError
         They allow one pass only, are no blocks at all, or are data that someone has forgotten to cut into blocks.
     """
-    what = f"blocks is a {type(blocks).__name__}"
+    what = f"blocks is of type {type(blocks).__name__}"
     if isinstance(blocks, str | bytes | bytearray):
         raise InputTypeError(f"{what}; give a list of blocks, such as names of files")
     if isinstance(blocks, Mapping):
@@ -55,16 +55,15 @@ def as_blocks(blocks: Any) -> Iterable[Any]:
             f"{what}, from which a fit would take the keys; give list(blocks.values()) if its values are the blocks, "
             "list(blocks) if its keys are"
         )
-    shape = getattr(blocks, "shape", ())
-    if len(shape) > 1 or getattr(getattr(blocks, "dtype", None), "names", None):
+    if hasattr(blocks, "to_numpy"):  # of pandas, Polars and their like
         raise InputTypeError(
-            f"{what} of shape {tuple(shape)}, and it is not clear what its blocks are; give list(blocks) if each item "
-            "is a block, or slices of its rows: [blocks[i : i + 1000] for i in range(0, len(blocks), 1000)], with "
-            "blocks.iloc for a data frame of pandas"
+            f"{what}, a table or a column of one; give a list of slices of its rows: "
+            "[blocks.iloc[i : i + 1000] for i in range(0, len(blocks), 1000)]"
         )
-    if hasattr(blocks, "to_numpy"):
+    if len(getattr(blocks, "shape", ())) > 1 or getattr(getattr(blocks, "dtype", None), "names", None):
         raise InputTypeError(
-            f"{what}, a column of a table; give list(blocks) if each of its values is a block, or slices of it"
+            f"{what} and shape {tuple(blocks.shape)}, and each of its rows would be a block; give list(blocks) if that "
+            "is meant, else a list of slices: [blocks[i : i + 1000] for i in range(0, len(blocks), 1000)]"
         )
     try:
         iterator = iter(blocks)
