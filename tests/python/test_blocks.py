@@ -13,7 +13,15 @@ import pytest
 from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, same_fit
 from models import STARTS_FOR_COUNTS, computed_in_single_precision, in_double_precision, predicted_in_single_precision
 from problems.mgh import Run, runs
-from pyminpack import BlocksProgress, BlocksResult, BlocksState, leastsq, leastsq_blocks
+from pyminpack import (
+    BlocksProgress,
+    BlocksResult,
+    BlocksState,
+    UnidentifiableWarning,
+    least_squares,
+    leastsq,
+    leastsq_blocks,
+)
 from rounding import agree, endings
 
 EPS = np.finfo(float).eps
@@ -446,6 +454,49 @@ def test_result_is_pickled_and_frozen_and_readable() -> None:
         fit.x = np.zeros(3)  # type: ignore[misc]
     shown = repr(fit)
     assert all(word in shown for word in ("success: True", "Converged", "stderr: [", "nfev", "blocks: 14", "cov_x"))
+
+
+def test_result_tells_what_the_result_of_least_squares_tells() -> None:
+    """Statistics, report and keys once were those of least_squares alone."""
+    fit = leastsq_blocks(decay, START, cut(), jac=decay_jac, ftol=1e-15, xtol=1e-12)
+    sister = least_squares(lambda x: decay(x, WHOLE), fit.x, lambda x: decay_jac(x, WHOLE))
+    shared = set(sister.keys()) - {"fun", "jac", "grad", "optimality", "active_mask", "status", "message"}
+    assert shared | {"ier", "m", "blocks", "cov_x", "message"} == set(fit.keys())
+    for name in ("x", "cost", "rank", "cov", "stderr", "correlation", "cond", "dof", "reduced_chi2", "unidentifiable"):
+        np.testing.assert_allclose(fit[name], sister[name], rtol=1e-5, err_msg=name)
+        np.testing.assert_array_equal(fit[name], getattr(fit, name))
+    assert set(fit) == set(fit.keys()) == set(dict(fit.items()))
+    assert len(fit) == len(fit.keys()) == len(fit.values())
+    assert ("stderr" in fit, "_free" in fit, "summary" in fit) == (True, False, False)
+    assert (fit.get("nothing", 3), fit.get("m")) == (3, ROWS)
+    with pytest.raises(KeyError):
+        fit["nothing"]
+
+
+def test_summary_says_why_the_fit_ended_and_what_each_parameter_is() -> None:
+    fit = leastsq_blocks(decay, START, cut())
+    lines = fit.summary().splitlines()
+    assert lines[0] == fit.message
+    assert fit.stderr is not None
+    for j, line in enumerate(lines[2:5]):
+        name, value, error = line.split()
+        assert (name, error) == (f"x[{j}]", f"{fit.stderr[j]:.3g}")
+        assert float(value) == pytest.approx(fit.x[j], rel=1e-6)
+    assert lines[5].startswith("cost ")
+    assert f"degrees of freedom {ROWS - 3}" in lines[5]
+    assert lines[6].startswith("rank 3 of 3, condition number")
+    assert lines[7] == f"{fit.nit} steps, {fit.nfev} passes over the blocks, {fit.njev} Jacobians"
+
+
+def test_what_the_data_do_not_determine_is_told_as_by_least_squares() -> None:
+    fit = leastsq_blocks(lambda x, rows: decay(np.array([x[0] + x[3], x[1], x[2]]), rows), [0.5, 1.0, 0.0, 0.5], cut())
+    assert "not determined by the data" in fit.summary()  # without a warning, as repr
+    assert "inf" in repr(fit)
+    np.testing.assert_array_equal(fit.unidentifiable, [True, False, False, True])
+    with pytest.warns(UnidentifiableWarning, match=r"x\[0\], x\[3\]"):
+        stderr = fit.stderr
+    np.testing.assert_array_equal(np.isinf(stderr), fit.unidentifiable)
+    assert (fit.rank, fit.cov_x, fit.cond) == (3, None, np.inf)
 
 
 @pytest.mark.parametrize("scale", [1e200, 1e-200])

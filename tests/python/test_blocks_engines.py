@@ -1,6 +1,9 @@
 """`leastsq_blocks` on real engines: threads, processes, Dask, Ray. All give the same fit, to the last bit."""
 
+import builtins
+import contextvars
 import importlib.util
+import itertools
 import multiprocessing
 import os
 import threading
@@ -9,6 +12,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +33,7 @@ from block_models import (
     same_fit,
     whereabouts,
 )
-from pyminpack import BlocksResult, leastsq_blocks
+from pyminpack import BlocksResult, InputValueError, leastsq_blocks
 
 pytestmark = pytest.mark.xdist_group("engines")
 
@@ -159,6 +163,196 @@ def test_what_has_not_begun_is_called_off_where_the_caller_breaks_off() -> None:
         leastsq_blocks(func, START, cut(size=10), jac=decay_jac, map=pool.map, progress=break_off)
     assert caught.tb is not None  # which holds all that was going on
     assert len(calls) < 100
+
+
+@pytest.mark.parametrize("jac", [None, decay_jac], ids=["differences", "jac"])
+@pytest.mark.parametrize("number", [1, 2, 4, np.int64(3)], ids=repr)
+def test_number_of_threads(number: Any, jac: Any) -> None:
+    before = threading.active_count()
+    fit = leastsq_blocks(decay, START, cut(), jac=jac, map=number)
+    assert same_fit(fit, leastsq_blocks(decay, START, cut(), jac=jac))
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("number", [2, 4])
+def test_as_many_threads_as_are_asked_for_work_at_a_time(number: int) -> None:
+    barrier = threading.Barrier(number, timeout=30)
+    threads = set()
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        threads.add(threading.get_ident())
+        barrier.wait()  # so many blocks at a time, or not at all
+        return decay(x, rows)
+
+    fit = leastsq_blocks(func, START, cut()[: 3 * number], jac=decay_jac, map=number)
+    assert fit.nfev > 1
+    assert threading.get_ident() not in threads
+
+
+def test_threads_read_few_blocks_ahead() -> None:
+    """Blocks that are larger than memory once were all read before the first was done."""
+    read, done, most = 0, 0, 0
+
+    class Lazily:
+        def __iter__(self) -> Iterator[range]:
+            nonlocal read, done, most
+            read = done = 0
+            for rows in cut(size=40):
+                read += 1
+                most = max(most, read - done)
+                yield rows
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        nonlocal done
+        done += 1
+        return decay(x, rows)
+
+    assert leastsq_blocks(func, START, Lazily(), jac=decay_jac, map=2, progress=lambda state: None).success
+    assert most <= 6
+
+
+VARIABLE: contextvars.ContextVar[str] = contextvars.ContextVar("VARIABLE", default="nothing")
+
+
+def states_seen(map: Any, jac: Any = None) -> set[tuple[str, str]]:
+    """The states that the functions of a fit run under: a context variable, and what NumPy does on underflow."""
+    seen = set()
+
+    def noted(function: Callable) -> Callable:
+        def call(x: np.ndarray, rows: range) -> np.ndarray:
+            seen.add((VARIABLE.get(), np.geterr()["under"]))
+            return function(x, rows)
+
+        return call
+
+    fit = leastsq_blocks(noted(decay), START, cut(), jac=jac and noted(jac), map=map)
+    assert fit.success
+    return seen
+
+
+def list_map(function: Callable, items: Any) -> list:
+    return [function(item) for item in items]
+
+
+@pytest.mark.parametrize("jac", [None, decay_jac], ids=["differences", "jac"])
+@pytest.mark.parametrize("way", ["map", "list", "4", "executor"])
+def test_functions_run_in_the_state_of_their_caller(way: str, jac: Any) -> None:
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(abs, range(4)))  # its threads are older than the state
+        map = {"map": builtins.map, "list": list_map, "4": 4, "executor": pool.map}[way]
+        token = VARIABLE.set("the caller's")
+        try:
+            with np.errstate(all="raise"):
+                assert states_seen(map, jac) == {("the caller's", "raise")}
+            assert states_seen(map, jac) == {("the caller's", np.geterr()["under"])}
+        finally:
+            VARIABLE.reset(token)
+
+
+def underflows_if_errors_are_ignored(x: np.ndarray, rows: range) -> np.ndarray:
+    assert np.geterr()["under"] == "raise", np.geterr()
+    return decay(x, rows)
+
+
+def test_functions_run_in_the_error_state_of_their_caller_in_processes(processes: ProcessPoolExecutor) -> None:
+    with np.errstate(all="raise"):
+        assert leastsq_blocks(underflows_if_errors_are_ignored, START, cut(), map=processes.map).success
+    with np.errstate(all="raise", over="call"):  # a worker does not know what to call
+        assert leastsq_blocks(underflows_if_errors_are_ignored, START, cut(), map=processes.map).success
+
+
+@pytest.mark.parametrize("map", [builtins.map, 2], ids=["map", "threads"])
+def test_change_of_state_by_a_callback_is_seen_by_the_functions(map: Any) -> None:
+    seen = []
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        seen.append(VARIABLE.get())
+        return decay(x, rows)
+
+    def run() -> None:
+        leastsq_blocks(func, START, cut(), map=map, callback=lambda state: VARIABLE.set("changed") and None)
+
+    contextvars.copy_context().run(run)
+    assert set(seen) == {"nothing", "changed"}
+
+
+@pytest.mark.parametrize("map", [builtins.map, 2], ids=["map", "threads"])
+@pytest.mark.parametrize("kind", ["double", "tiny", "float32", "longdouble", "jac"])
+def test_own_arithmetic_raises_nothing_under_any_error_state(kind: str, map: Any) -> None:
+    dtype = {"float32": np.float32, "longdouble": np.longdouble}.get(kind, np.float64)
+    scale = 1e-300 if kind == "tiny" else 1.0
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        with np.errstate(all="ignore"):
+            return (scale * decay(x, rows)).astype(dtype)
+
+    options: dict[str, Any] = {"map": map} | ({"jac": decay_jac} if kind == "jac" else {})
+    expected = leastsq_blocks(func, START, cut(), **options)
+    with np.errstate(all="raise"):
+        fit = leastsq_blocks(func, START, cut(), **options)
+        _ = repr(fit), fit.summary(), {**fit}
+    assert fit.x.tobytes() == expected.x.tobytes()
+
+
+@pytest.mark.parametrize("kind", [KeyboardInterrupt, SystemExit, StopIteration, StopAsyncIteration, GeneratorExit])
+@pytest.mark.parametrize("call", [3, 40])
+def test_every_exception_of_a_thread_comes_out_as_it_is(kind: type[BaseException], call: int) -> None:
+    error = kind("as it is")
+    calls = itertools.count()
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        if next(calls) == call:
+            raise error
+        return decay(x, rows)
+
+    with pytest.raises(kind) as caught:
+        leastsq_blocks(func, START, cut(), map=4)
+    assert caught.value is error
+
+
+def test_threads_end_where_the_caller_breaks_off() -> None:
+    calls = []
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        calls.append(rows)
+        return decay(x, rows)
+
+    def break_off(state: object) -> None:
+        raise KeyboardInterrupt
+
+    before = threading.active_count()
+    with pytest.raises(KeyboardInterrupt):
+        leastsq_blocks(func, START, cut(size=10), jac=decay_jac, map=2, progress=break_off)
+    assert len(calls) < 20
+    assert threading.active_count() == before
+
+
+@pytest.mark.parametrize("name", ["func", "jac"])
+def test_one_array_for_two_threads_gets_an_error_that_names_the_cause(name: str) -> None:
+    buffers = {"func": np.empty(200), "jac": np.empty((200, 3))}
+    functions = {"func": decay, "jac": decay_jac}
+    barrier = threading.Barrier(2)
+
+    def fills(x: np.ndarray, rows: range) -> np.ndarray:
+        with suppress(threading.BrokenBarrierError):
+            barrier.wait(timeout=1)  # each thread has its turn
+        buffers[name][...] = functions[name](x, rows)
+        return buffers[name]
+
+    with pytest.raises(InputValueError, match=f"{name} gave the same array to two threads"):
+        leastsq_blocks(**{"func": decay, "jac": decay_jac, name: fills}, x0=START, blocks=cut(size=200), map=2)
+
+
+def test_array_that_stays_as_it_is_may_be_given_to_all_threads() -> None:
+    size, constant = 500, np.ones((500, 1))
+    barrier = threading.Barrier(2, timeout=30)
+
+    def jac(x: np.ndarray, block: float) -> np.ndarray:
+        barrier.wait()
+        return constant
+
+    fit = leastsq_blocks(lambda x, block: np.full(size, x[0] - block), [0.0], [1.0, 2.0, 4.0, 5.0], jac=jac, map=2)
+    np.testing.assert_allclose(fit.x, 3)
 
 
 # ---------------------------------------------------------------------------------------- processes

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from block_models import ROWS, START, cut, decay, decay_jac, raises_in_block_3
+from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, raises_in_block_3
 from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
 
@@ -603,6 +603,60 @@ def test_functions_that_keep_change_and_reuse_their_arrays(jac: Any) -> None:
     fit = leastsq_blocks(careless("func", decay), START, cut(size=200), jac=jac and careless("jac", decay_jac))
     np.testing.assert_array_equal(fit.x, expected.x)
     assert len({id(x) for x in kept}) == len(kept)
+
+
+def changes_by_one(block: np.ndarray) -> None:
+    block[:, 1] += 1
+
+
+def changes_a_column_at_random(block: np.ndarray) -> None:
+    block[:, 1] = np.random.default_rng(int(block[0, 1] * 1e9) % 1000).normal(size=len(block))
+
+
+@WITH_AND_WITHOUT_JAC
+@pytest.mark.parametrize("map", [builtins.map, list_map, 2], ids=["map", "list", "threads"])
+@pytest.mark.parametrize("container", [np.array, lambda b: (b,), lambda b: [b], lambda b: {"data": b}])
+@pytest.mark.parametrize("change", [changes_by_one, changes_a_column_at_random])
+def test_function_that_changes_its_block_gets_an_error_that_names_the_cause(
+    change: Callable, container: Callable, map: Any, jac: Any
+) -> None:
+    """It saw other data at each call, and the fit ended anywhere, with success."""
+
+    def array_in(block: Any) -> np.ndarray:
+        return (
+            next(iter(block.values())) if isinstance(block, dict) else block if type(block) is np.ndarray else block[0]
+        )
+
+    def func(x: np.ndarray, block: Any) -> np.ndarray:
+        result = of_array(x, array_in(block))
+        change(array_in(block))
+        return result
+
+    blocks = [container(as_array(rows)) for rows in cut()]
+    with refusal(InputValueError, "func or jac changes block", "in place", "a copy"):
+        leastsq_blocks(func, START, blocks, jac=jac and (lambda x, block: np.ones((len(array_in(block)), 3))), map=map)
+
+
+def test_jac_that_changes_its_block_gets_an_error_that_names_the_cause() -> None:
+    def jac(x: np.ndarray, block: np.ndarray) -> np.ndarray:
+        block *= 2
+        return np.ones((len(block), 3))
+
+    with refusal(InputValueError, "func or jac changes block 0", "in place"):
+        leastsq_blocks(of_array, START, [as_array(rows) for rows in cut()], jac=jac)
+
+
+@WITH_AND_WITHOUT_JAC
+def test_block_may_be_scratch_or_be_repaired_in_place(jac: Any) -> None:
+    expected = leastsq_blocks(of_array, START, [as_array(rows) for rows in cut()])
+
+    def func(x: np.ndarray, block: np.ndarray) -> np.ndarray:
+        block[np.isnan(block[:, 1]), 1] = 0
+        block[:, 2] = of_array(x, block)
+        return block[:, 2]
+
+    blocks = [np.column_stack([as_array(rows), np.zeros(len(rows))]) for rows in cut()]
+    np.testing.assert_array_equal(leastsq_blocks(func, START, blocks).x, expected.x)
 
 
 def test_start_and_blocks_and_scale_stay_as_they_are() -> None:
