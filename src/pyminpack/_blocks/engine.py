@@ -101,11 +101,11 @@ class Passes:
         try:
             results = self._map(Errand(task, Caller(), self._done), items)
             for answer in self._answers(results):
-                if answer.index < done or answer.index in early:
-                    raise ShapeError(f"map gave two answers for block {answer.index}; {_ONE_FOR_EACH}")
+                if answer.block < done or answer.block in early:
+                    raise ShapeError(f"map gave two answers for block {answer.block}; {_ONE_FOR_EACH}")
                 if isinstance(answer.content, StopIteration):
                     raise answer.content
-                early[answer.index] = answer.content
+                early[answer.block] = answer.content
                 while done in early:
                     content = early.pop(done)
                     self._check_rows(done, content.rows, task.x)
@@ -163,7 +163,7 @@ class Passes:
                 f"map gave a value of type {type(answer).__name__}, no result of its function; {_ONE_FOR_EACH}"
             )
         if answer.number != self._done:
-            raise ShapeError(f"map gave an answer of an earlier pass, for block {answer.index}; {_ONE_FOR_EACH}")
+            raise ShapeError(f"map gave an answer of an earlier pass, for block {answer.block}; {_ONE_FOR_EACH}")
 
     def _check_rows(self, index: int, rows: int, x: Array) -> None:
         if self._done == 0:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from contextvars import Context, copy_context
 from dataclasses import dataclass
 from threading import get_ident
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from weakref import ref
 
 import numpy as np
@@ -81,12 +81,11 @@ class Unshared:
         return result
 
 
-@dataclass(frozen=True)
-class Answer:
+class Answer(NamedTuple):
     """What comes of one block."""
 
     number: int  # of the pass
-    index: int  # of the block
+    block: int  # its number
     content: Norm | Triangle | StopIteration
 
 

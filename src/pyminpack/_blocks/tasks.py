@@ -137,10 +137,12 @@ class TrianglePass(_Task):
     def compute(self, index: int, block: Any) -> Triangle:
         before = sample_of(block) if self.is_first else b""
         given = self.residuals(index, block, self.x.copy())
+        precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
+        steps: Array | None = None
         with np.errstate(all="ignore"):
             f = np.array(given, dtype=np.float64)  # a copy, because func may use its array again
-        precision = precision_of(given) if self.epsfcn is None else max(self.epsfcn, DOUBLE)
-        steps = None if self.jac is not None else self._steps(precision)
+            if self.jac is None:
+                steps = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
         if steps is None:
             columns = self._given_jacobian(index, block, f.size).T
         else:
@@ -170,12 +172,6 @@ class TrianglePass(_Task):
                 f"func or jac changes block {index} in place: func gave other residuals when it was called again at "
                 "the same x; let it change a copy"
             )
-
-    def _steps(self, precision: float) -> Array:
-        """The steps of differences."""
-        with np.errstate(all="ignore"):
-            steps: Array = np.maximum(np.sqrt(precision) * self.typical, np.finfo(np.float64).tiny)
-        return steps
 
     def _given_jacobian(self, index: int, block: Any, m: int) -> npt.NDArray[Any]:
         """The Jacobian by `jac`, of shape (m, n), where it lies and in any order and precision."""
