@@ -57,6 +57,17 @@ def raises_in_block_3(x: np.ndarray, rows: range) -> np.ndarray:
     return decay(x, rows)
 
 
+def stops_in_block_3(x: np.ndarray, rows: range) -> np.ndarray:
+    if rows.start == 900:
+        raise StopIteration("no more")
+    return decay(x, rows)
+
+
+def changes_its_block(x: np.ndarray, block: np.ndarray) -> np.ndarray:
+    block[:, 1] += 1
+    return of_array(x, block)
+
+
 def dies_in_block_3(x: np.ndarray, rows: range) -> np.ndarray:
     if rows.start == 900:
         os.kill(os.getpid(), signal.SIGKILL)

@@ -47,9 +47,11 @@ def leastsq_blocks(
         the same during a fit. If residuals at a trial point are not finite, the step is rejected and the fit goes on.
     x0 : array_like
         The n parameters to start from.
-    blocks : sequence or other iterable
+    blocks : list or other iterable
         What `func` computes residuals from: arrays, slices or ranges of an index, memory maps, names of files, futures
-        of the engine. A fit iterates over the blocks many times; a generator allows one pass only, and is refused.
+        of the engine. A fit iterates over the blocks many times; a generator allows one pass only, and is refused. So
+        are an array of two or more dimensions, a data frame, a column of one, a dict and a string, from which a fit
+        would take rows, names, numbers, keys or letters.
     args : tuple or object, optional
         Further arguments of `func` and `jac`; an object that is not a tuple is the only one. They are sent with every
         block.
@@ -57,12 +59,12 @@ def leastsq_blocks(
         ``jac(x, block, *args)`` gives the Jacobian of a block's residuals, of shape (rows, n), in either order in
         memory. Without it, forward differences take n further evaluations of `func`, and n + 1 times the memory of a
         block's residuals.
-    map : callable, optional
-        ``map(function, items)`` gives ``function(item)`` for each item, in any order, or futures of these: objects with
-        a method ``result()``. The default is the built-in function; others are the methods of that name of a
-        ThreadPoolExecutor, a ProcessPoolExecutor, a multiprocessing Pool or a Dask Client. An item is a tuple of a
-        number and a block. `func`, `jac`, `args` and the blocks must be able to travel to the workers of the engine: to
-        other processes, by pickle.
+    map : callable or int, optional
+        A number means so many threads. ``map(function, items)`` gives ``function(item)`` for each item, in any order,
+        or futures of these: objects with a method ``result()``. The default is the built-in function; others are the
+        methods of that name of a ThreadPoolExecutor, a ProcessPoolExecutor, a multiprocessing Pool or a Dask Client. An
+        item is a tuple of a number and a block. `func`, `jac`, `args` and the blocks must be able to travel to the
+        workers of the engine: to other processes, by pickle.
     ftol, xtol, gtol : float, optional
         Tolerances on the relative reduction of the sum of squares (1.49012e-8), on the relative size of the step
         (1.49012e-8), and on the cosine of the angle between the residuals and every column of the Jacobian (0).
@@ -93,20 +95,25 @@ def leastsq_blocks(
     ------
     InputTypeError
         A TypeError: `x0`, residuals or a Jacobian do not hold real numbers; `blocks` is not iterable, allows one pass
-        only, or is a string; there are no parameters; or `map` does not give the results of its function.
+        only, or is refused as said above; there are no parameters; `func`, `jac`, `callback` or `progress` is no
+        function; or `map` does not give the results of its function.
     InputValueError
         A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first value and
-        its block.
+        its block. Or `func` changes its block, or gives one array to two threads and fills it anew.
     OptionError
         A TypeError and a ValueError: an option is out of its range.
     ShapeError
         A TypeError and a ValueError: there are fewer residuals than parameters, the number of residuals of a block or
-        the number of blocks changes, or a Jacobian or `diag` has the wrong shape.
+        the number of blocks changes, `map` loses an answer or gives one twice, or a Jacobian or `diag` has the wrong
+        shape.
     Exception
         Any exception of `func`, `jac` or the engine is raised unchanged, with a note (PEP 678) of the block's index.
 
     Notes
     -----
+    `func` and `jac` run under the NumPy error state and the context variables of the caller, in threads too; in other
+    processes under the error state.
+
     The triangles of the blocks are combined in the order of the blocks, even if they are ready in another order. So the
     result does not depend on scheduling, and all engines give the same bits. It does depend, by rounding, on how the
     residuals are divided into blocks.

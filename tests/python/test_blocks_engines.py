@@ -22,6 +22,7 @@ import pytest
 from block_models import (
     START,
     as_array,
+    changes_its_block,
     cut,
     decay,
     decay_jac,
@@ -31,6 +32,7 @@ from block_models import (
     of_file,
     raises_in_block_3,
     same_fit,
+    stops_in_block_3,
     whereabouts,
 )
 from pyminpack import BlocksResult, InputValueError, leastsq_blocks
@@ -380,6 +382,17 @@ def test_block_that_raises_in_a_process(processes: ProcessPoolExecutor) -> None:
     with pytest.raises(ZeroDivisionError, match="the model broke") as caught:
         leastsq_blocks(raises_in_block_3, START, cut(), map=processes.map)
     assert "leastsq_blocks: this was block 3, at x = [1., 1., 0.]" in caught.value.__notes__
+
+
+def test_stop_iteration_in_a_process_comes_out(processes: ProcessPoolExecutor) -> None:
+    with pytest.raises(StopIteration, match="no more") as caught:
+        leastsq_blocks(stops_in_block_3, START, cut(), map=processes.map)
+    assert "leastsq_blocks: this was block 3, at x = [1., 1., 0.]" in caught.value.__notes__
+
+
+def test_block_that_is_changed_in_a_process(processes: ProcessPoolExecutor) -> None:
+    with pytest.raises(InputValueError, match="func or jac changes block 0 in place"):
+        leastsq_blocks(changes_its_block, START, [as_array(rows) for rows in cut()], map=processes.map)
 
 
 def test_process_that_dies() -> None:

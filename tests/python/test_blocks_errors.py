@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, raises_in_block_3
+from block_models import ROWS, START, as_array, cut, decay, decay_jac, of_array, raises_in_block_3, same_fit
 from checks import refusal
 from pyminpack import InputTypeError, InputValueError, OptionError, ShapeError, leastsq_blocks
 
@@ -227,11 +227,12 @@ def test_blocks_that_change_in_number(change: int) -> None:
         (lambda r: r + 0j, ("complex128", "z.view(float)")),
         (lambda r: r > 0, ("bool", "astype(float)")),
         (lambda r: r.astype(np.uint8), ("uint8", "wraps round")),
+        (lambda r: r.astype(np.int32), ("int32", "wraps round")),
         (lambda r: r.astype(object), ("object", "array of floats")),
         (lambda r: "residuals", ("str", "array of floats")),
         (lambda r: {"r": r}, ("dict", "array of floats")),
     ],
-    ids=["None", "complex", "bool", "uint8", "object", "text", "dict"],
+    ids=["None", "complex", "bool", "uint8", "int32", "object", "text", "dict"],
 )
 @pytest.mark.filterwarnings("ignore:invalid value encountered in cast")
 def test_residuals_that_are_no_real_numbers(change: Callable, words: tuple[str, ...], jac: Any) -> None:
@@ -554,6 +555,32 @@ def test_ctrl_c_comes_out(where: str) -> None:
         leastsq_blocks(interrupt if where == "func" else decay, START, cut(), **options)
 
 
+@pytest.mark.parametrize("kind", [StopIteration, KeyboardInterrupt, BrokenModelError])
+def test_exceptions_of_progress_come_out(kind: type[BaseException]) -> None:
+    """Only `callback` ends a fit by StopIteration."""
+    error = kind("as it is")
+
+    def progress(state: object) -> None:
+        raise error
+
+    with pytest.raises(kind) as caught:
+        leastsq_blocks(decay, START, cut(), progress=progress)
+    assert caught.value is error
+
+
+@pytest.mark.parametrize("inner", [builtins.map, 2], ids=["map", "threads"])
+@pytest.mark.parametrize("outer", [builtins.map, 2], ids=["map", "threads"])
+def test_fit_within_the_function_of_another(outer: Any, inner: Any) -> None:
+    expected = leastsq_blocks(decay, START, cut())
+
+    def func(x: np.ndarray, rows: range) -> np.ndarray:
+        if rows.start == 0:
+            assert same_fit(leastsq_blocks(decay, START, cut(), map=inner), expected)
+        return decay(x, rows)
+
+    assert same_fit(leastsq_blocks(func, START, cut(), map=outer), expected)
+
+
 class Future:
     """Something that is being computed, and can be called off."""
 
@@ -584,8 +611,9 @@ def test_what_is_not_needed_any_more_is_called_off() -> None:
 # -------------------------------------------------------------------------------- arrays
 
 
+@pytest.mark.parametrize("map", [builtins.map, list_map], ids=["map", "list"])
 @WITH_AND_WITHOUT_JAC
-def test_functions_that_keep_change_and_reuse_their_arrays(jac: Any) -> None:
+def test_functions_that_keep_change_and_reuse_their_arrays(jac: Any, map: Callable) -> None:
     expected = leastsq_blocks(decay, START, cut(size=200), jac=jac)
     kept: list[np.ndarray] = []
     room = {"func": np.empty(200), "jac": np.empty((200, 3))}
@@ -600,7 +628,8 @@ def test_functions_that_keep_change_and_reuse_their_arrays(jac: Any) -> None:
 
         return call
 
-    fit = leastsq_blocks(careless("func", decay), START, cut(size=200), jac=jac and careless("jac", decay_jac))
+    functions = {"func": careless("func", decay), "jac": jac and careless("jac", decay_jac)}
+    fit = leastsq_blocks(**functions, x0=START, blocks=cut(size=200), map=map)
     np.testing.assert_array_equal(fit.x, expected.x)
     assert len({id(x) for x in kept}) == len(kept)
 

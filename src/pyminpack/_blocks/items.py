@@ -33,6 +33,10 @@ class CountedBlocks(NumberedBlocks):
     def __len__(self) -> int:
         return len(self.blocks)  # type: ignore[arg-type]
 
+    def count(self, enough: int) -> int:
+        """How many blocks there were for `map` to read; where it did not come to their end, what their length says."""
+        return len(self) if self._number is None else self._number
+
 
 def numbered(blocks: Iterable[Any]) -> NumberedBlocks:
     """The blocks as items for one pass."""

@@ -57,6 +57,11 @@ assert_type(fit.stderr, Array | None)
 assert_type(fit.success, bool)
 with ThreadPoolExecutor() as pool:
     leastsq_blocks(residuals, y, [slice(3)], (y,), jac=residuals, map=pool.map, progress=print)
+in_threads = leastsq_blocks(residuals, y, [slice(3)], (y,), map=4)
+assert_type(in_threads.summary(), str)
+assert_type(in_threads.correlation, Array | None)
+assert_type(in_threads.unidentifiable, Mask)
+assert_type(in_threads.keys(), list[str])
 
 known = covariance(np.eye(3), variance=0.5)
 assert_type(known, Covariance)
