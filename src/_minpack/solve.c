@@ -516,7 +516,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 
 /* leastsq ------------------------------------------------------------------------------------------------- */
 
-/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, r) where all is wanted, or Python has something to say. */
+/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, jacobian, precision) where all is wanted, or Python has something to say. */
 static PyObject *tell(lm_run *run, int full_output)
 {
     enum { LAST_TO_TRUST = LM_info_ftol_and_xtol }; /* gtol may be met by a Jacobian of zeros: for Python to see */
@@ -535,8 +535,8 @@ static PyObject *tell(lm_run *run, int full_output)
     }
     PyObject *jacobian = run->jacobian != NULL && p->by_blocks ? (PyObject *)run->jacobian : Py_None;
     PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(fit->njev);
-    return Py_BuildValue("NNiiNNNNO", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
-                         lm_vector(p->qtf, n), jacobian);
+    return Py_BuildValue("NNiiNNNNOd", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
+                         lm_vector(p->qtf, n), jacobian, fit->precision);
 }
 
 /* Where leastsq finds its arguments. */
