@@ -2,7 +2,7 @@
 module minpack_restart
     use minpack_constants, only: largest
     use minpack_fit_types, only: begin_anew, lm_fit
-    use minpack_info, only: info_running
+    use minpack_info, only: info_maxfev, info_running
     use minpack_kinds, only: ip, wp
     use minpack_propose, only: propose
     use minpack_take_factor, only: assess
@@ -73,6 +73,10 @@ contains
         if (new%prered <= max(fit%ftol, least_promise)) return
         if (new%pnorm <= max(fit%xtol, least_promise)*new%xnorm) return
 
+        if (fit%nfev >= fit%maxfev) then
+            fit%info = info_maxfev ! the end is none, and there is no evaluation left to go on with
+            return
+        end if
         begins = .true.
         diag = new_diag
         fit = new

@@ -347,15 +347,19 @@ static int bring_factor(lm_run *run)
     if (fit->jacobian_is_at_x) {
         return GO_ON;
     }
+    const int has_ended = fit->restarts && fit->info != LM_info_running;
+    PyArrayObject *earlier = has_ended && !p->by_blocks ? run->jacobian : NULL;
+    run->jacobian = earlier == NULL ? run->jacobian : NULL;
     int status = take_jacobian(run, &jac, &by_rows);
     if (!fit->restarts) {
         fit->nfev += fit->calls - before; /* as MINPACK counts */
     }
-    if (status == GO_ON && fit->restarts && fit->info != LM_info_running && !is_finite(jac, (size_t)fit->m * fit->n)) {
-        fit->njev++;
-        Py_CLEAR(run->jacobian); /* and the factorization that there is stays */
-        return GO_ON;
+    if (has_ended && (status != GO_ON || !is_finite(jac, (size_t)fit->m * fit->n))) {
+        fit->njev += status == GO_ON;
+        Py_XSETREF(run->jacobian, earlier); /* as the factorization of it stays */
+        return status;
     }
+    Py_XDECREF(earlier);
     if (status == GO_ON && run->loss != NULL) {
         status = correct(run, (double *)jac, by_rows);
     } else {
@@ -399,7 +403,9 @@ static int go_on(lm_run *run, long steps)
         resume(state);
         if (wanted == LM_want_factor) {
             status = bring_factor(run);
-            if (status == GO_ON) {
+            if (status == GO_ON && !fit->jacobian_is_at_x) {
+                fit->stage = LM_is_over; /* it has ended, and there is nothing by which to look whether it should go on */
+            } else if (status == GO_ON) {
                 lm_take_factor_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->x, p->lower, p->upper,
                                 p->diag, p->wa1, p->wa2);
             }

@@ -9,6 +9,7 @@ from ._config import choose_kernel_at_import, show_config
 from ._errors import (
     InputTypeError,
     InputValueError,
+    InUseError,
     OptionError,
     PyminpackError,
     ShapeError,
@@ -65,6 +66,7 @@ __all__ = [
     "BlocksResult",
     "BlocksState",
     "Covariance",
+    "InUseError",
     "InputTypeError",
     "InputValueError",
     "JacobianCheck",

@@ -281,7 +281,7 @@ class LevenbergMarquardt:
     def __copy__(self) -> "LevenbergMarquardt":
         """A fit of its own, of the same function."""
         other = object.__new__(type(self))
-        other.__setstate__(deepcopy(self.__getstate__(), {id(self._workers): self._workers}))
+        other.__setstate__(deepcopy(self.__getstate__(), {id(self): other, id(self._workers): self._workers}))
         return other
 
     # ---------------------------------------------------------------------------------------- where it stands
@@ -576,15 +576,15 @@ class LevenbergMarquardt:
             error = error_along(f, rows, step, by, jacobian, norms, precision)
             if error <= SUSPICIOUS:
                 return None, ""
-        elif not self._check_jac:
-            return None, ""
+        elif self._fit.nfev < self._limit_of_all and not self._check_jac:
+            return None, ""  # there is no point beside x
         jacobian = self._kept[0] = jacobian.copy()  # it may lie in memory that fun fills anew
         if change is not None and self._fit.nfev < self._limit_of_all:
             step, by = self._change_at(inside(x + SHORTER * step, self._box))
             if error_along(f, rows, step, by, jacobian, norms, precision) < 2 * SHORTER * error:
                 return None, ""
         if self._limit_of_all - self._fit.nfev < calls_to_compare(x.size):
-            return Status.MAX_NFEV if change is not None and status > 0 else None, _UNSETTLED.format(self._limit)
+            return Status.MAX_NFEV if status > 0 else None, _UNSETTLED.format(self._limit)
         beside = Neighbourhood(self._evaluate, x, f, neighbourhood_sizes(x, self._scale()), precision, self._box)
         found = find_disagreement(beside, jacobian, weighted, rows, self._box, precision)
         if found is None:
