@@ -2,6 +2,7 @@
 #include "module.h"
 
 #include <limits.h>
+#include <math.h>
 
 enum { PLACES = 3 }; /* before *args */
 
@@ -73,16 +74,75 @@ PyObject *lm_call(lm_caller *caller, PyObject *func, const double *x, int n, PyO
 
 /* Machine code -------------------------------------------------------------------------------------------- */
 
-const lm_compiled *lm_as_compiled(PyObject *object)
+/* A type of its own, which Python can neither make nor change: what passes for machine code is called as such. */
+typedef struct {
+    PyObject_HEAD
+    lm_compiled code;
+    PyObject *kept; /* what the code needs, alive as long as it is */
+} machine_code;
+
+static int visit_machine_code(PyObject *self, visitproc visit, void *arg)
 {
-    if (object == NULL || !PyBytes_CheckExact(object) || PyBytes_GET_SIZE(object) != sizeof(lm_compiled)) {
+    Py_VISIT(((machine_code *)self)->kept);
+    return 0;
+}
+
+static void drop_machine_code(PyObject *self)
+{
+    PyObject_GC_UnTrack(self);
+    Py_DECREF(((machine_code *)self)->kept);
+    PyObject_GC_Del(self);
+}
+
+static PyTypeObject machine_code_type = {
+    PyVarObject_HEAD_INIT(NULL, 0)
+    .tp_name = "pyminpack._minpack.machine_code",
+    .tp_basicsize = sizeof(machine_code),
+    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_traverse = visit_machine_code,
+    .tp_dealloc = drop_machine_code,
+};
+
+PyObject *lm_machine_code(PyObject *Py_UNUSED(self), PyObject *args)
+{
+    PyObject *function, *data, *kept;
+    lm_compiled code;
+    int convention;
+
+    if (!PyArg_ParseTuple(args, "OOiiiO:machine_code", &function, &data, &convention, &code.m, &code.n, &kept)) {
         return NULL;
     }
-    return (const lm_compiled *)PyBytes_AS_STRING(object);
+    code.function = PyLong_AsVoidPtr(function);
+    code.data = PyLong_AsVoidPtr(data);
+    code.convention = convention;
+    if (PyErr_Occurred() || PyType_Ready(&machine_code_type) < 0) {
+        return NULL;
+    }
+    machine_code *made = PyObject_GC_New(machine_code, &machine_code_type);
+    if (made != NULL) {
+        made->code = code;
+        made->kept = Py_NewRef(kept);
+        PyObject_GC_Track(made);
+    }
+    return (PyObject *)made;
+}
+
+const lm_compiled *lm_as_compiled(PyObject *object)
+{
+    return object != NULL && Py_IS_TYPE(object, &machine_code_type) ? &((machine_code *)object)->code : NULL;
+}
+
+/* How many numbers it gives for n parameters. */
+static size_t size_of_result(const lm_compiled *compiled, int m, int n)
+{
+    return (size_t)m * (compiled->convention >= LM_JACOBIAN_C ? (size_t)n : 1);
 }
 
 int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result)
 {
+    /* A function of Python's behind a C function, numba's too, can't raise: it prints the exception and returns 0. What it
+     * has left undone must not pass for residuals. */
+    result[0] = result[size_of_result(compiled, m, n) - 1] = NAN;
     if (compiled->convention == LM_MINPACK) {
         int iflag = 1;
         ((lm_minpack_residuals *)compiled->function)(&m, &n, (double *)x, result, &iflag);
@@ -94,19 +154,23 @@ int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x,
 
 PyObject *lm_evaluate_compiled(PyObject *Py_UNUSED(self), PyObject *args)
 {
-    PyObject *object;
-    PyArrayObject *x, *result;
+    PyObject *object, *x;
+    PyArrayObject *result;
     int status;
 
-    if (!PyArg_ParseTuple(args, "SO!O!:evaluate_compiled", &object, &PyArray_Type, &x, &PyArray_Type, &result)) {
+    if (!PyArg_ParseTuple(args, "OOO!:evaluate_compiled", &object, &x, &PyArray_Type, &result)) {
         return NULL;
     }
     const lm_compiled *compiled = lm_as_compiled(object);
-    if (compiled == NULL) {
-        return PyErr_Format(PyExc_TypeError, "the first argument must be a packed function");
+    const npy_intp n = compiled != NULL && lm_is_plain_vector(x) ? PyArray_SIZE((PyArrayObject *)x) : -1;
+    if (n < 0 || n > INT_MAX || (compiled->n > 0 && compiled->n != n) || PyArray_TYPE(result) != NPY_DOUBLE
+        || !(PyArray_ISCARRAY(result) || PyArray_ISFARRAY(result))
+        || (size_t)PyArray_SIZE(result) != size_of_result(compiled, compiled->m, (int)n)) {
+        PyErr_SetString(PyExc_ValueError, "machine code, x and a result of its size are needed");
+        return NULL;
     }
     Py_BEGIN_ALLOW_THREADS
-    status = lm_call_compiled(compiled, compiled->m, (int)PyArray_SIZE(x), PyArray_DATA(x), PyArray_DATA(result));
+    status = lm_call_compiled(compiled, compiled->m, (int)n, lm_data(x), PyArray_DATA(result));
     Py_END_ALLOW_THREADS
     return PyLong_FromLong(status);
 }

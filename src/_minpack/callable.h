@@ -43,7 +43,7 @@ PyArrayObject *lm_as_plain_jacobian(PyObject *converter, PyObject *result, int m
 /* fjac(i, j) from values `down` and `across` bytes apart, some rows at a time so that they are read through once. */
 void lm_copy_strided(const char *data, npy_intp down, npy_intp across, double *fjac, int m, int n);
 
-/* Machine code, as Python packs it in bytes: see _model/compiled.py. */
+/* Machine code, as an object of this module holds it. */
 typedef struct {
     void *function, *data;
     enum { LM_RESIDUALS, LM_MINPACK, LM_JACOBIAN_C, LM_JACOBIAN_F } convention; /* a Jacobian by rows, and by columns */
@@ -54,10 +54,12 @@ typedef struct {
 typedef int lm_compiled_function(int m, int n, const double *x, double *result, void *data);
 typedef void lm_minpack_residuals(int *m, int *n, double *x, double *fvec, int *iflag);
 
-/* The machine code that an object of Python's stands for; NULL, without an exception, where it is something else. */
+/* The machine code that an object of Python's stands for, as lm_machine_code makes them; NULL, without an exception, where
+ * it is something else. */
 const lm_compiled *lm_as_compiled(PyObject *object);
 
-/* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. */
+/* Calls it. 0, or a negative number where the function asks to stop: minus the size of what it returned. The first and the
+ * last number of a result that the function leaves alone are NaN. */
 int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result);
 
 #endif

@@ -439,7 +439,8 @@ static int prepare(lm_run *run, PyTupleObject *args)
     const lm_compiled *jac = run->jac_compiled = lm_as_compiled(run->jac);
 
     run->sees_signals = PyFunction_Check(run->func);
-    if ((func != NULL && func->m != fit->m) || (jac != NULL && (jac->m != fit->m || jac->n != fit->n))) {
+    if ((func != NULL && (func->m != fit->m || func->n != 0))
+        || (jac != NULL && (jac->m != fit->m || jac->n != fit->n))) {
         PyErr_SetString(PyExc_ValueError, "compiled functions of other sizes than those of the fit");
         return 0;
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from ._errors import InputTypeError, InputValueError
 from ._model.compiled import CompiledJacobian, CompiledResiduals
-from ._model.pointers import data_address, function_pointer, matches
+from ._model.pointers import Pointer, function_pointer, matches, place_of_data
 
 _TYPES = {
     "residuals": "int (int, int, double *, double *, void *)",
@@ -17,6 +17,7 @@ _TYPES = {
     "jacobian": "int (int, int, double *, double *, void *)",
 }
 _SIGNATURES = ("residuals", "minpack")
+_MOST = int(np.iinfo(np.intc).max)
 
 
 def compiled_residuals(
@@ -33,10 +34,13 @@ def compiled_residuals(
         A numba ``cfunc``, a ctypes function, a cffi function pointer, a PyCapsule (of Cython's
         ``__pyx_capi__``, of f2py's ``_cpointer``), a ``scipy.LowLevelCallable``, or an integer address.
     m : int
-        Number of residuals, at least 1.
-    data : ndarray, int, ctypes or cffi pointer, capsule, optional
-        What the function gets as its argument `data`. Of an array, which must be contiguous and is kept alive, it gets
-        the address of the first element; of anything else, the address itself. The default is a null pointer.
+        Number of residuals, at least 1 and no more than a C int holds.
+    data : ndarray, bytes, bytearray, int, ctypes or cffi pointer, capsule, optional
+        What the function gets as its argument `data`. Of an array and of bytes, which are kept alive, it gets the
+        address of the first element; of anything else, the address itself. The default is a null pointer. An array
+        must be contiguous, in C's order, and hold float64. One of bytes (``uint8``) or of a structured dtype is passed
+        as it is, too: numbers of another type are declared so by ``data.view(numpy.uint8)``. The function must not
+        write to read-only arrays, nor to `bytes`.
     signature : {'residuals', 'minpack'}, optional
         The type of the function in C. ``'residuals'`` is ::
 
@@ -60,10 +64,10 @@ def compiled_residuals(
         A TypeError: `function`, `m` or `data` is of another kind, the type of `function` is not that of `signature`,
         or `function` declares no type and there is no `signature`.
     InputValueError
-        A ValueError: `function` is a null pointer, `m` is less than 1, `data` is an array that is not contiguous, or
-        `signature` is unknown.
+        A ValueError: `function` is a null pointer, `m` is out of its range, `data` is an array that is empty, masked or
+        not contiguous in C's order, an address is none, or `signature` is unknown.
     """
-    _require_positive(m=m)
+    _require_sizes(m=m)
     pointer = function_pointer(function)
     kind = signature or _declared_signature(pointer.ctype)
     if kind not in _SIGNATURES:
@@ -71,7 +75,7 @@ def compiled_residuals(
     _require_type(pointer.ctype, kind)
     if kind == "minpack" and data is not None:
         raise InputValueError("MINPACK's fcn takes no data; use the signature 'residuals' for that")
-    return CompiledResiduals(pointer.address, data_address(data) or pointer.data, kind, m, (function, data))
+    return CompiledResiduals(pointer.address, *_data_for(function, pointer, data), kind, m)
 
 
 def compiled_jacobian(
@@ -88,8 +92,8 @@ def compiled_jacobian(
 
         where a return value other than 0 stops the fit.
     m, n : int
-        Number of residuals and of parameters, at least 1 each.
-    data : ndarray, int, ctypes or cffi pointer, capsule, optional
+        Number of residuals and of parameters, at least 1 each and no more than a C int holds.
+    data : ndarray, bytes, bytearray, int, ctypes or cffi pointer, capsule, optional
         As for `compiled_residuals`.
     layout : {'C', 'F'}, optional
         Where the function stores the derivative of residual i with respect to parameter j: at ``fjac[i*n + j]`` ('C',
@@ -105,15 +109,15 @@ def compiled_jacobian(
     InputTypeError
         A TypeError: `function`, `m`, `n` or `data` is of another kind, or the type of `function` is another.
     InputValueError
-        A ValueError: `function` is a null pointer, `m` or `n` is less than 1, `data` is an array that is not
-        contiguous, or `layout` is unknown.
+        A ValueError: `function` is a null pointer, `m` or `n` is out of its range, `data` is an array that is empty,
+        masked or not contiguous in C's order, an address is none, or `layout` is unknown.
     """
-    _require_positive(m=m, n=n)
+    _require_sizes(m=m, n=n)
     if layout not in ("C", "F"):
         raise InputValueError(f"layout is {layout!r}; it can be 'C' or 'F'")
     pointer = function_pointer(function)
     _require_type(pointer.ctype, "jacobian")
-    return CompiledJacobian(pointer.address, data_address(data) or pointer.data, layout, m, n, (function, data))
+    return CompiledJacobian(pointer.address, *_data_for(function, pointer, data), layout, m, n)
 
 
 def _declared_signature(ctype: str | None) -> str:
@@ -135,9 +139,15 @@ def _require_type(ctype: str | None, kind: str) -> None:
         raise InputTypeError(f"the function is of type {ctype}, and must be {_TYPES[kind]}")
 
 
-def _require_positive(**sizes: Any) -> None:
+def _data_for(function: Any, pointer: Pointer, data: Any) -> tuple[int, tuple[Any, ...]]:
+    """The address of a function's data, and all that must live as long as the function may be called."""
+    address, kept = (pointer.data, None) if data is None else place_of_data(data)
+    return address, (function, kept)
+
+
+def _require_sizes(**sizes: Any) -> None:
     for name, size in sizes.items():
         if isinstance(size, bool) or not isinstance(size, int | np.integer):
             raise InputTypeError(f"{name} must be an integer, not {type(size).__name__}")
-        if size < 1:
-            raise InputValueError(f"{name} is {size}; it must be at least 1")
+        if not 1 <= size <= _MOST:
+            raise InputValueError(f"{name} is {size}; it must be at least 1 and, as a C int, at most {_MOST}")

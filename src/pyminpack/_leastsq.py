@@ -181,8 +181,8 @@ def leastsq(
     Raises
     ------
     InputTypeError
-        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; `Dfun` is
-        not callable; or there are no parameters, without `full_output`.
+        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; `func` or
+        `Dfun` is not callable; or there are no parameters, without `full_output`.
     InputValueError
         A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first
         offender.
@@ -239,15 +239,17 @@ def leastsq(
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
     scale = None if diag is None else as_scale(diag, n)
 
-    if Dfun is not None and not callable(Dfun):  # the core takes bytes for machine code
+    if Dfun is not None and not callable(Dfun):
         raise InputTypeError(f"Dfun is of type {type(Dfun).__name__}, which is not callable; it must give the Jacobian")
 
     precision = DOUBLE
     jac = Dfun
     run = fit_in_core
     if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
-        func, first = func._packed, func._zeros
+        func, first = func._code, func._zeros
     else:
+        if not callable(func):
+            raise InputTypeError(f"func is of type {type(func).__name__}, not callable; it must give the residuals")
         if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
             func, jac, first = prepare(func, jac, start, args)
         else:

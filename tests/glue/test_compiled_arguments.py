@@ -1,8 +1,6 @@
 """The arguments of compiled fits mean what they mean for functions in Python."""
 
 import ctypes
-import pickle
-import struct
 from typing import Any
 
 import numpy as np
@@ -16,7 +14,6 @@ from pyminpack import (
     OptionError,
     compiled_jacobian,
     compiled_residuals,
-    least_squares,
     leastsq,
 )
 
@@ -138,32 +135,3 @@ def test_start_stays_as_it_was():
     x = leastsq(c_residuals(), start)[0]
     np.testing.assert_array_equal(start, START)
     assert not np.shares_memory(x, start)
-
-
-@pytest.mark.parametrize("name", ["m", "n", "layout"])
-def test_sizes_cannot_be_changed(name):
-    """The compiled function would write beyond the end of its array."""
-    for made in (c_residuals(), c_jacobian()):
-        with pytest.raises(AttributeError):
-            setattr(made, name, 50_000)
-
-
-@pytest.mark.parametrize("func", ["Python", "compiled"])
-def test_bytes_of_the_user_are_not_taken_for_machine_code(func: str) -> None:
-    """Compiled functions reach the core as bytes of this layout: it once jumped to the address in them."""
-    packed = struct.pack("PPiii0P", 16, 0, 2, 20, 2)
-    with pytest.raises(InputTypeError, match="Dfun is of type bytes, which is not callable"):
-        leastsq(c_residuals() if func == "compiled" else in_python, START, Dfun=packed)
-    with pytest.raises(TypeError):
-        leastsq(packed, START)
-    with pytest.raises(OptionError, match="jac is b"):
-        least_squares(in_python, START, jac=packed)
-    with pytest.raises(InputTypeError, match="fun is of type bytes"):
-        least_squares(packed, START)
-
-
-def test_machine_code_stays_in_its_process():
-    """An address means nothing in another one."""
-    for made in (c_residuals(), c_jacobian()):
-        with pytest.raises(TypeError, match="cannot pickle"):
-            pickle.dumps(made)

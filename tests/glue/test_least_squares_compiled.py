@@ -173,9 +173,9 @@ def test_compiled_functions_of_other_sizes_are_refused() -> None:
     with pytest.raises(ValueError, match="n = 3 parameters, and x has 2"):
         least_squares(c_residuals(), START, compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA))
     for changes in (
-        {"func": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._packed},
-        {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._packed},
-        {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._packed},
+        {"func": compiled_residuals(library().residuals, 19, data=DATA, signature="residuals")._code},
+        {"jac": compiled_jacobian(library().jacobian_rows, 19, 2, data=DATA)._code},
+        {"jac": compiled_jacobian(library().jacobian_rows, 20, 3, data=DATA)._code},
     ):
         with pytest.raises(ValueError, match="compiled functions of other sizes"):
             in_core(**changes)
@@ -187,7 +187,7 @@ def in_core(**changes: Any) -> int:
     f = residuals(START)
     choices = (1e-8, 1e-8, 1e-8, 100.0), 100, None, (None, None), None, None, 0.0, True, 0
     memory = _minpack.begin(START, f, _minpack.enorm(f), *choices)
-    problem = {"func": c_residuals()._packed, "jac": c_jacobian("C")._packed, "args": ()} | changes
+    problem = {"func": c_residuals()._code, "jac": c_jacobian("C")._code, "args": ()} | changes
     return _minpack.solve(memory, (*problem.values(), *[None] * 7), -1, [None])
 
 

@@ -236,11 +236,11 @@ class LevenbergMarquardt:
         is_timed = model.deadline < np.inf
         is_direct = self._free is None and not is_timed  # machine code is called with no Python between
         if type(fun) is CompiledResiduals and is_direct:
-            fun = fun._packed
+            fun = fun._code
         if isinstance(source, GivenJacobian) and not source.comes_with_residuals:
             jac, as_jacobian = source.call.positional[0], source.convert
             if type(jac) is CompiledJacobian and is_direct and (jac.m, jac.n) == (model.m, self._n):
-                jac = jac._packed
+                jac = jac._code
         elif source is not None:
             ask = source.at
         elif self._workers is not None:

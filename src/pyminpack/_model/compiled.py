@@ -3,19 +3,16 @@
 `_compiled.py` makes them for users.
 """
 
-import struct
-from typing import Any, Literal, NoReturn
+from typing import Any, Literal, NoReturn, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
-from .._minpack import evaluate_compiled
-from .arrays import Array, describe
+from .._minpack import evaluate_compiled, is_plain, machine_code
+from .arrays import Array, as_parameters, describe
 
-# Calling conventions, as src/_minpack/callable.h numbers them, and how it lays out a compiled function.
-_CONVENTIONS = {"residuals": 0, "minpack": 1, "jacobian C": 2, "jacobian F": 3}
-_LAYOUT = struct.Struct("PPiii0P")
+_CONVENTIONS = {"residuals": 0, "minpack": 1, "jacobian C": 2, "jacobian F": 3}  # as src/_minpack/callable.h has them
 
 
 class AskedToStopError(InputValueError):
@@ -33,12 +30,36 @@ class AskedToStopError(InputValueError):
 
 
 class _Compiled:
-    """What residuals and Jacobians have in common: an address, which means nothing in another process."""
+    """What residuals and Jacobians have in common.
 
-    __slots__ = ()
+    Nothing of them can be changed, so that sizes stay those of the function. Like a function, each is its own copy; its
+    address means nothing in another process.
+    """
+
+    __slots__ = ("_code",)
+    _code: object  # what the core calls
+
+    def __init__(self, **values: Any) -> None:
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{name} of {self!r} cannot be changed; make another one")
+
+    def __delattr__(self, name: str) -> NoReturn:
+        raise AttributeError(f"{name} of {self!r} cannot be deleted")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        return self
 
     def __reduce__(self) -> NoReturn:
-        raise TypeError(f"cannot pickle {self!r}: it is at an address of this process; make it anew in the other one")
+        raise InputTypeError(
+            f"cannot pickle {self!r}: its machine code is at an address of this process; pass the Python function that "
+            "makes it, and call that in the other process"
+        )
 
 
 class CompiledResiduals(_Compiled):
@@ -50,12 +71,13 @@ class CompiledResiduals(_Compiled):
         Number of residuals.
     """
 
-    __slots__ = ("_kept", "_packed", "_zeros")
+    __slots__ = ("_zeros",)
+    _zeros: Array  # tells the core how many residuals there are
 
-    def __init__(self, address: int, data: int, convention: str, m: int, kept: tuple[Any, ...]) -> None:
-        self._packed = _LAYOUT.pack(address, data, _CONVENTIONS[convention], m, 0)
-        self._kept = kept  # the function and its data, which must live as long as this object
-        self._zeros = np.zeros(m)  # tells the core how many residuals there are; never written to
+    def __init__(self, address: int, data: int, kept: object, convention: str, m: int) -> None:
+        zeros = np.zeros(m)
+        zeros.flags.writeable = False
+        super().__init__(_code=machine_code(address, data, _CONVENTIONS[convention], m, 0, kept), _zeros=zeros)
 
     @property
     def m(self) -> int:
@@ -64,7 +86,7 @@ class CompiledResiduals(_Compiled):
 
     def __call__(self, x: npt.ArrayLike) -> Array:
         """Evaluate the residuals at x: a new array of shape (m,)."""
-        return _evaluate(self._packed, x, np.empty(self.m))
+        return _evaluate(self._code, x, np.empty(self.m))
 
     def __repr__(self) -> str:
         return f"<compiled residuals, m = {self.m}>"
@@ -81,14 +103,14 @@ class CompiledJacobian(_Compiled):
         Whether the function fills rows or columns.
     """
 
-    __slots__ = ("_kept", "_layout", "_m", "_n", "_packed")
+    __slots__ = ("_layout", "_m", "_n")
+    _layout: Literal["C", "F"]
+    _m: int
+    _n: int
 
-    def __init__(
-        self, address: int, data: int, layout: Literal["C", "F"], m: int, n: int, kept: tuple[Any, ...]
-    ) -> None:
-        self._packed = _LAYOUT.pack(address, data, _CONVENTIONS[f"jacobian {layout}"], m, n)
-        self._kept = kept
-        self._layout, self._m, self._n = layout, int(m), int(n)
+    def __init__(self, address: int, data: int, kept: object, layout: Literal["C", "F"], m: int, n: int) -> None:
+        code = machine_code(address, data, _CONVENTIONS[f"jacobian {layout}"], m, n, kept)
+        super().__init__(_code=code, _layout=layout, _m=int(m), _n=int(n))
 
     @property
     def m(self) -> int:
@@ -109,15 +131,20 @@ class CompiledJacobian(_Compiled):
         """Evaluate the Jacobian at x: a new array of shape (m, n)."""
         if np.size(x) != self.n:
             raise ShapeError(f"this Jacobian has n = {self.n} parameters, and x has {np.size(x)}")
-        return _evaluate(self._packed, x, np.empty((self.m, self.n), order=self.layout))
+        return _evaluate(self._code, x, np.empty((self.m, self.n), order=self.layout))
 
     def __repr__(self) -> str:
         return f"<compiled Jacobian, m = {self.m}, n = {self.n}, layout {self.layout!r}>"
 
 
-def _evaluate(packed: bytes, x: npt.ArrayLike, result: Array) -> Array:
-    at = np.ascontiguousarray(x, dtype=np.float64).ravel()
-    status = evaluate_compiled(packed, at, result)
+def _evaluate(code: object, x: Any, result: Array) -> Array:
+    if np.iscomplexobj(x):
+        raise InputTypeError(
+            "x is complex, and a compiled function computes with real numbers; take differences in the place of "
+            "complex steps: jac='3-point'"
+        )
+    at = x if is_plain(x) else as_parameters(x, "x")
+    status = evaluate_compiled(code, at, result)
     if status:
         raise AskedToStopError(status, at)
     return result
@@ -138,7 +165,7 @@ def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[A
     require_no_arguments((func, jac), args)
     first: Array
     if type(func) is CompiledResiduals and start.size > 0:
-        func, first, m = func._packed, func._zeros, func.m
+        func, first, m = func._code, func._zeros, func.m
     else:
         first = func(start.copy())
         m = np.size(first)
@@ -148,5 +175,5 @@ def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[A
                 f"the compiled Jacobian has m = {jac.m}, n = {jac.n}, and the fit {m} residuals and "
                 f"{start.size} parameters"
             )
-        jac = jac._packed
+        jac = jac._code
     return func, jac, first

@@ -5,11 +5,14 @@ numba, cffi and SciPy are never imported: where an object of theirs is given, th
 
 import re
 import sys
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
+from weakref import ref
 
 import numpy as np
 
 from .._errors import InputTypeError, InputValueError
+
+_LAST_ADDRESS: Final = 2 ** (8 * np.dtype(np.uintp).itemsize) - 1
 
 
 class Pointer(NamedTuple):
@@ -28,37 +31,66 @@ def function_pointer(function: Any) -> Pointer:
     return pointer
 
 
-def data_address(data: Any) -> int:
-    """The address that a compiled function gets as its `data`."""
-    if data is None:
-        return 0
+def place_of_data(data: Any) -> tuple[int, Any]:
+    """The address that a compiled function gets as its `data`, and what keeps the memory there."""
     if isinstance(data, int) and not isinstance(data, bool):
-        return data
+        return _as_address("data", data), None
+    if isinstance(data, bytes | bytearray) and data:
+        data = np.frombuffer(data, np.uint8)
     if isinstance(data, np.ndarray):
-        if not (data.flags.c_contiguous or data.flags.f_contiguous):
-            raise InputValueError("data is an array that is not contiguous: pass numpy.ascontiguousarray(data)")
-        return int(data.__array_interface__["data"][0])
+        _require_readable(data)
+        # NumPy resizes no array that has a weak reference, so that the address stays right.
+        return int(data.__array_interface__["data"][0]), (data, ref(data))
     if _is_capsule(data):
-        return _read_capsule(data)[0]
+        return _read_capsule(data)[0], data
     if _is_cffi(data):
-        return _cffi_address(data)
+        return _cffi_address(data), data
     if _is_ctypes(data):
-        return _ctypes_address(data)
+        return _ctypes_address(data), data
     raise InputTypeError(
-        f"data is a {type(data).__name__}; it can be a contiguous array, an integer address, a ctypes or cffi "
-        "pointer, or a capsule"
+        f"data is a {type(data).__name__}; it can be a contiguous array (of a list or a table: "
+        "numpy.array(data, dtype=float)), bytes that are not empty, an integer address, a ctypes or cffi pointer, or a "
+        "capsule"
     )
+
+
+def _require_readable(data: np.ndarray[Any, Any]) -> None:
+    """Raise where machine code would see other numbers in an array than those that it holds."""
+    dtype = data.dtype
+    if np.ma.is_masked(data):
+        raise InputValueError("data is a masked array, and a compiled function sees no mask; pass data.compressed()")
+    if dtype.hasobject:
+        raise InputTypeError(f"data is an array of {dtype}, which holds objects of Python's; pass data.astype(float)")
+    if not (dtype == np.float64 or dtype == np.uint8 or dtype.kind == "V"):
+        raise InputTypeError(
+            f"data is an array of {dtype}, and the function is taken to read float64; pass data.astype(float), or, if "
+            f"it reads {dtype}, data.view(numpy.uint8)"
+        )
+    if data.nbytes == 0:
+        raise InputValueError("data is an empty array; leave it out where the function reads none")
+    if not data.flags.c_contiguous:
+        by_columns = ", or data.T if the function reads columns" if data.flags.f_contiguous else ""
+        order = "in Fortran's order" if by_columns else "not contiguous"
+        raise InputValueError(f"data is an array that is {order}: pass numpy.ascontiguousarray(data){by_columns}")
+    if not data.flags.aligned:
+        raise InputValueError("data is an array whose numbers are not aligned in memory; pass data.copy()")
+
+
+def _as_address(name: str, number: int) -> int:
+    if not 0 <= number <= _LAST_ADDRESS:
+        raise InputValueError(f"{name} is {number}, which is no address")
+    return number
 
 
 def _find(function: Any) -> Pointer:
     if isinstance(function, int) and not isinstance(function, bool):
-        return Pointer(function, None)
+        return Pointer(_as_address("function", function), None)
     if _is_capsule(function):
         address, name, context = _read_capsule(function)
         return Pointer(address, name, context)
     if type(function).__name__ == "LowLevelCallable":
-        inner = _find(function.function)
-        return Pointer(inner.address, function.signature, data_address(function.user_data))
+        inner, data = _find(function.function), function.user_data
+        return Pointer(inner.address, function.signature, 0 if data is None else place_of_data(data)[0])
     if type(function).__module__.startswith("numba."):
         ctype = _numba_type(function)
         return Pointer(function.address, ctype)
@@ -86,7 +118,7 @@ def _read_capsule(capsule: Any) -> tuple[int, str | None, int]:
 
     name = ask("Name", ctypes.c_char_p)
     address, context = ask("Pointer", ctypes.c_void_p, name), ask("Context", ctypes.c_void_p)
-    return address, None if name is None else name.decode(), context or 0
+    return address, None if name is None else name.decode(errors="replace"), context or 0
 
 
 def _numba_type(function: Any) -> str:
@@ -123,10 +155,14 @@ def _cffi_address(thing: Any) -> int:
 
 
 def _cffi_type(thing: Any) -> str | None:
+    """The type of a cffi function; None of a ``void *``."""
     ctype = sys.modules["_cffi_backend"].FFI().typeof(thing)
-    if ctype.kind != "function":
-        return None
-    return f"{ctype.result.cname} ({', '.join(arg.cname for arg in ctype.args)})"
+    if ctype.kind == "function":
+        args = [arg.cname for arg in ctype.args] + ["..."] * ctype.ellipsis
+        return f"{ctype.result.cname} ({', '.join(args)})"
+    if ctype.cname != "void *":
+        raise InputTypeError(f"a cffi {ctype.cname} is data, not a function; give ffi.addressof(library, name)")
+    return None
 
 
 def _is_ctypes(thing: Any) -> bool:
@@ -149,9 +185,14 @@ def _ctypes_address(thing: Any) -> int:
 
 
 def _ctypes_type(function: Any) -> str | None:
-    """The type of a ctypes function, written as in C; None where it declares no arguments."""
+    """The type of a ctypes function, written as in C; None where it declares no arguments, and of a ``c_void_p``."""
     import ctypes
 
+    functions: Any = (sys.modules["_ctypes"].CFuncPtr, ctypes.c_void_p)
+    if not isinstance(function, functions):
+        raise InputTypeError(
+            f"a ctypes {type(function).__name__} is data, not a function; give a function of a library"
+        )
     names: dict[Any, str] = {ctypes.c_int: "int", None: "void", ctypes.c_void_p: "void *"}
     names |= {ctypes.POINTER(ctypes.c_double): "double *", ctypes.POINTER(ctypes.c_int): "int *"}
     if getattr(function, "argtypes", None) is None:
