@@ -94,3 +94,33 @@ int flat(int m, int n, const double *x, double *fvec, void *data)
         fvec[i] = 1;
     return 0;
 }
+
+/* data: a matrix A of shape (m, n), row by row. The residuals are y + y²/10 - 1 with y = A x. */
+static double row_times(const double *row, const double *x, int n)
+{
+    double y = 0;
+    for (int j = 0; j < n; j++)
+        y += row[j] * x[j];
+    return y;
+}
+
+int product(int m, int n, const double *x, double *fvec, void *data)
+{
+    const double *a = data;
+    for (int i = 0; i < m; i++) {
+        const double y = row_times(a + (long)i * n, x, n);
+        fvec[i] = y + 0.1 * y * y - 1;
+    }
+    return 0;
+}
+
+int product_rows(int m, int n, const double *x, double *fjac, void *data)
+{
+    const double *a = data;
+    for (int i = 0; i < m; i++) {
+        const double slope = 1 + 0.2 * row_times(a + (long)i * n, x, n);
+        for (int j = 0; j < n; j++)
+            fjac[(long)i * n + j] = slope * a[(long)i * n + j];
+    }
+    return 0;
+}

@@ -57,7 +57,7 @@ def place_of_data(data: Any) -> tuple[int, Any]:
 def _require_readable(data: np.ndarray[Any, Any]) -> None:
     """Raise where machine code would see other numbers in an array than those that it holds."""
     dtype = data.dtype
-    if np.ma.is_masked(data):
+    if hasattr(data, "mask") and np.ma.is_masked(data):  # numpy.ma takes long to import
         raise InputValueError("data is a masked array, and a compiled function sees no mask; pass data.compressed()")
     if dtype.hasobject:
         raise InputTypeError(f"data is an array of {dtype}, which holds objects of Python's; pass data.astype(float)")
