@@ -66,6 +66,11 @@ def compiled_residuals(
     InputValueError
         A ValueError: `function` is a null pointer, `m` is out of its range, `data` is an array that is empty, masked or
         not contiguous in C's order, an address is none, or `signature` is unknown.
+
+    Notes
+    -----
+    The function cannot raise. numba prints what its functions raise, and returns 0. So the first and the last residual
+    are NaN before each call: where the function has not overwritten them, they count as residuals that are not finite.
     """
     _require_sizes(m=m)
     pointer = function_pointer(function)

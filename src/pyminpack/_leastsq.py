@@ -20,7 +20,7 @@ from ._model.arrays import (
     precision_of,
     require_finite_start,
 )
-from ._model.compiled import CompiledJacobian, CompiledResiduals, prepare
+from ._model.compiled import Compiled, CompiledResiduals, prepare
 from ._model.options import as_count, as_options, as_scale
 from ._report.info import NO_RESPONSE, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
@@ -250,7 +250,7 @@ def leastsq(
     else:
         if not callable(func):
             raise InputTypeError(f"func is of type {type(func).__name__}, not callable; it must give the residuals")
-        if type(func) is CompiledResiduals or type(jac) is CompiledJacobian:
+        if isinstance(func, Compiled) or isinstance(jac, Compiled):
             func, jac, first = prepare(func, jac, start, args)
         else:
             first = func(start.copy(), *args) if args else func(start.copy())

@@ -26,6 +26,7 @@ def examples_of(page: str) -> dict[str, str]:
 EXAMPLES = examples_of("compiled.md")
 BLOCK_EXAMPLES = examples_of("blocks.md")
 LEAST_SQUARES_EXAMPLES = examples_of("least_squares.md")
+KINDS = {"numba", "ctypes", "cffi", "cython", "scipy", "f2py", "address"}
 NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
 
 
@@ -41,10 +42,26 @@ def require(name: str) -> None:
 
 
 def test_page_has_every_kind():
-    assert set(EXAMPLES) == {"data", "numba", "ctypes", "cffi", "cython", "scipy", "f2py", "address"}
+    assert set(EXAMPLES) == {"data", *KINDS, "declared", "status"}
 
 
-@pytest.mark.parametrize("name", sorted(set(EXAMPLES) - {"data"}))
+def test_example_of_declared_data() -> None:
+    names: dict[str, Any] = {}
+    exec(EXAMPLES["declared"], names)
+    for data in (names["as_bytes"], names["as_struct"]):
+        assert pyminpack.compiled_residuals(1, 3, data=data, signature="residuals").m == 3
+
+
+def test_example_of_a_status(capsys: pytest.CaptureFixture[str]) -> None:
+    require("numba")
+    names: dict[str, Any] = {}
+    exec(EXAMPLES["data"], names)
+    exec(EXAMPLES["status"], names)
+    assert names["fit"].status == -2
+    assert "17" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", sorted(KINDS))
 def test_example_fits(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: Any) -> None:
     require(name)
     monkeypatch.chdir(tmp_path)

@@ -10,7 +10,14 @@ import pytest
 
 from c_library import DATA, c_function, c_jacobian, c_residuals, needs_compiler
 from models import START, jacobian, residuals
-from pyminpack import InputTypeError, InputValueError, compiled_jacobian, compiled_residuals
+from pyminpack import (
+    InputTypeError,
+    InputValueError,
+    compiled_jacobian,
+    compiled_residuals,
+    least_squares,
+    leastsq,
+)
 
 pytestmark = needs_compiler
 
@@ -193,6 +200,18 @@ def test_a_void_pointer_of_ctypes_is_an_address() -> None:
     )
     with pytest.raises(InputTypeError, match="does not declare its type"):
         compiled_residuals(pointer, 20)
+
+
+def test_residuals_and_jacobian_in_each_others_places() -> None:
+    """Regression: the entries of the Jacobian were fitted; residuals passed for a Jacobian of one parameter."""
+    fun, jac = c_residuals(), c_jacobian()
+    for fit, name in ((leastsq, "Dfun"), (least_squares, "jac")):
+        for given in ({}, {name: jac}, {name: jacobian}):
+            with pytest.raises(InputTypeError, match="is given for the residuals, which compiled_residuals makes"):
+                fit(jac, START, **given)
+        for func in (fun, residuals):
+            with pytest.raises(InputTypeError, match="are given for the Jacobian, which compiled_jacobian makes"):
+                fit(func, START[:1], **{name: fun})
 
 
 @needs_cffi

@@ -24,7 +24,7 @@ from .._derivatives.verdict import (
 from .._errors import InputTypeError, InputValueError, InUseError, OptionError
 from .._minpack import as_start, begin, blocks_pay, enorm, lm_gradient, solve
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start
-from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals
+from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
 from .._model.options import (
@@ -149,6 +149,7 @@ class LevenbergMarquardt:
                 f"fun is of type {type(fun).__name__}, and must be a function that gives residuals; compiled_residuals "
                 "makes one of machine code"
             )
+        require_roles(fun, jac)
         self._bounds = as_bounds(bounds, start)
         self._free = free_of(fixed, self._bounds, n)
         self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))

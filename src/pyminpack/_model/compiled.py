@@ -29,7 +29,7 @@ class AskedToStopError(InputValueError):
         self.status = status
 
 
-class _Compiled:
+class Compiled:
     """What residuals and Jacobians have in common.
 
     Nothing of them can be changed, so that sizes stay those of the function. Like a function, each is its own copy; its
@@ -62,7 +62,7 @@ class _Compiled:
         )
 
 
-class CompiledResiduals(_Compiled):
+class CompiledResiduals(Compiled):
     """Residuals by a compiled function; made by `compiled_residuals`.
 
     Attributes
@@ -92,7 +92,7 @@ class CompiledResiduals(_Compiled):
         return f"<compiled residuals, m = {self.m}>"
 
 
-class CompiledJacobian(_Compiled):
+class CompiledJacobian(Compiled):
     """A Jacobian by a compiled function; made by `compiled_jacobian`.
 
     Attributes
@@ -156,12 +156,21 @@ def require_no_arguments(functions: tuple[Any, ...], args: Any) -> None:
         raise InputTypeError("compiled functions take no args: give them data instead")
 
 
+def require_roles(func: Any, jac: Any) -> None:
+    """Raise where a compiled Jacobian is given for the residuals, or compiled residuals for the Jacobian."""
+    if isinstance(func, CompiledJacobian):
+        raise InputTypeError(f"{func!r} is given for the residuals, which compiled_residuals makes")
+    if isinstance(jac, CompiledResiduals):
+        raise InputTypeError(f"{jac!r} are given for the Jacobian, which compiled_jacobian makes")
+
+
 def prepare(func: Any, jac: Any, start: Array, args: tuple[Any, ...]) -> tuple[Any, Any, Array]:
     """What the core is to call where func or jac is compiled, and the residuals at the start.
 
     The core itself evaluates compiled residuals at the start: an array of zeros tells it how many there are. They are
     evaluated here where there are no parameters, because then there is nothing to fit.
     """
+    require_roles(func, jac)
     require_no_arguments((func, jac), args)
     first: Array
     if type(func) is CompiledResiduals and start.size > 0:
