@@ -20,6 +20,7 @@ typedef struct {
     PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
     PyObject *answer;     /* what func gave last, until it is called again; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
+    PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
     int col_deriv;        /* jac gives (n, m) */
     int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
     PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
@@ -325,6 +326,23 @@ static int correct(const lm_run *run, double *jac, int by_rows)
     return GO_ON;
 }
 
+/* Puts the last Jacobian aside, or takes it back; 0 with an exception set without memory. */
+static int exchange_jacobians(lm_run *run)
+{
+    const lm_compiled *compiled = run->jac_compiled;
+    PyArrayObject *last = run->jacobian;
+    int done = 1;
+
+    run->jacobian = run->earlier;
+    run->earlier = last;
+    if (run->jacobian == NULL && run->released != NULL) { /* it can't be made later without the GIL */
+        take_gil(run->released);
+        done = place_for_jacobian(run, compiled != NULL && compiled->convention == LM_JACOBIAN_C) != NULL;
+        run->released = release_gil();
+    }
+    return done;
+}
+
 static int is_finite(const double *values, size_t size)
 {
     for (size_t i = 0; i < size; i++) {
@@ -348,18 +366,20 @@ static int bring_factor(lm_run *run)
         return GO_ON;
     }
     const int has_ended = fit->restarts && fit->info != LM_info_running;
-    PyArrayObject *earlier = has_ended && !p->by_blocks ? run->jacobian : NULL;
-    run->jacobian = earlier == NULL ? run->jacobian : NULL;
+    if (has_ended && !p->by_blocks && !exchange_jacobians(run)) {
+        return EXCEPTION;
+    }
     int status = take_jacobian(run, &jac, &by_rows);
     if (!fit->restarts) {
         fit->nfev += fit->calls - before; /* as MINPACK counts */
     }
     if (has_ended && (status != GO_ON || !is_finite(jac, (size_t)fit->m * fit->n))) {
         fit->njev += status == GO_ON;
-        Py_XSETREF(run->jacobian, earlier); /* as the factorization of it stays */
+        if (!p->by_blocks) {
+            exchange_jacobians(run); /* as the factorization of it stays */
+        }
         return status;
     }
-    Py_XDECREF(earlier);
     if (status == GO_ON && run->loss != NULL) {
         status = correct(run, (double *)jac, by_rows);
     } else {
@@ -517,6 +537,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
         PyList_SetItem(kept, 0, Py_NewRef((PyObject *)run.jacobian));
     }
     Py_XDECREF(run.jacobian);
+    Py_XDECREF(run.earlier);
     fit->busy = 0;
     return status == EXCEPTION ? NULL : PyLong_FromLong(status);
 }
