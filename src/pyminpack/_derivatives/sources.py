@@ -44,13 +44,14 @@ class GivenJacobian:
     def residuals(self, x: Array, *args: Any) -> Any:
         """The first part of what the model's function gives at all the parameters; the other one is kept."""
         function, _ = self._model.call.positional
-        self._point = x.copy()
+        point, self._point = x.copy(), None  # as long as nothing has come with it, or where the function raises
         result = function(x, *args)
         if not isinstance(result, tuple) or len(result) != 2:
             raise InputTypeError(
                 f"fun gave a {type(result).__name__} where jac=True needs a tuple of residuals and Jacobian"
             )
         residuals, self._jacobian = result
+        self._point = point
         return residuals
 
     def at(self, x: Array, f: Array) -> npt.NDArray[Any]:
