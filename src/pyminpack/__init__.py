@@ -1,11 +1,13 @@
 """Fit models to data: MINPACK's Levenberg-Marquardt least squares, in Fortran, behind NumPy arrays."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ._build_facts import __version__
+from ._check_jacobian import JacobianCheck, check_jacobian
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import choose_kernel_at_import, show_config
+from ._covariance import covariance
 from ._errors import (
     InputTypeError,
     InputValueError,
@@ -15,44 +17,24 @@ from ._errors import (
     ShapeError,
     UnidentifiableWarning,
 )
+from ._iteration.fit import LevenbergMarquardt
+from ._least_squares import least_squares
 from ._leastsq import leastsq
+from ._leastsq_blocks import leastsq_blocks
+from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
+from ._report.least_squares import LeastSquaresResult, LeastSquaresState
+from ._report.statistics import Covariance
+
+# Everything is imported here, though leastsq alone would take half the time. A module that is imported at its first use
+# makes a trap: a process that is forked while another thread imports it waits for ever at its own first use.
 
 choose_kernel_at_import()
 
-if TYPE_CHECKING:
-    from ._check_jacobian import JacobianCheck, check_jacobian
-    from ._covariance import covariance
-    from ._iteration.fit import LevenbergMarquardt
-    from ._least_squares import least_squares
-    from ._leastsq_blocks import leastsq_blocks
-    from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
-    from ._report.least_squares import LeastSquaresResult, LeastSquaresState
-    from ._report.statistics import Covariance
-
-# Names that are imported on first access, and their modules, which take longer to import than all others together.
-_LATER = {
-    "BlocksProgress": "._report.blocks",
-    "BlocksResult": "._report.blocks",
-    "BlocksState": "._report.blocks",
-    "Covariance": "._report.statistics",
-    "JacobianCheck": "._check_jacobian",
-    "check_jacobian": "._check_jacobian",
-    "covariance": "._covariance",
-    "LeastSquaresResult": "._report.least_squares",
-    "LeastSquaresState": "._report.least_squares",
-    "LevenbergMarquardt": "._iteration.fit",
-    "least_squares": "._least_squares",
-    "leastsq_blocks": "._leastsq_blocks",
-}
-
 
 def __getattr__(name: str) -> Any:
-    """Import what is used for the first time: a name in _LATER, or the signatures for numba, which import numba."""
+    """Import the signatures for numba where they are used for the first time: they import numba."""
     if name == "numba_signatures":
         return import_module(".numba_signatures", __name__)
-    if name in _LATER:
-        globals()[name] = getattr(import_module(_LATER[name], __name__), name)
-        return globals()[name]
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
