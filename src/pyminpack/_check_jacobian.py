@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._derivatives.comparison import Agreement, Neighbourhood, is_uncertain, length, worst
-from ._errors import InputValueError
+from ._errors import InputValueError, ShapeError
 from ._minpack import chkder
 from ._model.arrays import (
     Array,
@@ -19,11 +19,12 @@ from ._model.arrays import (
     find_not_finite,
     named,
     precision_of,
+    require_finite,
     size_error,
     with_jacobian_shape,
 )
 from ._model.compiled import require_no_arguments
-from ._model.options import as_number
+from ._model.options import as_flag, as_number, not_a_function
 from ._report.record import Record
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
@@ -33,7 +34,7 @@ _NEGLIGIBLE: Final = 1e-4
 
 
 class JacobianCheck(Record):
-    """How a Jacobian compares with central differences; its repr is a report.
+    """How a Jacobian compares with central differences; its repr is a report, and as a truth value it is `ok`.
 
     Attributes
     ----------
@@ -83,6 +84,9 @@ class JacobianCheck(Record):
     differences: Array
     uncertainties: Array
     nfev: int
+
+    def __bool__(self) -> bool:
+        return self.ok
 
     def __repr__(self) -> str:
         m, n = self.jac.shape
@@ -157,14 +161,14 @@ def check_jacobian(
     Raises
     ------
     InputTypeError
-        A TypeError: `x`, the residuals or the Jacobian do not hold real numbers.
+        A TypeError: `x`, the residuals or the Jacobian do not hold real numbers, or `fun` or `jac` is not callable.
     InputValueError
         A ValueError: `x`, the residuals at `x` or the Jacobian are not finite, or there is nothing to check.
     OptionError
-        A TypeError and a ValueError: `rtol` is out of its range.
+        A TypeError and a ValueError: `rtol` is out of its range, or `col_deriv` is neither True nor False.
     ShapeError
-        A TypeError and a ValueError: the number of residuals changes, or the Jacobian has the wrong shape and is not
-        transposed either.
+        A TypeError and a ValueError: `x` is empty, the number of residuals changes, or the Jacobian has the wrong shape
+        and is not transposed either.
     Exception
         Any exception of `fun` or `jac` is raised unchanged.
 
@@ -201,10 +205,13 @@ def check_jacobian(
       MINPACK's measure (1 correct, 0 wrong): at least 0.00, in row 0
     """
     at = as_parameters(x, "x")
-    if not at.size or not np.isfinite(at).all():
-        raise InputValueError(
-            f"x must have a finite value for each parameter, and at least one of them; it is {describe(at)}"
-        )
+    if not at.size:
+        raise ShapeError("x is empty: there are no parameters, and so no derivatives to check.")
+    require_finite(at, "x", "to take differences at")
+    for name, function, what in (("fun", fun, "the residuals"), ("jac", jac, "the Jacobian")):
+        if not callable(function):
+            raise not_a_function(name, function, f"a function that gives {what}")
+    col_deriv = as_flag("col_deriv", col_deriv)
     relative = as_number("rtol", rtol, "it must be a number from 0 to less than 1", below=1)
     if not isinstance(args, tuple):
         args = (args,)

@@ -8,9 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ._derivatives.sources import Workers
-from ._errors import OptionError
 from ._iteration.fit import LevenbergMarquardt
-from ._model.options import as_callback, as_timeout, refuse_foreign
+from ._model.options import as_callback, as_timeout, as_verbosity, refuse_foreign
 from ._report.least_squares import LeastSquaresResult, LeastSquaresState
 
 _HEADER: Final = (
@@ -199,8 +198,7 @@ def least_squares(
     """
     began = monotonic()
     refuse_foreign(method, tr_solver, tr_options, jac_sparsity)
-    if verbose not in (0, 1, 2):
-        raise OptionError(f"verbose is {verbose!r}; it can be 0, 1 or 2")
+    verbosity = as_verbosity(verbose)
     timeout, watcher = as_timeout(timeout), as_callback(callback)
     fit = LevenbergMarquardt(
         fun,
@@ -223,10 +221,10 @@ def least_squares(
     )
     if timeout is not None:
         fit.stop_at(began + timeout)
-    if watcher is not None or verbose == 2:
-        _watch(fit, watcher, verbose)
+    if watcher is not None or verbosity == 2:
+        _watch(fit, watcher, verbosity)
     result = fit.run()
-    if verbose:
+    if verbosity:
         print(f"{result.message}\n{result.nit} steps, {result.nfev} evaluations, cost {result.cost:.8g}, ", end="")
         print(f"optimality {result.optimality:.3g}")
     return result

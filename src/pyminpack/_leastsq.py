@@ -8,7 +8,6 @@ import numpy as np
 import numpy.typing as npt
 
 from ._build_facts import FACTS
-from ._errors import InputTypeError
 from ._minpack import as_start, enorm, is_plain, lmder, lmdif, set_converters
 from ._minpack import leastsq as fit_in_core
 from ._model.arrays import (
@@ -21,7 +20,7 @@ from ._model.arrays import (
     require_finite_start,
 )
 from ._model.compiled import Compiled, CompiledResiduals, prepare
-from ._model.options import as_count, as_options, as_scale
+from ._model.options import as_count, as_flag, as_options, as_scale, not_a_function
 from ._report.info import NO_RESPONSE, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
 from ._report.statistics import error_of_forward_differences
@@ -32,7 +31,8 @@ _GTOL, _GTOL_TOO_SMALL = int(Info.GTOL), int(Info.GTOL_TOO_SMALL)  # a member of
 _NOT_FINITE = int(Info.JACOBIAN_NOT_FINITE)
 _OWN_SCALING = np.empty(0)
 _HAS_ORIGINAL = FACTS["minpack"] == "system"
-_DEFAULTS = (1.49012e-8, 1.49012e-8, 0.0, 100, None)  # of ftol, xtol, gtol, factor and epsfcn
+# Defaults are known by identity, not by value: an option of any kind, arrays too, may be compared so.
+_TOLERANCE, _GTOL_DEFAULT, _MAXFEV, _FACTOR = 1.49012e-8, 0.0, 0, 100
 
 
 @overload
@@ -91,12 +91,12 @@ def leastsq(
     Dfun: Any = None,
     full_output: bool = False,
     col_deriv: bool = False,
-    ftol: float = 1.49012e-8,
-    xtol: float = 1.49012e-8,
-    gtol: float = 0.0,
-    maxfev: int = 0,
+    ftol: float = _TOLERANCE,
+    xtol: float = _TOLERANCE,
+    gtol: float = _GTOL_DEFAULT,
+    maxfev: int = _MAXFEV,
     epsfcn: float | None = None,
-    factor: float = 100,
+    factor: float = _FACTOR,
     diag: Any = None,
 ) -> Any:
     """Minimize the sum of squares of residuals by the Levenberg-Marquardt method.
@@ -181,13 +181,13 @@ def leastsq(
     Raises
     ------
     InputTypeError
-        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; `func` or
-        `Dfun` is not callable; or there are no parameters, without `full_output`.
+        A TypeError: `x0`, the residuals or the Jacobian hold something else than real numbers; `func` or `Dfun`
+        is not callable; or there are no parameters, without `full_output`.
     InputValueError
         A ValueError: `x0`, the residuals at `x0` or a Jacobian are not finite. The message names the first
         offender.
     OptionError
-        A TypeError and a ValueError: a tolerance, `maxfev`, `epsfcn`, `factor` or `diag` is out of its range.
+        A TypeError and a ValueError: an option is out of its range, or of another type.
     ShapeError
         A TypeError and a ValueError: fewer residuals than parameters, a number of residuals that changes,
         a Jacobian or `diag` of the wrong shape.
@@ -231,16 +231,21 @@ def leastsq(
     n = start.size
     if not isinstance(args, tuple):
         args = (args,)
-    if maxfev != 0:
+    if maxfev is not _MAXFEV:
         maxfev = as_count(maxfev)
     if maxfev <= 0:
         maxfev = (200 if Dfun is None else 100) * (n + 1)
-    if (ftol, xtol, gtol, factor, epsfcn) != _DEFAULTS:
+    if not (ftol is xtol is _TOLERANCE and gtol is _GTOL_DEFAULT and factor is _FACTOR and epsfcn is None):
         ftol, xtol, gtol, factor, epsfcn = as_options(ftol, xtol, gtol, factor, epsfcn)
+    if full_output is not False and full_output is not True:
+        full_output = as_flag("full_output", full_output)
+    if col_deriv is not False and col_deriv is not True:
+        col_deriv = as_flag("col_deriv", col_deriv)
     scale = None if diag is None else as_scale(diag, n)
-
+    if not callable(func):
+        raise not_a_function("func", func, "a function that gives the residuals")
     if Dfun is not None and not callable(Dfun):
-        raise InputTypeError(f"Dfun is of type {type(Dfun).__name__}, which is not callable; it must give the Jacobian")
+        raise not_a_function("Dfun", Dfun, "a function that gives the Jacobian, or None for differences")
 
     precision = DOUBLE
     jac = Dfun

@@ -23,7 +23,7 @@ from .._derivatives.verdict import (
 )
 from .._errors import InputTypeError, InputValueError, InUseError, OptionError
 from .._minpack import as_start, begin, blocks_pay, enorm, lm_gradient, solve
-from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start
+from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start, shown
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
@@ -33,11 +33,13 @@ from .._model.options import (
     as_choice,
     as_limit,
     as_positive,
+    as_real,
     as_steps,
     as_tolerances,
     as_typical,
     as_workers,
     free_of,
+    not_a_function,
 )
 from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
@@ -145,10 +147,7 @@ class LevenbergMarquardt:
         if n == 0:
             raise InputTypeError("x0 is empty: there are no parameters to fit.")
         if not callable(fun):
-            raise InputTypeError(
-                f"fun is of type {type(fun).__name__}, and must be a function that gives residuals; compiled_residuals "
-                "makes one of machine code"
-            )
+            raise not_a_function("fun", fun, "a function that gives residuals; compiled_residuals makes one")
         require_roles(fun, jac)
         self._bounds = as_bounds(bounds, start)
         self._free = free_of(fixed, self._bounds, n)
@@ -181,7 +180,7 @@ class LevenbergMarquardt:
         if callable(jac) or jac is True:
             return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments), self._count)
         if not (isinstance(jac, str) and jac in _ORDERS):
-            raise OptionError(f"jac is {jac!r}; it can be '2-point', '3-point', 'cs', a function, or True")
+            raise OptionError(f"jac is {shown(jac)}; it can be '2-point', '3-point', 'cs', a function, or True")
         self._order = _ORDERS[jac]
         if self._order > 0:
             return None
@@ -398,7 +397,7 @@ class LevenbergMarquardt:
 
     def stop_at(self, deadline: float) -> None:
         """End the fit before the first evaluation later than this, by `time.monotonic`, of this process alone."""
-        self._model.deadline = deadline
+        self._model.deadline = as_real("deadline", deadline, "it must be a time by time.monotonic")
         self._problem = self._problem_for_core()
 
     def _solve(self, steps: int) -> int:

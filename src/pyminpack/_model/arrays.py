@@ -15,11 +15,21 @@ FLOAT64: Final = np.dtype(np.float64)
 DOUBLE: Final = float(np.finfo(np.float64).eps)
 SINGLE: Final = float(np.finfo(np.float32).eps)
 _MOST_NAMES: Final = 12  # parameters that a message names one by one; only the message changes with it
+_LONGEST: Final = 120  # characters of a value that a message shows; likewise
 
 
 def describe(x: npt.ArrayLike) -> str:
     """Parameters as text for a message."""
     return np.array2string(np.asarray(x), threshold=12, edgeitems=4, separator=", ")
+
+
+def shown(value: Any) -> str:
+    """A value of any kind as one line of text for a message, cut where it is long."""
+    try:
+        text = " ".join(repr(value).split())
+    except Exception:  # repr is the object's own, and may fail; what the message says is more important
+        text = f"of type {type(value).__name__}"
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
 
 
 def named(parameters: list[int] | tuple[int, ...]) -> str:
@@ -50,7 +60,8 @@ def as_array(value: Any, has: str, is_a: str, advice: str) -> npt.NDArray[Any]:
     ShapeError
         The value is a list of lists of different lengths.
     """
-    if np.ma.is_masked(value):
+    # Only masked arrays have a mask. To ask numpy.ma about any other would import it, which takes longer than a fit.
+    if isinstance(value, np.ndarray) and hasattr(value, "mask") and np.ma.is_masked(value):
         count = np.count_nonzero(np.ma.getmaskarray(value))
         raise InputValueError(f"{has} {count} masked value{'s' if count > 1 else ''}; {advice}")
     try:
@@ -83,19 +94,24 @@ def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
             numbers_as_floats[i] = float(item)
         except OverflowError as error:
             raise InputValueError(f"{name}[{i}] is larger than any float") from error
-        except (TypeError, ValueError) as error:
+        except Exception as error:  # the conversion is the object's own
             raise InputTypeError(f"{name} must hold real numbers: {name}[{i}] is a {type(item).__name__}") from error
     return numbers_as_floats
 
 
+def require_finite(values: Array, name: str, purpose: str) -> None:
+    """Raise where parameters hold NaN or Inf."""
+    if not np.isfinite(values).all():
+        bad = np.flatnonzero(~np.isfinite(values))
+        raise InputValueError(
+            f"{name}[{bad[0]}] is {values[bad[0]]}; every parameter needs a finite value {purpose} "
+            f"({name} = {describe(values)})"
+        )
+
+
 def require_finite_start(start: Array) -> None:
     """Raise where the start holds NaN or Inf."""
-    if not np.isfinite(start).all():
-        bad = np.flatnonzero(~np.isfinite(start))
-        raise InputValueError(
-            f"x0[{bad[0]}] is {start[bad[0]]}; every parameter needs a finite value to start from "
-            f"(x0 = {describe(start)})"
-        )
+    require_finite(start, "x0", "to start from")
 
 
 # ----------------------------------------------------------------- what the user's functions give
@@ -185,7 +201,8 @@ def _require_real(dtype: np.dtype[Any], kind_of_result: str, source: str) -> Non
         "u": "a difference of unsigned integers wraps round unnoticed: compute with floats, astype(float) first",
         "O": "give an array of floats (a sparse matrix: toarray(); a list of arrays: numpy.concatenate)",
     }.get(dtype.kind, "give an array of floats")
-    raise InputTypeError(f"{source} gave a {kind_of_result} of dtype {dtype}, not real numbers; {advice}")
+    wanted = "floats" if dtype.kind in "iu" else "real numbers"
+    raise InputTypeError(f"{source} gave a {kind_of_result} of dtype {dtype}, not {wanted}; {advice}")
 
 
 def precision_of(result: Any) -> float:
@@ -202,7 +219,9 @@ def describe_not_finite(f: Array, where: str) -> str:
     bad = np.flatnonzero(~np.isfinite(f))
     if not bad.size:
         return f"the norm of the residuals at {where} overflows"
-    return f"{bad.size} of {f.size} residuals at {where} are not finite, the first is residual {bad[0]} ({f[bad[0]]})"
+    what = f"{bad.size} of {f.size} residuals at {where} are not finite, the first is residual {bad[0]} ({f[bad[0]]})"
+    is_data = bad.size < f.size and np.isnan(f[bad]).all()  # parameters seldom spoil some residuals alone
+    return f"{what}, perhaps because of NaN in the data: leave such points out" if is_data else what
 
 
 class NotFinite:

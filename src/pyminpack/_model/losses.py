@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputValueError, OptionError, ShapeError
-from .arrays import Array, as_real_view
+from .arrays import Array, as_real_view, shown
 
 # ρ, ρ' and ρ'' at the squares of the residuals, as three rows.
 Loss: TypeAlias = Callable[[Array], Any]
@@ -55,7 +55,7 @@ def as_loss(loss: Any) -> Loss | None:
         return loss  # type: ignore[no-any-return]
     names = ", ".join(["linear", *_LOSSES])
     raise OptionError(
-        f"loss is {loss!r}; it can be one of {names}, or a function that gives rho and its first two derivatives"
+        f"loss is {shown(loss)}; it can be one of {names}, or a function that gives rho and its first two derivatives"
     )
 
 

@@ -3,26 +3,42 @@
 import os
 from collections.abc import Callable, Mapping
 from inspect import Parameter, signature
-from numbers import Real
+from numbers import Integral, Real
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
-from .arrays import Array, Mask, as_array, describe
+from .._errors import InputTypeError, InputValueError, OptionError, PyminpackError, ShapeError
+from .arrays import Array, Mask, as_array, describe, shown
 
 _MOST_CALLS: Final = int(np.iinfo(np.intc).max)
 
-# ------------------------------------------------------------------------------------ numbers
+# ------------------------------------------------------------------------------------ numbers and flags
+
+
+def _scalar(value: Any) -> Any:
+    """What an array without dimensions holds; any other value itself."""
+    return value[()] if isinstance(value, np.ndarray) and value.shape == () else value
+
+
+def _is_number(value: Any, kind: type) -> bool:
+    """Whether a value is of a kind of the module `numbers`, where flags and spans of time pass for integers."""
+    return isinstance(value, kind) and not isinstance(value, bool | np.timedelta64)
 
 
 def as_real(name: str, value: Any, wanted: str) -> float:
-    """One real number as a float: of any kind of number, or an array without dimensions."""
-    is_scalar_array = isinstance(value, np.ndarray) and value.shape == () and value.dtype.kind in "fiu"
-    if is_scalar_array or isinstance(value, Real):
-        return float(value)
-    raise _out_of_range(name, value, wanted)
+    """One real number as a float, but not NaN: of any kind of number, or an array without dimensions."""
+    scalar = _scalar(value)
+    if not _is_number(scalar, Real):
+        raise _out_of_range(name, value, wanted)
+    try:
+        number = float(scalar)
+    except OverflowError as error:
+        raise OptionError(f"{name} is larger than any float; {wanted}") from error
+    if number != number:
+        raise _out_of_range(name, value, wanted)
+    return number
 
 
 def as_number(name: str, value: Any, wanted: str, below: float = np.inf) -> float:
@@ -76,7 +92,23 @@ def _is_whole(number: float) -> bool:
 
 
 def _out_of_range(name: str, value: Any, wanted: str) -> OptionError:
-    return OptionError(f"{name} is {value!r}; {wanted}")
+    return OptionError(f"{name} is {shown(value)}; {wanted}")
+
+
+def as_flag(name: str, value: Any) -> bool:
+    """True or False; a whole number may stand for them, as in C."""
+    scalar = _scalar(value)
+    if isinstance(scalar, bool | np.bool_) or _is_number(scalar, Integral):
+        return bool(scalar)
+    raise _out_of_range(name, value, "it must be True or False")
+
+
+def as_verbosity(verbose: Any) -> int:
+    """How much is printed: 0, 1 or 2."""
+    scalar = _scalar(verbose)
+    if isinstance(scalar, bool) or (_is_number(scalar, Real) and scalar in (0, 1, 2)):
+        return int(scalar)
+    raise _out_of_range("verbose", verbose, "it can be 0, 1 or 2")
 
 
 # ------------------------------------------------------------------------------------ vectors
@@ -112,7 +144,7 @@ def as_typical(x_scale: Any, n: int, free: npt.NDArray[np.intp] | None) -> Array
     if x_scale is None or (isinstance(x_scale, str) and x_scale == "jac"):
         return None
     if isinstance(x_scale, str):
-        raise OptionError(f"x_scale is {x_scale!r}; it can be 'jac', None, or sizes of the parameters")
+        raise _out_of_range("x_scale", x_scale, "it can be 'jac', None, or sizes of the parameters")
     typical = _as_vector("x_scale", x_scale, n)
     if free is not None:
         typical[np.setdiff1d(np.arange(n), free)] = 1
@@ -138,29 +170,50 @@ def as_bounds(bounds: Any, start: Array) -> tuple[Array, Array] | None:
     try:
         lower, upper = bounds
     except (TypeError, ValueError) as error:
-        raise OptionError(f"bounds is {bounds!r}; it must be a pair of lower and upper bounds") from error
+        wanted = f"it must be a pair of lower and upper bounds{_hint_at_pairs(bounds, start)}"
+        raise _out_of_range("bounds", bounds, wanted) from error
     if type(lower) is float and type(upper) is float and lower == -np.inf and upper == np.inf:
         return None
-    low, high = _as_vector("the lower bound", lower, start.size), _as_vector("the upper bound", upper, start.size)
+    try:
+        low, high = _as_vector("bounds[0]", lower, start.size), _as_vector("bounds[1]", upper, start.size)
+    except PyminpackError as error:
+        raise type(error)(f"{error}; bounds is (lower, upper){_hint_at_pairs(bounds, start)}") from None
     crossed = np.flatnonzero(~(low <= high))
     if crossed.size:
         j = crossed[0]
-        raise OptionError(f"bounds of x[{j}] are {low[j]} and {high[j]}; the lower one must not be above the upper")
+        raise OptionError(
+            f"bounds of x[{j}] are {low[j]} and {high[j]}; the lower one must not be above the upper"
+            f"{_hint_at_pairs(bounds, start)}"
+        )
     outside = np.flatnonzero((start < low) | (start > high))
     if outside.size:
         j = outside[0]
         raise InputValueError(
             f"x0[{j}] is {start[j]}, outside its bounds {low[j]} and {high[j]}; a fit starts from within "
-            f"(x0 = {describe(start)})"
+            f"(x0 = {describe(start)}){_hint_at_pairs(bounds, start)}"
         )
     return None if (np.isneginf(low) & np.isposinf(high)).all() else (low, high)
+
+
+def _hint_at_pairs(bounds: Any, start: Array) -> str:
+    """What to do where bounds that cannot be used hold a pair for each parameter; x0 is then within the pairs."""
+    hint = (
+        "; it seems to have a pair for each parameter: give the lower bounds, then the upper ones, as zip(*bounds) does"
+    )
+    try:
+        pairs = np.array([[-np.inf if low is None else low, np.inf if high is None else high] for low, high in bounds])
+    except (TypeError, ValueError):
+        return ""
+    if pairs.dtype.kind not in "fiu" or pairs.shape != (start.size, 2):
+        return ""
+    return hint if ((pairs[:, 0] <= start) & (start <= pairs[:, 1])).all() else ""
 
 
 def free_of(fixed: Any, bounds: tuple[Array, Array] | None, n: int) -> npt.NDArray[np.intp] | None:
     """Numbers of the parameters that are neither fixed nor between equal bounds; None where all are free."""
     held = np.zeros(n, bool)
     if fixed is not None:
-        held = np.array(fixed)
+        held = as_array(fixed, "fixed has", "fixed is", "every parameter is either fixed or not")
         if held.dtype.kind != "b":
             raise OptionError(f"fixed is a mask: it must hold True and False, not {held.dtype}")
         if held.shape != (n,):
@@ -184,7 +237,7 @@ def as_options(
     if epsfcn is not None:
         wanted = "it must be the relative error of the residuals, or None"
         precision = as_real("epsfcn", epsfcn, wanted)
-        if not abs(precision) < np.inf:
+        if abs(precision) == np.inf:
             raise _out_of_range("epsfcn", epsfcn, wanted)
     return _as_tolerance("ftol", ftol), _as_tolerance("xtol", xtol), _as_tolerance("gtol", gtol), bound, precision
 
@@ -196,10 +249,12 @@ def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: A
     """Raise for arguments that only SciPy's other methods take."""
     if not (isinstance(method, str) and method == "lm"):
         raise OptionError(
-            f"method is {method!r}; the only method is 'lm', Levenberg-Marquardt, which here takes bounds and losses, "
-            "too: leave method out"
+            f"method is {shown(method)}; the only method is 'lm', Levenberg-Marquardt, which here takes bounds and "
+            "losses, too: leave method out"
         )
-    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options or None), ("jac_sparsity", jac_sparsity)):
+    if isinstance(tr_options, Mapping) and not tr_options:
+        tr_options = None  # as SciPy has it by default
+    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options), ("jac_sparsity", jac_sparsity)):
         if value is not None:
             raise OptionError(f"{name} is an option of SciPy's methods 'trf' and 'dogbox' alone; leave it at None")
 
@@ -217,15 +272,16 @@ def as_workers(workers: Any) -> Any:
     """A number of threads, a map-like callable, or None."""
     if workers is None or callable(workers):
         return workers
-    if isinstance(workers, int | np.integer) and not isinstance(workers, bool) and (workers > 0 or workers == -1):
-        return os.cpu_count() if workers == -1 else int(workers)
-    raise OptionError(f"workers is {workers!r}; it must be a number of threads, -1 for all, or a map-like callable")
+    count = _scalar(workers)
+    if _is_number(count, Integral) and (count > 0 or count == -1):
+        return os.cpu_count() if count == -1 else int(count)
+    raise _out_of_range("workers", workers, "it must be a number of threads, -1 for all, or a map-like callable")
 
 
 def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Further arguments of the user's functions, positional and by name."""
-    if kwargs is not None and not isinstance(kwargs, Mapping):
-        raise InputTypeError(f"kwargs must be a dict of named arguments, not a {type(kwargs).__name__}")
+    if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(name, str) for name in kwargs)):
+        raise InputTypeError(f"kwargs is {shown(kwargs)}; it must be a dict of named arguments, or None")
     return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
 
 
@@ -238,9 +294,18 @@ def as_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
 
 def as_timeout(timeout: Any) -> float | None:
     """Seconds; None for no limit."""
-    if timeout is None or timeout == np.inf:
+    if timeout is None:
         return None
-    return as_positive("timeout", timeout, "it must be a positive number of seconds, or None")
+    wanted = "it must be a positive number of seconds, or None"
+    seconds = as_real("timeout", timeout, wanted)
+    return None if seconds == np.inf else as_positive("timeout", seconds, wanted)
+
+
+def not_a_function(name: str, value: Any, wanted: str) -> InputTypeError:
+    """The error for what cannot be called."""
+    return InputTypeError(
+        f"{name} is of type {type(value).__name__}, which is not callable: {shown(value)}; it must be {wanted}"
+    )
 
 
 def as_callback(callback: Any) -> Callable[[Any], Any] | None:
@@ -252,7 +317,7 @@ def as_callback(callback: Any) -> Callable[[Any], Any] | None:
     if callback is None:
         return None
     if not callable(callback):
-        raise InputTypeError(f"callback is of type {type(callback).__name__}, and must be a function, or None")
+        raise not_a_function("callback", callback, "a function of the state, or None")
     function: Callable[..., Any] = callback
     try:
         parameters = signature(function).parameters
