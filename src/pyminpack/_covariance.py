@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from math import sqrt
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from ._errors import InputTypeError, InputValueError, ShapeError
 from ._minpack import enorm
-from ._model.arrays import DOUBLE, Array, Indices, Mask, as_array, find_not_finite
+from ._model.arrays import DOUBLE, Array, Indices, Mask, as_array, find_not_finite, shown
 from ._model.options import as_number
 from ._report.result import FitResult
 from ._report.statistics import (
@@ -20,6 +20,8 @@ from ._report.statistics import (
     triangle_of,
     warn_of_unidentifiable,
 )
+
+_KEYS: Final = ("fvec", "fjac", "ipvt")  # of infodict
 
 
 def covariance(jac: Any, *, variance: float | None = None, rtol: float | None = None) -> Covariance:
@@ -64,7 +66,8 @@ def covariance(jac: Any, *, variance: float | None = None, rtol: float | None = 
     OptionError
         A TypeError and a ValueError: `variance` or `rtol` is out of its range.
     ShapeError
-        A TypeError and a ValueError: `jac` does not have two dimensions, or has no column.
+        A TypeError and a ValueError: `jac` does not have two dimensions, or has no column; or `infodict` is not that of
+        a fit.
 
     Warns
     -----
@@ -120,7 +123,7 @@ def covariance(jac: Any, *, variance: float | None = None, rtol: float | None = 
         return _of_fit(jac, variance, rtol)
     if isinstance(jac, tuple) and len(jac) == 5 and isinstance(jac[2], Mapping):
         jac = jac[2]
-    if isinstance(jac, Mapping) and {"fvec", "fjac", "ipvt"} <= jac.keys():
+    if isinstance(jac, Mapping) and set(_KEYS) <= jac.keys():
         return _of_leastsq(jac, variance, rtol)
     matrix = _as_matrix(jac)
     sigma = sqrt(1.0 if variance is None else _as_variance(variance))
@@ -151,12 +154,17 @@ def _of_fit(fit: FitResult, variance: Any, rtol: Any) -> Covariance:
 
 def _of_leastsq(infodict: Mapping[str, Any], variance: Any, rtol: Any) -> Covariance:
     """The covariance by the factorization that `leastsq` gives."""
-    fvec, ipvt = infodict["fvec"], infodict["ipvt"]
-    n = len(ipvt)
+    fvec, fjac, ipvt = (np.asarray(infodict[name]) for name in _KEYS)
+    n = ipvt.size
+    if n == 0 or n > fvec.size or fjac.shape != (n, fvec.size) or sorted(ipvt.tolist()) != list(range(n)):
+        raise ShapeError(
+            f"infodict has fvec of shape {fvec.shape}, fjac of shape {fjac.shape} and ipvt = {shown(ipvt)}; leastsq "
+            "gives, for N parameters and M residuals, the shapes (M,) and (N, M), and a permutation of 0 to N - 1"
+        )
     error = 0.0 if "njev" in infodict else error_of_forward_differences(DOUBLE)
     if rtol is not None:
         error = _as_error(rtol)
-    factor = np.ascontiguousarray(infodict["fjac"][:, :n]), ipvt + np.int32(1)
+    factor = np.ascontiguousarray(fjac[:, :n]), (ipvt + 1).astype(np.int32)
     return _of_factor(factor, fvec.size, enorm(fvec), np.zeros(n, bool), error, variance)
 
 

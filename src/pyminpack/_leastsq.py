@@ -253,8 +253,6 @@ def leastsq(
     if type(func) is CompiledResiduals and jac is None and n > 0 and not args:
         func, first = func._code, func._zeros
     else:
-        if not callable(func):
-            raise InputTypeError(f"func is of type {type(func).__name__}, not callable; it must give the residuals")
         if isinstance(func, Compiled) or isinstance(jac, Compiled):
             func, jac, first = prepare(func, jac, start, args)
         else:

@@ -399,6 +399,15 @@ def test_exceptions_arrive():
 # ------------------------------------------------------------------------------------- result
 
 
+def test_truth_value_is_whether_the_jacobian_is_right():
+    assert check_jacobian(raised, raised_jacobian, X)
+    assert not check_jacobian(raised, changed(lambda jac: -jac), X)
+    assert not check_jacobian(raised, changed(np.transpose), X)
+    undecided = check_jacobian(lambda x: np.round(raised(x), 2), raised_jacobian, X)
+    assert undecided.ok is False
+    assert not undecided
+
+
 def test_result_is_frozen_and_pickles():
     result = check_jacobian(raised, raised_jacobian, X)
     with pytest.raises(AttributeError, match="cannot be changed"):

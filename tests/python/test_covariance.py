@@ -9,7 +9,8 @@ import mpmath
 import numpy as np
 import pytest
 
-from checks import quietly
+from checks import label, quietly
+from models import raised_decay_of, raised_decay_of_jacobian
 from problems.strd import correct_digits, load, names
 from pyminpack import (
     Covariance,
@@ -298,6 +299,127 @@ def test_blocks_have_the_error_of_their_own_precision() -> None:
 
     ranks = [leastsq_blocks(residuals, [1, 1], [slice(0, 2), slice(2, 3)], kind).rank for kind in ("f4", "f8")]
     assert ranks == [1, 2]
+
+
+# -------------------------------------------------------------------------------- from a fit
+
+FIT_T = np.linspace(0, 4, 40)
+FIT_Y = 2.5 * np.exp(-1.3 * FIT_T) + 0.4 + 0.05 * np.cos(70 * FIT_T)
+
+
+def of_fit(x: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+    return raised_decay_of(x, FIT_T[rows], FIT_Y[rows])
+
+
+def of_fit_jacobian(x: np.ndarray, rows: Any = slice(None)) -> np.ndarray:
+    return raised_decay_of_jacobian(x, FIT_T[rows], FIT_Y[rows])
+
+
+@pytest.mark.parametrize("options", [{}, {"jac": "3-point"}, {"jac": of_fit_jacobian}, {"loss": "huber"}], ids=label)
+def test_covariance_of_a_fit_without_bounds_is_the_fits_own(options: Any) -> None:
+    fit = least_squares(of_fit, [1, 1, 0], f_scale=0.03, **options)
+    for name in FIELDS:
+        np.testing.assert_array_equal(getattr(covariance(fit), name), fit[name], err_msg=name)
+
+
+def test_covariance_of_a_fit_disregards_bounds() -> None:
+    """The parameter that is held counts as free, in the degrees of freedom as well."""
+    fit = least_squares(of_fit, [1, 1, 0], of_fit_jacobian, bounds=(-9, [9, 9, 0.3]))
+    assert fit.active_mask.tolist() == [0, 0, 1]
+    assert fit.stderr[2] == 0
+    variance = np.sum(fit.fun**2) / (40 - 3)
+    np.testing.assert_allclose(covariance(fit).cov, covariance(fit.jac, variance=variance).cov, rtol=1e-12)
+    np.testing.assert_allclose(covariance(fit, variance=2).cov, covariance(fit.jac, variance=2).cov, rtol=1e-12)
+
+
+def test_covariance_of_a_fit_leaves_out_what_is_fixed() -> None:
+    fit = least_squares(of_fit, [1, 1.5, 0.4], of_fit_jacobian, fixed=[False, False, True], bounds=([0, 1.4, 0], 9))
+    assert fit.active_mask.tolist() == [0, -1, 0]
+    known = covariance(fit)
+    of_free = covariance(fit.jac[:, :2], variance=np.sum(fit.fun**2) / (40 - 2))
+    np.testing.assert_allclose(known.cov[:2, :2], of_free.cov, rtol=1e-12)
+    assert known.stderr[2] == 0
+    assert known.rank == 2
+
+
+def test_covariance_of_a_fit_in_blocks() -> None:
+    fit = leastsq_blocks(of_fit, [1, 1, 0], [slice(0, 15), slice(15, 40)], jac=of_fit_jacobian)
+    np.testing.assert_array_equal(covariance(fit).cov, fit.cov)
+    np.testing.assert_allclose(covariance(fit, variance=1).cov, fit.cov_x, rtol=1e-12)
+
+
+@pytest.mark.parametrize("m", [40, 3000])
+@pytest.mark.parametrize("given", [True, False], ids=["Jacobian", "differences"])
+def test_covariance_of_what_leastsq_gives(given: bool, m: int) -> None:
+    """Whether its Jacobian was factored by blocks or not."""
+    t = np.linspace(0, 4, m)
+    y = 2.5 * np.exp(-1.3 * t) + 0.4 + 0.05 * np.cos(70 * t)
+    jacobian = (lambda x: raised_decay_of_jacobian(x, t, y)) if given else None
+    x, cov_x, infodict, message, ier = leastsq(
+        lambda x: raised_decay_of(x, t, y), [1, 1, 0], Dfun=jacobian, full_output=True
+    )
+    before = {name: np.copy(value) for name, value in infodict.items()}
+    assert cov_x is not None
+    variance = np.sum(infodict["fvec"] ** 2) / (m - 3)
+    for fit in (infodict, (x, cov_x, infodict, message, ier)):
+        np.testing.assert_allclose(covariance(fit).cov, cov_x * variance, rtol=1e-10)
+        np.testing.assert_allclose(covariance(fit, variance=4).cov, cov_x * 4, rtol=1e-10)
+    for name, value in before.items():
+        np.testing.assert_array_equal(infodict[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize(("given", "sine", "rank"), [(True, 1e-9, 2), (False, 1e-9, 1), (False, 1e-6, 2)])
+def test_covariance_of_what_leastsq_gives_knows_the_error_of_differences(given: bool, sine: float, rank: int) -> None:
+    jac = np.array([[1.0, 1.0], [0.0, sine], [1.0, 1.0], [2.0, 2.0]])
+    dfun = (lambda x: jac) if given else None
+    fit = leastsq(lambda x: jac @ x - [1, 0, 2, 1], [1, 1], Dfun=dfun, full_output=True)
+    known = covariance_quietly(fit)
+    assert known.rank == rank
+    assert (fit[1] is None) == (rank == 1)
+    assert covariance_quietly(fit, rtol=1e-3).rank == 1
+
+
+def test_fit_with_parameters_that_are_not_determined_warns() -> None:
+    fit = least_squares(lambda x: np.array([x[0] + x[1] - 1, x[0] + x[1], x[0] + x[1] - 4]), [1, 1])
+    with pytest.warns(UnidentifiableWarning, match=r"x\[0\], x\[1\]") as caught:
+        assert np.isinf(covariance(fit).stderr).all()
+    assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_fit_without_degrees_of_freedom_needs_a_variance() -> None:
+    rows = np.array([0, 5, 9])
+    exact = least_squares(lambda x: of_fit(x, rows), [1, 1, 0])
+    in_blocks = leastsq_blocks(of_fit, [1, 1, 0], [rows])
+    by_leastsq = leastsq(lambda x: of_fit(x, rows), [1, 1, 0], full_output=True)
+    for fit in (exact, in_blocks, by_leastsq):
+        with pytest.raises(InputValueError, match="3 residuals for 3 parameters, and so no degrees of freedom"):
+            covariance(fit)
+        assert np.isfinite(covariance(fit, variance=1).cov).all()
+
+
+def test_fit_without_a_finite_jacobian_has_no_covariance() -> None:
+    fit = least_squares(of_fit, [1, 1, 0], lambda x: np.full((40, 3), np.nan))
+    with pytest.raises(InputValueError, match="no finite Jacobian"):
+        covariance(fit)
+
+
+@pytest.mark.parametrize("option", [{"variance": -1}, {"rtol": 1}, {"variance": "1"}, {"rtol": np.array([0.1, 0.1])}])
+def test_options_for_a_fit_are_looked_at(option: Any) -> None:
+    fit = leastsq(of_fit, [1, 1, 0], full_output=True)
+    for given in (least_squares(of_fit, [1, 1, 0]), fit, np.eye(3)):
+        with pytest.raises(OptionError, match=f"{next(iter(option))} is"):
+            covariance(given, **option)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"fvec": np.ones(3)}, {"fjac": np.eye(3)}, {"ipvt": np.array([1, 2, 3])}, {"ipvt": np.array([])}, {"fvec": "abc"}],
+    ids=label,
+)
+def test_infodict_of_no_fit_is_refused(change: dict[str, Any]) -> None:
+    infodict = leastsq(of_fit, [1, 1, 0], full_output=True)[2]
+    with pytest.raises(ShapeError, match="infodict has"):
+        covariance({**infodict, **change})
 
 
 # -------------------------------------------------------------------------------------- errors

@@ -288,7 +288,7 @@ def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any
 def as_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     """One of some values, by identity."""
     if not any(value is choice for choice in choices):
-        raise OptionError(f"{name} is {value!r}; it can be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}")
+        raise _out_of_range(name, value, f"it can be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}")
     return value
 
 

@@ -1,8 +1,27 @@
 """Records: values with named fields, as results and states of fits are."""
 
-from typing import Any, ClassVar, dataclass_transform
+from collections.abc import Callable
+from typing import Any, ClassVar, Generic, TypeVar, dataclass_transform
 
 import numpy as np
+
+_T = TypeVar("_T")
+
+
+class computed_once(Generic[_T]):  # noqa: N801 - used as property is
+    """A property that a record computes at its first use, and keeps.
+
+    In Python 3.11 `functools.cached_property` holds a lock meanwhile, one for all records. Threads would wait for each
+    other, and a process that is forked meanwhile for ever.
+    """
+
+    def __init__(self, compute: Callable[[Any], _T]) -> None:
+        self._compute, self._name, self.__doc__ = compute, compute.__name__, compute.__doc__
+
+    def __get__(self, record: Any, _: Any = None) -> _T:
+        value = self._compute(record)
+        record.__dict__[self._name] = value
+        return value
 
 
 @dataclass_transform(kw_only_default=True, frozen_default=True, eq_default=False)

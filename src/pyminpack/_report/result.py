@@ -1,14 +1,13 @@
 """What all results of fits have in common: where the fit ended, and the statistics there."""
 
 from collections.abc import Iterator
-from functools import cached_property
 from math import sqrt
 from typing import Any
 
 import numpy as np
 
 from .._model.arrays import Array, Indices, Mask
-from .record import Record
+from .record import Record, computed_once
 from .statistics import Covariance, covariance_of_fit, warn_of_unidentifiable
 
 
@@ -53,7 +52,7 @@ class FitResult(Record):
         """Number of independent columns of the Jacobian for free parameters; 0 without a finite Jacobian."""
         return 0 if self._statistics is None else self._statistics.rank
 
-    @cached_property
+    @computed_once
     def _statistics(self) -> Covariance | None:
         """Rank and covariance from the Jacobian, for residuals of variance 1 where there are no degrees of freedom."""
         if self._factor is None:
@@ -66,7 +65,7 @@ class FitResult(Record):
         """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
         return self._statistics if self.dof > 0 else None
 
-    @cached_property
+    @computed_once
     def _covariance_with_warning(self) -> Covariance | None:
         """The covariance, with a warning on first access if parameters are not identifiable."""
         known = self._covariance

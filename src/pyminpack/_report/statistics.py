@@ -23,8 +23,8 @@ from .record import Record
 # was no difference. A hundred would take columns at an angle of 2e-14 for dependent ones.
 _LEAST_ROUNDINGS: Final = 10
 
-# Frames between a line of the user's and a warning: those of this package and of its cached properties.
-_INNER_PACKAGES: Final = (__name__.partition(".")[0], "functools")
+# Frames between a line of the user's and a warning: those of this package.
+_INNER_PACKAGE: Final = __name__.partition(".")[0]
 
 
 class Covariance(Record):
@@ -204,7 +204,7 @@ def warn_of_unidentifiable(unidentifiable: Mask, rank: int, n: int) -> None:
 def _depth_of_user() -> int:
     """How many frames above the caller the first frame outside of this package is, as `warn` counts."""
     frame, depth = sys._getframe(1), 1
-    while frame.f_back is not None and _package_of(frame) in _INNER_PACKAGES:
+    while frame.f_back is not None and _package_of(frame) == _INNER_PACKAGE:
         frame, depth = frame.f_back, depth + 1
     return depth
 
