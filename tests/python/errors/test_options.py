@@ -113,6 +113,7 @@ OF_LEAST_SQUARES = {
     "kwargs": {"None", "dict"},
     "workers": {"function", *WORKERS},
     "fixed": {"None"},
+    "check_jac": {"None", "True", "False"},
 }
 TAKEN: dict[str, dict[str, set[str]]] = {
     "leastsq": {
