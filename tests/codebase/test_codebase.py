@@ -71,13 +71,13 @@ def test_wheel_is_small():
 
 
 def test_import_takes_numpy_alone():
-    """Neither SciPy nor slow parts of the standard library come along; dataclasses take 0.6 ms."""
+    """Neither SciPy nor slow parts of the standard library come along; dataclasses and threads take 1 ms."""
     code = (
         "import numpy, sys; before = set(sys.modules); import pyminpack;"
         "print(sorted({m.split('.')[0] for m in set(sys.modules) - before}))"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-    assert set(ast.literal_eval(out)) <= {"copy", "dataclasses", "numpy", "pyminpack"}
+    assert set(ast.literal_eval(out)) <= {"copy", "dataclasses", "numpy", "pyminpack", "threading"}
 
 
 WITH_EXAMPLES = (

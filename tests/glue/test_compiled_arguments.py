@@ -30,7 +30,7 @@ def in_python(x: np.ndarray) -> np.ndarray:
 
 TAKEN = {
     "x0": [START, [1.0, 1], [1.0, np.array([1, 1])[0]], START.astype(np.float32), np.ones(4)[::2], START[None, :]],
-    "ftol": [1e-6, np.float64(1e-6), np.array(1e-6), np.float32(2**-20), True],
+    "ftol": [1e-6, np.float64(1e-6), np.array(1e-6), np.float32(2**-20)],
     "xtol": [1, np.float64(1e-6)],
     "gtol": [0, np.float64(1e-6)],
     "maxfev": [17, np.int64(17), 1e300, 10**30],
