@@ -88,7 +88,7 @@ def test_bytes_of_the_user_are_not_taken_for_machine_code(func: str) -> None:
     with pytest.raises(InputTypeError, match="Dfun is of type bytes, which is not callable"):
         leastsq(fun, START, Dfun=packed)
     for options in ({}, {"Dfun": jacobian}, {"Dfun": c_jacobian()}, {"full_output": True}):
-        with pytest.raises(InputTypeError, match="func is of type bytes, not callable"):
+        with pytest.raises(InputTypeError, match="func is of type bytes, which is not callable"):
             leastsq(packed, START, **options)
     with pytest.raises(OptionError, match="jac is b"):
         least_squares(fun, START, jac=packed)
