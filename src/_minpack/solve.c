@@ -421,6 +421,9 @@ static int go_on(lm_run *run, long steps)
         lm_next_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->diag, p->x, p->lower, p->upper, &wanted,
                  p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box);
         resume(state);
+        if (steps == 0 && fit->info == LM_info_running) {
+            break; /* the fit has begun anew: the trial point that is wanted belongs to the next step */
+        }
         if (wanted == LM_want_factor) {
             status = bring_factor(run);
             if (status == GO_ON && !fit->jacobian_is_at_x) {

@@ -100,6 +100,23 @@ def test_fit_resumes_in_another_process() -> None:
     assert_same(pickle.loads(out), least_squares(**options))
 
 
+@pytest.mark.parametrize("given", [False, True], ids=["differences", "Jacobian"])
+def test_step_before_a_restart_is_one_step_and_of_one_point(given: bool) -> None:
+    """A step that would have ended the fit, but for a restart, came back with the next x and its own residuals."""
+    problem = next(run.problem for run in runs() if run.problem.name.startswith("osborne-1"))
+    options: dict[str, Any] = {"jac": problem.jacobian} if given else {}
+    fit = LevenbergMarquardt(problem.residuals, -10.0 * problem.start, max_nfev=60, **options)
+    steps = 0
+    with np.errstate(over="ignore"):
+        while fit.is_running:
+            fit.step()
+            steps += 1
+            assert fit.nit <= steps
+            np.testing.assert_array_equal(fit.fun, problem.residuals(fit.x))
+        whole = LevenbergMarquardt(problem.residuals, -10.0 * problem.start, max_nfev=60, **options).run()
+    assert_same(fit.result(), whole)
+
+
 def test_state_tells_of_the_step() -> None:
     fit = begin({})
     first, second = fit.step(), fit.step()
