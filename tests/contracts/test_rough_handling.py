@@ -360,3 +360,10 @@ def test_a_given_jacobian_that_is_not_finite_at_the_end() -> None:
     assert end.stderr is not None
     np.testing.assert_allclose(end.stderr, BEST.stderr, rtol=1e-3)
     assert "not finite" in end.message
+
+
+def test_a_large_jacobian_that_is_not_finite_can_be_asked_for_again() -> None:
+    fit = LevenbergMarquardt(long_residuals, START, lambda x: np.full((len(LONG_T), 2), np.nan))
+    first, second = fit.run(), fit.run()
+    assert first.status == second.status == -4
+    assert first.message == second.message

@@ -107,9 +107,6 @@ REFUSED: dict[str, Callable[[np.ndarray], Any]] = {
 HANDS = ("scribble", "keep", "buffer", "spoil what was given", "freeze x", "reshape x", "collect", "nest", "look")
 TRICKS = (*RAISING, *DISGUISES, *LIES, *REFUSED, *HANDS)
 
-# Faults that are known, and that the fuzzer keeps off. A test in test_known_faults.py fails where one is mended.
-KNOWN_FAULTS = {"StopIteration from iteration", "a large Jacobian with NaN, asked again"}
-
 _functions: list["Hostile"] = []
 
 

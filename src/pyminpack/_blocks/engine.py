@@ -99,7 +99,7 @@ class Passes:
         finished = False
         results: Any = None
         try:
-            results = self._map(Errand(task, Caller(), self._done), items)
+            results = self._map(Errand(task=task, caller=Caller(), number=self._done), items)
             for answer in self._answers(results):
                 if answer.block < done or answer.block in early:
                     raise ShapeError(f"map gave two answers for block {answer.block}; {_ONE_FOR_EACH}")

@@ -1,9 +1,8 @@
 """What travels to the workers of a map-like engine, and what they answer."""
 
+from _thread import get_ident
 from collections.abc import Callable
 from contextvars import Context, copy_context
-from dataclasses import dataclass
-from threading import get_ident
 from typing import Any, Final, NamedTuple
 from weakref import ref
 
@@ -11,6 +10,7 @@ import numpy as np
 
 from .._errors import InputValueError
 from .._model.arrays import describe
+from .._report.record import Record
 from .tasks import Norm, NormPass, Triangle, TrianglePass, sample_of
 
 NOTE: Final = "leastsq_blocks: "
@@ -89,8 +89,7 @@ class Answer(NamedTuple):
     content: Norm | Triangle | StopIteration
 
 
-@dataclass(frozen=True)
-class Errand:
+class Errand(Record):
     """The function of one pass that `map` gets: what is to be computed, for whom, and in which pass."""
 
     task: NormPass | TrianglePass

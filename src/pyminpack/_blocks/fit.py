@@ -94,7 +94,8 @@ class BlocksFit:
     def _norm_at(self, x: Array) -> float:
         """The norm of all residuals; NaN or Inf where one is."""
         norms: list[float] = []
-        task = NormPass(*self._function, x)
+        func, args = self._function
+        task = NormPass(func=func, args=args, x=x)
         self._passes.go(task, lambda _, answer: norms.append(answer.norm), "residuals", self._so_far())
         return enorm(np.array(norms))
 
@@ -120,7 +121,17 @@ class BlocksFit:
             triangle = fold_triangle(answer.triangle, triangle)
 
         is_first = self._passes.blocks == 0
-        task = TrianglePass(*self._function, x.copy(), self._jac, self._epsfcn, self._typical, sampled_every, is_first)
+        func, args = self._function
+        task = TrianglePass(
+            func=func,
+            args=args,
+            x=x.copy(),
+            jac=self._jac,
+            epsfcn=self._epsfcn,
+            typical=self._typical,
+            sampled_every=sampled_every,
+            is_first=is_first,
+        )
         self._passes.go(task, take, "Jacobian", self._so_far())
         self._fit.nfev += 1 if self._jac is not None else n + 1
         if self._passes.m < n:

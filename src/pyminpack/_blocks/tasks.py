@@ -5,7 +5,6 @@ Everything here travels to the workers of a map-like engine and back, by pickle 
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +26,7 @@ from .._model.arrays import (
     precision_of,
     with_jacobian_shape,
 )
+from .._report.record import Record
 from .._report.statistics import error_of_forward_differences
 
 # docs/constants.md has the experiment that shows what each of these numbers does: very little.
@@ -49,16 +49,14 @@ _LEAST_SPACING: Final = 0.25 * SINGLE
 _WATCHED: Final = np.arange(256) * (math.sqrt(1.25) - 0.5) % 1
 
 
-@dataclass(frozen=True)
-class Norm:
+class Norm(Record):
     """The norm of a block's residuals."""
 
     rows: int
     norm: float  # NaN or Inf where a residual is
 
 
-@dataclass(frozen=True)
-class StepResponse:
+class StepResponse(Record):
     """How residuals respond to the step of a difference in each parameter, by counts over some rows.
 
     Residuals that are computed in single precision do not change with steps that are meant for double precision, except
@@ -73,10 +71,10 @@ class StepResponse:
     def __or__(self, other: "StepResponse") -> "StepResponse":
         """The counts over two blocks together."""
         return StepResponse(
-            self.unchanged + other.unchanged,
-            self.by_power_of_two + other.by_power_of_two,
-            self.otherwise + other.otherwise,
-            self.beyond_rounding | other.beyond_rounding,
+            unchanged=self.unchanged + other.unchanged,
+            by_power_of_two=self.by_power_of_two + other.by_power_of_two,
+            otherwise=self.otherwise + other.otherwise,
+            beyond_rounding=self.beyond_rounding | other.beyond_rounding,
         )
 
     def too_short(self) -> Mask:
@@ -87,8 +85,7 @@ class StepResponse:
         return too_short
 
 
-@dataclass(frozen=True)
-class Triangle:
+class Triangle(Record):
     """The triangle of a block's Jacobian and residuals."""
 
     rows: int
@@ -98,8 +95,7 @@ class Triangle:
     jacobian_error: float  # relative
 
 
-@dataclass(frozen=True)
-class _Task:
+class _Task(Record):
     """A function of one block, at a point x."""
 
     func: Callable[..., Any]
@@ -115,16 +111,14 @@ class _Task:
         return flat
 
 
-@dataclass(frozen=True)
 class NormPass(_Task):
     """The norm of a block's residuals."""
 
     def compute(self, index: int, block: Any) -> Norm:
         f = _as_double(self.residuals(index, block, self.x.copy()))
-        return Norm(f.size, enorm(f))
+        return Norm(rows=f.size, norm=enorm(f))
 
 
-@dataclass(frozen=True)
 class TrianglePass(_Task):
     """The triangle of a block's Jacobian and residuals."""
 
@@ -159,7 +153,7 @@ class TrianglePass(_Task):
         if self.is_first and sample_of(block) != before:
             self._require_same_residuals(index, block, f)
         error = 0.0 if steps is None else error_of_forward_differences(precision)
-        return Triangle(f.size, triangle, not_finite, response, error)
+        return Triangle(rows=f.size, triangle=triangle, not_finite=not_finite, response=response, jacobian_error=error)
 
     def _require_same_residuals(self, index: int, block: Any, f: Array) -> None:
         """Raise where func gives other residuals than f now, because it or jac has changed the block.
@@ -197,7 +191,10 @@ class TrianglePass(_Task):
         """The response of some rows; where the precision of the residuals is known, every response is right."""
         n, m = columns.shape
         if precision > DOUBLE:
-            return StepResponse(np.zeros(n, int), np.zeros(n, int), np.full(n, m), np.zeros(n, bool))
+            none = np.zeros(n, int)
+            return StepResponse(
+                unchanged=none, by_power_of_two=none, otherwise=np.full(n, m), beyond_rounding=np.zeros(n, bool)
+            )
         every = slice(None, None, max(1, m // sample))
         change, f = np.abs(columns[:, every]), np.abs(f[every])
         change[(change.max(axis=1, initial=0) <= _ROUNDING * f.max(initial=0)) & (np.abs(self.x) < NEAR_ZERO)] = 0
@@ -208,7 +205,12 @@ class TrianglePass(_Task):
         for j in np.flatnonzero(unchanged.all(axis=1)):  # perhaps rows outside of the sample change
             otherwise[j] = np.abs(self.x[j]) >= NEAR_ZERO and columns[j].any()
         beyond_rounding = (is_power & (change >= _LEAST_SPACING * f)).any(axis=1)
-        return StepResponse(unchanged.sum(axis=1), is_power.sum(axis=1), otherwise, beyond_rounding)
+        return StepResponse(
+            unchanged=unchanged.sum(axis=1),
+            by_power_of_two=is_power.sum(axis=1),
+            otherwise=otherwise,
+            beyond_rounding=beyond_rounding,
+        )
 
 
 def size_error(index: int, size: int, before: int, x: Array) -> ShapeError:

@@ -513,7 +513,7 @@ class LevenbergMarquardt:
         `_change_beside`.
         """
         fit, source = self._fit, self._source
-        if not blocks_pay(fit.m, fit.n):
+        if not blocks_pay(fit.m, fit.n) or fit.info == Info.JACOBIAN_NOT_FINITE:
             return None
         if fit.jacobian_is_at_x and not self._is_as_factored(self._kept[0]):
             fit.jacobian_is_at_x = 0
