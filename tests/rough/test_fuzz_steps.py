@@ -60,7 +60,7 @@ class RoughHands(RuleBasedStateMachine):
         chosen: Any
         self.is_exact = way in ("given", "together") and "loss" not in options
         if way == "together":
-            self.source, chosen = lambda x: (self.fun(x), self.jac(x)), True
+            self.source, chosen = lambda x: (self.fun(x.copy()), self.jac(x)), True  # one may scribble on its x
         else:
             self.source, chosen = self.fun, self.jac if way == "given" else way
         self.kept = copy.deepcopy((self.x0, {name: value for name, value in more.items() if name != "workers"}))
