@@ -16,11 +16,13 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
+    use minpack_careful, only: at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, is_settled, &
+                               is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: lm_fit, single_precision
+    use minpack_fit_types, only: careful, central, forward, lm_fit, single_precision
     use minpack_kinds, only: ip, wp
-    use minpack_steps, only: central_steps, forward_steps, inside
+    use minpack_steps, only: central_steps, forward_steps, inside, pair_beside
     implicit none
     private
     public :: find_coarse
@@ -36,8 +38,8 @@ module minpack_differences
     !> that some 1e-4, steps that were lost 1.
     real(wp), parameter :: contradiction = 0.5_wp
 
-    !> Values of `differences` in the record.
-    integer(ip), parameter :: forward = 1_ip, central = 2_ip
+    ! What doubt_differences asks for:
+    integer(ip), parameter :: none = 0_ip, one_evaluation = 1_ip, another_round = 2_ip
 
     ! What find_coarse finds of a column of differences:
     integer(ip), parameter, public :: fine = 0_ip !! it looks right
@@ -47,7 +49,7 @@ module minpack_differences
 contains
 
     !> Where the residuals are to be evaluated, and how often.
-    pure subroutine plan_differences(fit, n, x, typical, eta, lower, upper, sizes, values, others, count) &
+    pure subroutine plan_differences(fit, n, x, typical, eta, lower, upper, acnorm, states, list, sizes, values, others, count) &
             bind(c, name="plan_differences_")
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n !! parameters
@@ -55,13 +57,20 @@ contains
         real(wp), intent(in) :: typical(n) !! least sizes of the parameters, >= 0
         real(wp), intent(inout) :: eta(n) !! relative lengths of steps, not 0; set here unless fit%precision is 0
         real(wp), intent(in) :: lower(n), upper(n) !! bounds, infinite where there are none
-        real(wp), intent(out) :: sizes(n) !! what steps are relative to; with central differences scratch
+        real(wp), intent(in) :: acnorm(n) !! norms of the columns of the last Jacobian; not read unless differences are careful
+        real(wp), intent(inout) :: states(careful_state, n) !! what is known of careful steps: 0 at first
+        integer(ip), intent(inout) :: list(n) !! with careful differences: the parameters of this round
+        real(wp), intent(out) :: sizes(n) !! what steps are relative to; with other than forward differences scratch
         real(wp), intent(out) :: values(n) !! values of the parameters beside x
         real(wp), intent(out) :: others(n) !! with central differences, values on the other side; else what to divide by
         integer(ip), intent(out) :: count !! evaluations
 
         real(wp) :: relative
 
+        if (fit%differences == careful) then
+            call plan_round(fit, n, x, typical, lower, upper, acnorm, states, list, sizes, values, others, count)
+            return
+        end if
         relative = max(fit%precision, machine_precision)
         if (fit%precision > 0) eta = merge(sqrt(relative), relative**(1.0_wp/3), fit%differences == forward)
         if (fit%differences == central) then
@@ -74,10 +83,53 @@ contains
         end if
     end subroutine plan_differences
 
+    !> The next round of careful differences: of all parameters, with the steps that are known; or of those whose step isn't.
+    pure subroutine plan_round(fit, n, x, typical, lower, upper, acnorm, states, list, lengths, values, others, count)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! the rest as in plan_differences
+        real(wp), intent(in) :: x(n), typical(n), lower(n), upper(n), acnorm(n)
+        real(wp), intent(inout) :: states(careful_state, n)
+        integer(ip), intent(inout) :: list(n)
+        real(wp), intent(out) :: lengths(n), values(n), others(n)
+        integer(ip), intent(out) :: count
+
+        integer(ip) :: j
+        logical :: all_are_settled
+
+        all_are_settled = .true.
+        do j = 1, n
+            if (states(at_step, j) == 0) then
+                call begin_search(x(j), trusted(fit, x(j), acnorm(j)), fit%highest, typical(j), fit%precision, states(:, j))
+            end if
+            states(at_step, j) = min(states(at_step, j), max(upper(j) - x(j), x(j) - lower(j)))
+            if (.not. is_settled(states(:, j))) all_are_settled = .false.
+        end do
+        count = 0
+        do j = 1, n
+            lengths(j) = max(states(at_step, j), 2*spacing(x(j)))
+            call pair_beside(x(j), lengths(j), lower(j), upper(j), values(j), others(j))
+            if (is_settled(states(:, j)) .and. .not. all_are_settled) cycle
+            count = count + 2
+            list(count/2) = j
+        end do
+    end subroutine plan_round
+
+    !> The norm of a column by MINPACK's differences, where these are beyond rounding; else 0.
+    pure real(wp) function trusted(fit, x, norm)
+        type(lm_fit), intent(in) :: fit
+        real(wp), intent(in) :: x, norm !! the parameter, and the norm of its column
+
+        real(wp) :: eta
+
+        eta = sqrt(max(fit%precision, machine_precision))
+        trusted = merge(norm, 0.0_wp, eta*merge(abs(x), 1.0_wp, x /= 0)*norm >= 1.0e3_wp*machine_precision*fit%highest)
+    end function trusted
+
     !> The point of the i-th evaluation, from that of the one before.
-    pure subroutine difference_point(fit, n, x, values, others, i, point) bind(c, name="difference_point_")
+    pure subroutine difference_point(fit, n, x, list, values, others, i, point) bind(c, name="difference_point_")
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n !! parameters
+        integer(ip), intent(in) :: list(n) !! as in plan_differences
         real(wp), intent(in) :: x(n), values(n), others(n) !! as in plan_differences
         integer(ip), intent(in) :: i !! which evaluation, counted from 1
         real(wp), intent(inout) :: point(n) !! the point of evaluation i - 1, or x where i is 1; on return that of i
@@ -85,37 +137,97 @@ contains
         integer(ip) :: j
 
         if (i > 1) then
-            j = parameter_of(fit, i - 1)
+            j = parameter_of(fit, list, i - 1)
             point(j) = x(j)
         end if
-        j = parameter_of(fit, i)
+        j = parameter_of(fit, list, i)
         point(j) = values(j)
         if (is_other(fit, i)) point(j) = others(j)
     end subroutine difference_point
 
     !> Takes in the residuals there.
-    pure subroutine take_difference(fit, m, n, x, f, values, others, i, moved, fjac) bind(c, name="take_difference_")
+    pure subroutine take_difference(fit, m, n, x, f, list, values, others, i, moved, fjac, states) &
+            bind(c, name="take_difference_")
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: m, n !! residuals and parameters
         real(wp), intent(in) :: x(n), f(m) !! the point, and the residuals there
+        integer(ip), intent(in) :: list(n) !! as in plan_differences
         real(wp), intent(in) :: values(n), others(n) !! as in plan_differences
         integer(ip), intent(in) :: i !! which evaluation, counted from 1
         real(wp), intent(in) :: moved(m) !! the residuals at its point
         real(wp), intent(inout) :: fjac(m, n) !! the Jacobian
+        real(wp), intent(inout) :: states(careful_state, n) !! what is known of careful steps
 
+        real(wp) :: bend, change, noise
         integer(ip) :: j, k
 
-        j = parameter_of(fit, i)
+        j = parameter_of(fit, list, i)
         if (fit%differences == forward) then
             do k = 1, m
                 fjac(k, j) = (moved(k) - f(k))/others(j)
             end do
         else if (is_other(fit, i)) then
+            if (fit%differences == careful) then
+                call measure(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), change, bend)
+                noise = max(fit%rounding, machine_precision*fit%fnorm)
+                call judge_pair(change, bend, noise, fit%noise, x(j), states(:, j))
+                if (is_stationary(change, bend, noise)) then
+                    call take_stationary(m, f, moved, values(j) - x(j), fjac(1, j))
+                    return
+                end if
+            end if
             call take_parabola(m, f, moved, values(j) - x(j), others(j) - x(j), fjac(1, j))
         else
             fjac(:, j) = moved
         end if
     end subroutine take_difference
+
+    !> The derivative where residuals bend and have no slope: 0 where they are least there; else, lest a fit stay where they are
+    !> greatest, that of a step to one side.
+    pure subroutine take_stationary(m, f, far, to_near, column)
+        integer(ip), intent(in) :: m !! residuals
+        real(wp), intent(in) :: f(m), far(m) !! the residuals at x, and at the value farther away, or on the other side
+        real(wp), intent(in) :: to_near !! how far from x the near ones were taken
+        real(wp), intent(inout) :: column(m) !! the residuals nearby; on return the derivatives
+
+        if (enorm(m, far) >= enorm(m, f) .and. enorm(m, column) >= enorm(m, f)) then
+            column = 0
+        else
+            column = (column - f)/to_near
+        end if
+    end subroutine take_stationary
+
+    !> By how much residuals change between two values of a parameter, and by how much they bend.
+    pure subroutine measure(m, f, near, far, to_near, to_far, change, bend)
+        integer(ip), intent(in) :: m !! residuals
+        real(wp), intent(in) :: f(m), near(m), far(m) !! the residuals at x, and at the two values
+        real(wp), intent(in) :: to_near, to_far !! how far these are from x's
+        real(wp), intent(out) :: change, bend !! as judge_pair wants them; infinite where there is no room for two values
+
+        real(wp) :: highest_bend, highest_change, weight
+        integer(ip) :: k
+
+        change = huge(1.0_wp)
+        bend = huge(1.0_wp)
+        if (to_near == 0 .or. to_far == to_near) return
+        ! With values on either side ‖f₊ - f₋‖; on one side of x the far one is twice as far away.
+        weight = -to_far/to_near
+        highest_change = 0
+        highest_bend = 0
+        do k = 1, m
+            highest_change = max(highest_change, abs(far(k) - merge(near(k), f(k), weight > 0)))
+            highest_bend = max(highest_bend, abs((far(k) - f(k)) + weight*(near(k) - f(k))))
+        end do
+        if (.not. all(abs(near) <= huge(1.0_wp)) .or. .not. all(abs(far) <= huge(1.0_wp))) return
+        change = 0
+        bend = 0
+        do k = 1, m
+            if (highest_change > 0) change = change + ((far(k) - merge(near(k), f(k), weight > 0))/highest_change)**2
+            if (highest_bend > 0) bend = bend + (((far(k) - f(k)) + weight*(near(k) - f(k)))/highest_bend)**2
+        end do
+        change = highest_change*sqrt(change)
+        bend = highest_bend*sqrt(bend)
+    end subroutine measure
 
     !> The derivative at x of the parabola through three values of each residual.
     pure subroutine take_parabola(m, f, far, to_near, to_far, column)
@@ -138,24 +250,40 @@ contains
     !> Whether differences look as if residuals were coarser than they seem, and a point that tells: longer steps in those
     !> parameters at once whose columns don't look right. Where the short steps were lost, residuals change there in another way
     !> than the differences predict. They don't where a parameter has no effect, or affects few residuals.
-    pure subroutine doubt_differences(fit, m, n, x, f, sizes, lower, upper, fjac, verdict, point, doubted) &
+    pure subroutine doubt_differences(fit, m, n, x, f, sizes, lower, upper, fjac, states, verdict, point, doubted) &
             bind(c, name="doubt_differences_")
-        type(lm_fit), intent(in) :: fit
+        type(lm_fit), intent(inout) :: fit !! on return it knows how good careful differences are
         integer(ip), intent(in) :: m, n !! residuals and parameters
         real(wp), intent(in) :: x(n), f(m) !! a point, and the residuals there
         real(wp), intent(in) :: sizes(n), lower(n), upper(n) !! as in plan_differences
         real(wp), intent(in) :: fjac(m, n) !! the Jacobian
+        real(wp), intent(in) :: states(careful_state, n) !! what is known of careful steps
         integer(ip), intent(out) :: verdict(n) !! what find_coarse says
         real(wp), intent(out) :: point(n)
-        integer(ip), intent(out) :: doubted !! not 0 where the residuals at the point are wanted
+        integer(ip), intent(out) :: doubted !! 1: the residuals at the point are wanted; 2: another round of differences; else 0
+
+        real(wp) :: noise
+        integer(ip) :: j
 
         verdict = fine
-        doubted = 0
+        doubted = none
         point = x
+        if (fit%differences == careful) then
+            fit%doubt = 0
+            fit%noise = min(fit%noise, minval(states(at_floor, :)))
+            noise = max(fit%rounding, machine_precision*fit%fnorm)
+            if (.not. any(have_effect(states))) fit%doubt = huge(1.0_wp)
+            do j = 1, n
+                if (.not. is_settled(states(:, j))) doubted = another_round
+                if (upper(j) - lower(j) <= 1.0e3_wp*spacing(x(j))) cycle ! it is as good as fixed
+                fit%doubt = max(fit%doubt, doubt_of(states(:, j), fit%noise, noise))
+            end do
+            return
+        end if
         if (fit%differences /= forward .or. fit%precision_known /= 0) return
         call find_coarse(m, n, sizes, f, fjac, verdict)
         if (all(verdict == fine)) return
-        doubted = 1
+        doubted = one_evaluation
         point = merge(x, inside(x + sqrt(single_precision)*sizes, x, lower, upper), verdict == fine)
     end subroutine doubt_differences
 
@@ -185,12 +313,14 @@ contains
     end subroutine settle_differences
 
     !> Which parameter the i-th evaluation is for.
-    pure integer(ip) function parameter_of(fit, i)
+    pure integer(ip) function parameter_of(fit, list, i)
         type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: list(fit%n)
         integer(ip), intent(in) :: i
 
         parameter_of = i
         if (fit%differences == central) parameter_of = (i + 1)/2
+        if (fit%differences == careful) parameter_of = list((i + 1)/2)
     end function parameter_of
 
     !> Whether it is the second one for its parameter.
@@ -198,7 +328,7 @@ contains
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: i
 
-        is_other = fit%differences == central .and. mod(i, 2) == 0
+        is_other = fit%differences /= forward .and. mod(i, 2) == 0
     end function is_other
 
     !> Which columns of a Jacobian by differences are zero, or look as if the residuals were rounded to single precision.

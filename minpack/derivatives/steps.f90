@@ -4,7 +4,7 @@ module minpack_steps
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: central_steps, forward_steps, inside
+    public :: central_steps, forward_steps, inside, pair_beside
 
 contains
 
@@ -50,20 +50,29 @@ contains
         real(wp), intent(in) :: lower(n), upper(n) !! bounds, lower < upper, infinite where there are none
         real(wp), intent(out) :: near(n), far(n) !! the other values; near may be x where a box holds no third number
 
-        real(wp) :: h, room, side
         integer(ip) :: j
 
         do j = 1, n
-            h = max(abs(eta(j)*size_of(x(j), typical(j))), smallest_normal)
-            near(j) = x(j) + h
-            far(j) = x(j) - h
-            if (near(j) <= upper(j) .and. far(j) >= lower(j)) cycle
-            side = merge(1.0_wp, -1.0_wp, upper(j) - x(j) >= x(j) - lower(j))
-            room = min(h, max(upper(j) - x(j), x(j) - lower(j))/2)
-            near(j) = min(max(x(j) + side*room, lower(j)), upper(j))
-            far(j) = min(max(x(j) + 2*side*room, lower(j)), upper(j))
+            call pair_beside(x(j), abs(eta(j)*size_of(x(j), typical(j))), lower(j), upper(j), near(j), far(j))
         end do
     end subroutine central_steps
+
+    !> Two values beside a parameter's own, by steps of length h, as central_steps has them.
+    pure subroutine pair_beside(x, h, lower, upper, near, far)
+        real(wp), intent(in) :: x, h, lower, upper !! the parameter, the length of the step, and the bounds
+        real(wp), intent(out) :: near, far !! the values
+
+        real(wp) :: room, side, step
+
+        step = max(h, smallest_normal)
+        near = x + step
+        far = x - step
+        if (near <= upper .and. far >= lower) return
+        side = merge(1.0_wp, -1.0_wp, upper - x >= x - lower)
+        room = min(step, max(upper - x, x - lower)/2)
+        near = min(max(x + side*room, lower), upper)
+        far = min(max(x + 2*side*room, lower), upper)
+    end subroutine pair_beside
 
     !> What a step is relative to.
     elemental function size_of(x, typical) result(size)

@@ -129,6 +129,10 @@ contains
 
         logical :: small_bound, small_reduction
 
+        if (fit%claim /= 0) then
+            call test_second_end(actred, ratio, fit)
+            return
+        end if
         small_reduction = reductions_within(fit%ftol, actred, ratio, fit)
         small_bound = fit%delta <= fit%xtol*fit%xnorm
         if (fit%wall == wall_none .and. (small_reduction .or. small_bound)) then
@@ -147,6 +151,21 @@ contains
         if (fit%delta <= machine_precision*fit%xnorm) fit%info = info_xtol_too_small
         if (fit%gnorm <= machine_precision) fit%info = info_gtol_too_small
     end subroutine test_end
+
+    !> The tests where an end is made sure of: whether anything can be gained yet. Rounding decides on reductions that are
+    !> smaller than that of ‖f‖².
+    elemental subroutine test_second_end(actred, ratio, fit)
+        real(wp), intent(in) :: actred, ratio !! actual reduction, and over the predicted one
+        type(lm_fit), intent(inout) :: fit
+
+        if (reductions_within(4*max(fit%rounding/fit%fnorm, machine_precision), actred, ratio, fit)) then
+            fit%info = info_ftol_too_small
+        else if (fit%delta <= machine_precision*fit%xnorm) then
+            fit%info = info_xtol_too_small
+        else if (fit%nfev >= fit%maxfev) then
+            fit%info = info_maxfev
+        end if
+    end subroutine test_second_end
 
     !> Whether both reductions are within a tolerance, and the model is not far off.
     elemental logical function reductions_within(tolerance, actred, ratio, fit)

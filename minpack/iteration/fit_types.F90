@@ -1,12 +1,15 @@
 !> The record of a fit, and how it begins.
 module minpack_fit_types
     use minpack_constants, only: largest, mode_user_scaling
-    use minpack_info, only: info_jacobian_not_finite, info_residuals_not_finite, info_running, is_over, &
-                            needs_factor
+    use minpack_info, only: info_ftol, info_gtol, info_jacobian_not_finite, info_residuals_not_finite, info_running, is_over, &
+                            needs_factor, needs_look
     use minpack_kinds, only: ip, wp
     implicit none
     private
     public :: begin_anew, close_fit, is_proper, lm_begin
+
+    ! Values of `differences`.
+    integer(ip), parameter, public :: forward = 1_ip, central = 2_ip, careful = 3_ip
 
 #define FIT_REAL(name, meaning) real(wp) :: name = 0
 #define FIT_INT(name, meaning) integer(ip) :: name = 0
@@ -31,6 +34,11 @@ contains
         real(wp), intent(in) :: fnorm !! ‖f‖ at the start
 
         call begin_anew(fit, fnorm)
+        fit%highest = fnorm
+        fit%order = fit%differences
+        fit%offset = -1
+        fit%noise = largest
+        fit%claim = 0
         fit%restart_norm = 0
         fit%jacobian_is_at_x = 0
         fit%stage = needs_factor
@@ -63,7 +71,15 @@ contains
     pure subroutine close_fit(fit)
         type(lm_fit), intent(inout) :: fit
 
-        fit%stage = merge(needs_factor, is_over, fit%restarts /= 0 .and. fit%info /= info_jacobian_not_finite)
+        fit%stage = merge(needs_factor, is_over, (fit%restarts /= 0 .or. fit%claim /= 0) &
+                          .and. fit%info /= info_jacobian_not_finite)
+        if (fit%certifies == 0 .or. fit%claim /= 0 .or. fit%info < info_ftol .or. fit%info > info_gtol) return
+        if (fit%restarts == 0) then
+            fit%stage = needs_look ! what there is may be enough
+        else if (fit%differences /= 0 .and. fit%precision > 0) then
+            fit%differences = careful ! of this Jacobian statistics are to be made
+            fit%jacobian_is_at_x = 0
+        end if
     end subroutine close_fit
 
     !> Whether a driver can start from its arguments.

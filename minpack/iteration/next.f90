@@ -1,7 +1,8 @@
 !> The iteration, by reverse communication: what it wants next.
 module minpack_next
+    use minpack_certify, only: can_be_certified, certify
     use minpack_fit_types, only: close_fit, lm_fit
-    use minpack_info, only: ended, has_stepped, info_running, is_over, needs_factor, needs_look, needs_norm, needs_trial, &
+    use minpack_info, only: ended, has_stepped, info_running, needs_factor, needs_look, needs_norm, needs_trial, &
                             took_step, want_factor, want_norm
     use minpack_kinds, only: ip, wp
     use minpack_propose, only: propose
@@ -49,9 +50,17 @@ contains
         logical :: begins
 
         if (fit%stage == needs_look) then
-            call restart(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, begins, &
-                         box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box)
-            fit%stage = merge(needs_trial, is_over, begins .or. fit%info == info_running)
+            begins = .false.
+            if (fit%restarts /= 0 .and. fit%claim == 0 .and. .not. can_be_certified(fit)) then
+                call restart(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, begins, &
+                             box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box)
+            end if
+            if (begins .or. fit%info == info_running .and. fit%claim == 0) then
+                fit%stage = needs_trial
+            else
+                call certify(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, &
+                             box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box)
+            end if
         end if
 
         select case (fit%stage)

@@ -80,6 +80,7 @@ contains
         begins = .true.
         diag = new_diag
         fit = new
+        fit%differences = fit%order
         fit%restart_norm = new%fnorm
         fit%par = 0
         fit%iteration = 2 ! lest scaling and step bound be chosen once more

@@ -1,9 +1,10 @@
 !> First decision of an iteration: what the new Jacobian says.
 module minpack_take_factor
-    use minpack_constants, only: largest, mode_internal_scaling
+    use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: lm_fit
-    use minpack_info, only: info_gtol, info_jacobian_not_finite, info_maxfev, info_running, is_over, needs_look, needs_trial
+    use minpack_fit_types, only: careful, lm_fit
+    use minpack_info, only: info_gtol, info_jacobian_not_finite, info_maxfev, info_running, info_uncertain, is_over, &
+                            needs_factor, needs_look, needs_trial
     use minpack_kinds, only: ip, wp
     use minpack_triangle, only: transposed_product
     implicit none
@@ -36,13 +37,29 @@ contains
 
         if (fit%jacobian_is_at_x == 0) fit%njev = fit%njev + 1
         fit%jacobian_is_at_x = 1
+        if (fit%certifies /= 0 .and. all(acnorm <= largest)) then
+            wa1 = acnorm*x
+            fit%rounding = machine_precision*max(enorm(n, wa1), fit%fnorm)
+            fit%highest = min(fit%highest, fit%rounding/machine_precision)
+        end if
         if (fit%info == info_running) call assess(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, wa1, wa2)
-        if (fit%info == info_running) then
+        if (fit%info == info_jacobian_not_finite .and. fit%certifies /= 0 .and. fit%differences /= 0 &
+            .and. fit%differences /= careful) then ! other steps may do
+            fit%differences = careful
+            fit%jacobian_is_at_x = 0
+            fit%info = info_running
+            fit%stage = needs_factor
+            return
+        end if
+        if (fit%claim /= 0) then
+            if (fit%info == info_jacobian_not_finite) fit%info = info_uncertain
+            fit%stage = merge(is_over, needs_look, fit%info == info_maxfev .or. fit%info == info_uncertain)
+        else if (fit%info == info_running) then
             is_due = fit%iteration > 1 .and. mod(fit%iteration - 1, steps_between_looks) == 0
             fit%stage = merge(needs_look, needs_trial, fit%restarts /= 0 .and. is_due)
         else
-            fit%stage = merge(needs_look, is_over, &
-                              fit%restarts /= 0 .and. all(fit%info /= [info_maxfev, info_jacobian_not_finite]))
+            fit%stage = merge(needs_look, is_over, (fit%restarts /= 0 .or. fit%certifies /= 0) .and. &
+                              all(fit%info /= [info_maxfev, info_jacobian_not_finite]))
         end if
     end subroutine lm_take_factor
 
@@ -68,7 +85,7 @@ contains
         end if
         if (fit%iteration == 1) call set_first_bound(fit, n, acnorm, x, diag, wa1)
         call find_largest_cosine(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, wa1, wa2)
-        if (fit%gnorm <= fit%gtol) then
+        if (fit%gnorm <= fit%gtol .and. fit%claim == 0) then
             fit%info = info_gtol
         else if (fit%mode == mode_internal_scaling) then
             diag = max(diag, acnorm)

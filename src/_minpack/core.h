@@ -18,19 +18,21 @@ extern void lm_take_norm_(lm_fit *fit, const int *n, const double *diag, const d
                           double *x, double *wa);
 
 extern void plan_differences_(const lm_fit *fit, const int *n, const double *x, const double *typical, double *eta,
-                              const double *lower, const double *upper, double *sizes, double *values, double *others,
-                              int *count);
-extern void difference_point_(const lm_fit *fit, const int *n, const double *x, const double *values,
+                              const double *lower, const double *upper, const double *acnorm, double *states, int *list,
+                              double *sizes, double *values, double *others, int *count);
+extern void difference_point_(const lm_fit *fit, const int *n, const double *x, const int *list, const double *values,
                               const double *others, const int *i, double *point);
 extern void take_difference_(const lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
-                             const double *values, const double *others, const int *i, const double *moved,
-                             double *fjac);
-extern void doubt_differences_(const lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
+                             const int *list, const double *values, const double *others, const int *i,
+                             const double *moved, double *fjac, double *states);
+extern void doubt_differences_(lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
                                const double *sizes, const double *lower, const double *upper, const double *fjac,
-                               int *verdict, double *point, int *doubted);
+                               const double *states, int *verdict, double *point, int *doubted);
 extern void settle_differences_(lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
                                 const double *fjac, const int *verdict, const double *point, double *moved, int *again);
 
+extern void lose_jacobian_(lm_fit *fit);
+extern void find_jacobian_error_(const lm_fit *fit, double *error);
 extern double enorm_(const int *n, const double *x);
 extern int blocks_pay_(const int *m, const int *n);
 extern size_t blocks_work_(const int *n);

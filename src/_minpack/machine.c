@@ -38,6 +38,8 @@ size_t lm_cut(lm_machine *p, const void *record, double *memory)
     p->ipvt = (int *)cut(memory, &used, (n + 1) / 2);
     p->side = (int *)cut(memory, &used, (n + 1) / 2);
     p->place = (int *)cut(memory, &used, n);
+    p->list = (int *)cut(memory, &used, (n + 1) / 2);
+    p->states = cut(memory, &used, LM_STATE * n);
     if (p->by_blocks) {
         p->factor += (LINE - ((uintptr_t)p->factor / sizeof(double)) % LINE) % LINE;
     }
@@ -82,6 +84,7 @@ void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, PyObject *x, PyOb
     const double otherwise[] = {1.0, -INFINITY, INFINITY, 0.0, 0.0};
 
     *p->fit = *fit;
+    memset(p->states, 0, LM_STATE * (size_t)fit->n * sizeof(double));
     memcpy(p->x, lm_data(x), (size_t)fit->n * sizeof(double));
     memcpy(p->f, lm_data(f), (size_t)fit->m * sizeof(double));
     for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
@@ -97,7 +100,7 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
     enum { OPTIONAL = 5 };
     PyObject *x, *f, *optional[OPTIONAL];
     double fnorm;
-    lm_fit fit = {.restarts = 1, .nfev = 1, .calls = 1};
+    lm_fit fit = {.restarts = 1, .certifies = 1, .nfev = 1, .calls = 1};
     lm_machine machine;
 
     if (!PyArg_ParseTuple(args, "OOd(dddd)iO(OO)OOdpi:begin", &x, &f, &fnorm, &fit.ftol, &fit.xtol, &fit.gtol,
@@ -107,6 +110,7 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
         return NULL;
     }
     fit.boxed = optional[1] != Py_None;
+    fit.given = fit.differences == 0;
     npy_intp size = (npy_intp)lm_cut(&machine, &fit, NULL);
     PyObject *memory = PyArray_ZEROS(1, &size, NPY_DOUBLE, 0);
     if (memory != NULL) {

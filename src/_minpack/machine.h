@@ -5,6 +5,8 @@
 #include "array.h"
 #include "core.h"
 
+enum { LM_STATE = 10 }; /* careful_state of minpack/derivatives/careful.f90 */
+
 typedef struct {
     lm_fit *fit;
     double *x, *diag, *lower, *upper, *trial, *qtf, *acnorm; /* as lm_next has them */
@@ -14,7 +16,8 @@ typedef struct {
     int *ipvt, ldr;
     int by_blocks;         /* J is factored by blocks of rows */
     double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
-    int *side, *place;
+    double *states; /* of careful differences: what is known of each parameter's step */
+    int *side, *place, *list;
 } lm_machine;
 
 /* Cuts up the memory of a fit of these choices, whose record comes first; gives how many doubles that takes, and cuts

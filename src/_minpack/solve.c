@@ -20,6 +20,7 @@ typedef struct {
     PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
     PyObject *answer;     /* what func gave last, until it is called again; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
+    enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
     PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
     int col_deriv;        /* jac gives (n, m) */
     int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
@@ -189,7 +190,7 @@ static PyObject *ask_workers(const lm_run *run, int count)
     for (int i = 1; points != NULL && i <= count; i++) {
         double *point = lm_data(points) + (i - 1) * shape[1];
         memcpy(point, p->x, (size_t)shape[1] * sizeof *point);
-        difference_point_(p->fit, &p->fit->n, p->x, p->values, p->others, &i, point);
+        difference_point_(p->fit, &p->fit->n, p->x, p->list, p->values, p->others, &i, point);
     }
     PyObject *answers = points == NULL ? NULL : PyObject_CallFunction(run->workers, "N", points);
     if (answers != NULL && (!PyList_CheckExact(answers) || PyList_GET_SIZE(answers) != count)) {
@@ -200,7 +201,7 @@ static PyObject *ask_workers(const lm_run *run, int count)
 }
 
 /* J by differences, column after column: the loop of minpack/derivatives/differences.f90. */
-static int take_differences(lm_run *run, double *jac)
+static int try_differences(lm_run *run, double *jac)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
@@ -209,7 +210,8 @@ static int take_differences(lm_run *run, double *jac)
 
     do {
         PyObject *answers = NULL;
-        plan_differences_(fit, &n, p->x, p->typical, p->eta, p->lower, p->upper, p->sizes, p->values, p->others, &count);
+        plan_differences_(fit, &n, p->x, p->typical, p->eta, p->lower, p->upper, p->acnorm, p->states,
+                          p->list, p->sizes, p->values, p->others, &count);
         if (run->workers != NULL) {
             answers = ask_workers(run, count);
             status = answers == NULL ? EXCEPTION : GO_ON;
@@ -217,7 +219,7 @@ static int take_differences(lm_run *run, double *jac)
         memcpy(p->point, p->x, (size_t)n * sizeof *p->x);
         for (int i = 1; i <= count && status == GO_ON; i++) {
             const double *moved = NULL;
-            difference_point_(fit, &n, p->x, p->values, p->others, &i, p->point);
+            difference_point_(fit, &n, p->x, p->list, p->values, p->others, &i, p->point);
             if (answers == NULL) {
                 status = evaluate(run, p->point, &moved);
             } else {
@@ -226,19 +228,41 @@ static int take_differences(lm_run *run, double *jac)
             }
             if (status == GO_ON) {
                 PyThreadState *state = let_others_run(run, m);
-                take_difference_(fit, &m, &n, p->x, p->f, p->values, p->others, &i, moved, jac);
+                take_difference_(fit, &m, &n, p->x, p->f, p->list, p->values, p->others, &i, moved, jac, p->states);
                 resume(state);
             }
         }
         Py_XDECREF(answers);
         if (status == GO_ON) {
-            doubt_differences_(fit, &m, &n, p->x, p->f, p->sizes, p->lower, p->upper, jac, p->side, p->point, &doubted);
+            doubt_differences_(fit, &m, &n, p->x, p->f, p->sizes, p->lower, p->upper, jac, p->states, p->side, p->point,
+                               &doubted);
             again = doubted;
         }
-        if (status == GO_ON && doubted && (status = evaluate_trial(run, p->point)) == GO_ON) {
+        if (status == GO_ON && doubted == 1 && (status = evaluate_trial(run, p->point)) == GO_ON) {
             settle_differences_(fit, &m, &n, p->x, p->f, jac, p->side, p->point, p->trial_f, &again);
         }
     } while (status == GO_ON && again);
+    return status;
+}
+
+/* The same; where it fails, what is known of steps is as before, so that another try takes the same ones. */
+static int take_differences(lm_run *run, double *jac)
+{
+    lm_machine *p = &run->p;
+    const double noise = p->fit->noise, doubt = p->fit->doubt;
+    const size_t size = LM_STATE * (size_t)p->fit->n * sizeof(double);
+    double *states = PyMem_RawMalloc(size);
+
+    if (states != NULL) {
+        memcpy(states, p->states, size);
+    }
+    const int status = try_differences(run, jac);
+    if (status != GO_ON && states != NULL) {
+        memcpy(p->states, states, size);
+        p->fit->noise = noise;
+        p->fit->doubt = doubt;
+    }
+    PyMem_RawFree(states);
     return status;
 }
 
@@ -248,12 +272,21 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
 {
     const lm_fit *fit = run->p.fit;
     npy_intp shape[2] = {fit->m, fit->n};
+    const int kind = by_rows ? MADE_BY_ROWS : MADE_BY_COLUMNS;
 
     if (!fit->restarts && !run->p.by_blocks && !by_rows) {
         return run->p.factor;
     }
-    if (run->jacobian == NULL) {
-        run->jacobian = (PyArrayObject *)PyArray_EMPTY(2, shape, NPY_DOUBLE, !by_rows);
+    if (run->jacobian == NULL || run->kind != kind) {
+        PyThreadState *released = run->released;
+        if (released != NULL) {
+            take_gil(released);
+        }
+        Py_XSETREF(run->jacobian, (PyArrayObject *)PyArray_EMPTY(2, shape, NPY_DOUBLE, !by_rows));
+        run->kind = kind;
+        if (released != NULL) {
+            run->released = release_gil();
+        }
     }
     return run->jacobian == NULL ? NULL : PyArray_DATA(run->jacobian);
 }
@@ -280,6 +313,7 @@ static int take_given(lm_run *run, const double **jac, int *by_rows)
         return EXCEPTION;
     }
     run->jacobian = array;
+    run->kind = NOT_MADE_HERE;
     *jac = PyArray_DATA(array);
     *by_rows = PyArray_IS_C_CONTIGUOUS(array) ? !turned : turned;
     return look_for_signals(run);
@@ -291,7 +325,10 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
     const lm_compiled *compiled = run->jac_compiled;
 
     *by_rows = compiled != NULL && compiled->convention == LM_JACOBIAN_C;
-    if (compiled == NULL && run->p.fit->differences == 0) {
+    if (run->p.fit->differences != 0) {
+        compiled = NULL;
+        *by_rows = 0;
+    } else if (compiled == NULL) {
         return take_given(run, jac, by_rows);
     }
     double *place = place_for_jacobian(run, *by_rows);
@@ -326,21 +363,14 @@ static int correct(const lm_run *run, double *jac, int by_rows)
     return GO_ON;
 }
 
-/* Puts the last Jacobian aside, or takes it back; 0 with an exception set without memory. */
-static int exchange_jacobians(lm_run *run)
+/* Puts the last Jacobian aside, or takes it back. */
+static void exchange_jacobians(lm_run *run)
 {
-    const lm_compiled *compiled = run->jac_compiled;
     PyArrayObject *last = run->jacobian;
-    int done = 1;
 
     run->jacobian = run->earlier;
     run->earlier = last;
-    if (run->jacobian == NULL && run->released != NULL) { /* it can't be made later without the GIL */
-        take_gil(run->released);
-        done = place_for_jacobian(run, compiled != NULL && compiled->convention == LM_JACOBIAN_C) != NULL;
-        run->released = release_gil();
-    }
-    return done;
+    run->kind = NOT_MADE_HERE;
 }
 
 static int is_finite(const double *values, size_t size)
@@ -366,12 +396,12 @@ static int bring_factor(lm_run *run)
         return GO_ON;
     }
     const int has_ended = fit->restarts && fit->info != LM_info_running;
-    if (has_ended && !p->by_blocks && !exchange_jacobians(run)) {
-        return EXCEPTION;
+    if (has_ended && !p->by_blocks) {
+        exchange_jacobians(run);
     }
     int status = take_jacobian(run, &jac, &by_rows);
-    if (!fit->restarts) {
-        fit->nfev += fit->calls - before; /* as MINPACK counts */
+    if (!fit->restarts || fit->given) {
+        fit->nfev += fit->calls - before; /* as MINPACK counts, and because every call counts where J is given */
     }
     if (has_ended && (status != GO_ON || !is_finite(jac, (size_t)fit->m * fit->n))) {
         fit->njev += status == GO_ON;
@@ -427,7 +457,7 @@ static int go_on(lm_run *run, long steps)
         if (wanted == LM_want_factor) {
             status = bring_factor(run);
             if (status == GO_ON && !fit->jacobian_is_at_x) {
-                fit->stage = LM_is_over; /* it has ended, and there is nothing by which to look whether it should go on */
+                lose_jacobian_(fit); /* it has ended, and there is nothing by which to look whether it should go on */
             } else if (status == GO_ON) {
                 lm_take_factor_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->x, p->lower, p->upper,
                                 p->diag, p->wa1, p->wa2);
@@ -547,7 +577,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 
 /* leastsq ------------------------------------------------------------------------------------------------- */
 
-/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, jacobian, precision) where all is wanted, or Python has something to say. */
+/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, jacobian, error) where all is wanted, or Python has something to say. */
 static PyObject *tell(lm_run *run, int full_output)
 {
     enum { LAST_TO_TRUST = LM_info_ftol_and_xtol }; /* gtol may be met by a Jacobian of zeros: for Python to see */
@@ -564,10 +594,12 @@ static PyObject *tell(lm_run *run, int full_output)
         memcpy(PyArray_DATA((PyArrayObject *)ipvt), p->ipvt, (size_t)n * sizeof(int));
         memcpy(lm_data(r), p->r, (size_t)(n * p->ldr) * sizeof(double));
     }
+    double error;
+    find_jacobian_error_(fit, &error);
     PyObject *jacobian = run->jacobian != NULL && p->by_blocks ? (PyObject *)run->jacobian : Py_None;
     PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(fit->njev);
     return Py_BuildValue("NNiiNNNNOd", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
-                         lm_vector(p->qtf, n), jacobian, fit->precision);
+                         lm_vector(p->qtf, n), jacobian, error);
 }
 
 /* Where leastsq finds its arguments. */
@@ -584,7 +616,7 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
     lm_run run = {.convert = lm_own_converters, .func = args[FUNC], .jac = or_null(args[JAC])};
     run.col_deriv = PyObject_IsTrue(args[COL_DERIV]);
-    lm_fit fit = {.nfev = 1, .calls = 1, .differences = run.jac == NULL};
+    lm_fit fit = {.nfev = 1, .calls = 1, .differences = run.jac == NULL, .given = run.jac != NULL};
     fit.ftol = PyFloat_AsDouble(args[FTOL]);
     fit.xtol = PyFloat_AsDouble(args[XTOL]);
     fit.gtol = PyFloat_AsDouble(args[GTOL]);

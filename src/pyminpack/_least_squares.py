@@ -139,9 +139,14 @@ def least_squares(
     Notes
     -----
     Without bounds and with the linear loss, the iterates are those of `leastsq` [1]_, to the bit, up to the point where
-    `leastsq` ends. There, and after every 50 steps, the fit restarts with a new scaling if the old one keeps the steps
-    short: if the residuals are far from orthogonal to the Jacobian, and the first step of a new fit from that point
-    promises to reduce them by much.
+    `leastsq` ends; but after every 50 steps the fit restarts with a new scaling if the old one keeps the steps short:
+    if the residuals are far from orthogonal to the Jacobian, and the first step of a new fit from that point promises
+    to reduce them by much.
+
+    Where a test for convergence is met, with `ftol` and `xtol` of at most 1e-4, the fit makes sure of it by the
+    relative offset [6]_, ``result.offset``, with central differences whose steps follow the noise of the residuals and
+    the effect of each parameter [7]_, unless `jac` or `diff_step` is given. If the offset is not small, the fit goes on
+    from there.
 
     With bounds, each step minimizes the damped linear model over the box. The damping is chosen so that the step is as
     long as the step bound, and the minimum is found by an active-set method [3]_, [4]_. The model then decreases by at
@@ -175,6 +180,10 @@ def least_squares(
        for linear least squares problems with nonnegative variables", Mathematics of Computation 63 (1994), 625-643.
     .. [4] C. L. Lawson, R. J. Hanson, "Solving Least Squares Problems" (1974), chapter 23.
     .. [5] A. R. Conn, N. I. M. Gould, Ph. L. Toint, "Trust-Region Methods" (2000), chapter 12.
+    .. [6] D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion for nonlinear least
+       squares", Technometrics 23 (1981), 179-183.
+    .. [7] P. E. Gill, W. Murray, M. A. Saunders, M. H. Wright, "Computing forward-difference intervals for numerical
+       optimization", SIAM J. Sci. Stat. Comput. 4 (1983), 310-321.
 
     Examples
     --------

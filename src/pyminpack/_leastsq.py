@@ -269,7 +269,7 @@ def leastsq(
 
     if len(fit) == 2:
         return fit
-    x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, precision = fit
+    x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, error = fit
     fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
     if info == _GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
@@ -280,7 +280,6 @@ def leastsq(
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
     if full_output:
-        error = error_of_forward_differences(precision) if Dfun is None else 0.0
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message, error)
     warn(message, RuntimeWarning, stacklevel=2)
     return x, info
@@ -308,4 +307,4 @@ def _fit_by_the_original(*arguments: Any) -> tuple[Any, ...]:
             step,
         )
     x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, diag, factor, args)
-    return x, fvec, info, nfev, None, *rest, None, step
+    return x, fvec, info, nfev, None, *rest, None, error_of_forward_differences(step)

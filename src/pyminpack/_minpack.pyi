@@ -60,6 +60,7 @@ lmdif: Callable[..., tuple[_Array, _Array, int, int, _Array, _Indices, _Array]]
 lmder: Callable[..., tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]]
 lmstr: Callable[..., tuple[_Array, _Array, int, int, int, _Array, _Indices, _Array]]
 
+def find_jacobian_error(fit: _Array) -> float: ...
 def lm_begin(fit: _Array, fnorm: float) -> None: ...
 def lm_next(
     fit: _Array,

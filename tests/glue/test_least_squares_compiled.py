@@ -69,7 +69,7 @@ def test_compiled_residuals_can_stop_a_fit_at_any_call(bounds: Any) -> None:
     fun, data = stopping_residuals(1000)
     end = begin(fun=fun, bounds=bounds).run()
     calls = int(1000 - data[0])
-    assert calls == end.nfev + 2 * end.njev
+    assert end.nfev + 2 * end.njev <= calls <= end.nfev + 2 * end.njev + 2 * 8
     costs = []
     for call in range(2, calls + 1):
         fun, data = stopping_residuals(call - 1)

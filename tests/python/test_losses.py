@@ -394,7 +394,7 @@ def test_loss_that_is_not_zero_at_zero_has_the_same_minimum() -> None:
 def test_loss_that_overflows_at_a_trial_point_is_a_rejected_step() -> None:
     def overflowing(z: np.ndarray) -> np.ndarray:
         with np.errstate(all="ignore"):
-            return np.array([z**2 / (z + z**2), 1 / (1 + z) ** 2, -2 / (1 + z) ** 3])
+            return np.array([z**2 / (z + z**2 + 1e-300), 1 / (1 + z) ** 2, -2 / (1 + z) ** 3])
 
     def steep(x: np.ndarray) -> np.ndarray:
         return np.exp(np.minimum(x[0] * np.array([20.0, 30.0, 300.0]), 300)) - np.exp([2.0, 3.0, 30.0])

@@ -22,7 +22,7 @@ from .._derivatives.verdict import (
     scale_by,
 )
 from .._errors import InputTypeError, InputValueError, InUseError, OptionError
-from .._minpack import as_start, begin, blocks_pay, enorm, lm_gradient, solve
+from .._minpack import as_start, begin, blocks_pay, enorm, find_jacobian_error, lm_gradient, solve
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start, shown
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
@@ -43,12 +43,12 @@ from .._model.options import (
 )
 from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .._report.statistics import error_of_forward_differences
 from .machine import CODES, RUNNING, FitRecord, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
+_SMALL_OFFSET: Final = 1e-3  # small_offset of minpack/iteration/certify.f90
 _TOO_LATE: Final = 1
 _IS_OVER: Final = CODES["is_over"]
 
@@ -417,6 +417,8 @@ class LevenbergMarquardt:
             status = request.status
         if status < 0:
             self._end = Status.STOPPED, message_for(status, *self._tolerances, self._limit)
+        elif status > 0 and self._fit.claim and 0 <= self._fit.offset <= _SMALL_OFFSET:
+            self._fit.info, self._fit.stage = self._fit.claim, _IS_OVER  # it would only be made more certain
         elif status > 0 and self._fit.info == RUNNING:
             self._end = Status.TIMEOUT, TIMEOUT
         elif status > 0:  # a fit that has converged has done so, though it is too late to look again
@@ -483,7 +485,7 @@ class LevenbergMarquardt:
 
     def _verdict(self, status: int, message: str, norms: Array, change: tuple[Array, Array] | None) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == Status.GTOL and self._fit.fnorm > 0 and not norms.any():
+        if status == Status.UNCERTAIN and self._fit.fnorm > 0 and not norms.any():
             return Status.NO_RESPONSE, NO_RESPONSE
         if not self._fit.jacobian_is_at_x:
             return status, f"{message} {_NOT_FINITE_AT_THE_END}"
@@ -594,14 +596,6 @@ class LevenbergMarquardt:
             f"residual {found.row}: {found.given:.6g}, where differences give {found.by_differences:.6g}."
         )
 
-    @property
-    def _jacobian_error(self) -> float:
-        """Relative error of the Jacobian: twice that of a step as long as x, for all that differs from x."""
-        if self._order == 0:
-            return 0.0
-        precision = max(self._fit.precision, self._model.precision, DOUBLE)
-        return error_of_forward_differences(precision) if self._order == 1 else float(2 * precision ** (2 / 3))
-
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
         x, n = self.x, self._n
         fixed = np.zeros(n, bool) if self._free is None else ~self._among_all(np.ones(self._free.size, bool), False)
@@ -622,6 +616,7 @@ class LevenbergMarquardt:
             jac=self._whole_jacobian(n) if has_factor or self._fit.jacobian_is_at_x else None,
             grad=grad,
             optimality=optimality,
+            offset=self._fit.offset if self._fit.offset >= 0 and has_factor else np.nan,
             active_mask=self._active(x),
             nfev=self.nfev,
             njev=self.njev,
@@ -631,7 +626,7 @@ class LevenbergMarquardt:
             _fixed=fixed,
             _free=free,
             _factor=factor,
-            _jacobian_error=self._jacobian_error,
+            _jacobian_error=find_jacobian_error(self._memory.block),
             _norm=self._fit.fnorm,
         )
 

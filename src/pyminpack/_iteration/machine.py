@@ -38,6 +38,9 @@ class FitRecord(ctypes.Structure):
     par: float
     pnorm: float
     gnorm: float
+    claim: int
+    offset: float
+    doubt: float
     precision: float
 
 

@@ -27,6 +27,9 @@ class Info(IntEnum):
     GTOL_TOO_SMALL = _CODES["info_gtol_too_small"]
     RESIDUALS_NOT_FINITE = _CODES["info_residuals_not_finite"]
     JACOBIAN_NOT_FINITE = _CODES["info_jacobian_not_finite"]
+    UNCERTAIN = _CODES["info_uncertain"]
+    NO_MINIMUM = _CODES["info_no_minimum"]
+    RUNAWAY = _CODES["info_runaway"]
 
 
 class Status(IntEnum):
@@ -36,6 +39,9 @@ class Status(IntEnum):
     number for has a negative one.
     """
 
+    RUNAWAY = -10
+    NO_MINIMUM = -9
+    UNCERTAIN = -8
     WRONG_JACOBIAN = -7
     NO_RESPONSE = -6
     ROUNDING = -5
@@ -61,6 +67,9 @@ STATUS_OF: Final = {
     Info.XTOL_TOO_SMALL: Status.ROUNDING,
     Info.GTOL_TOO_SMALL: Status.ROUNDING,
     Info.JACOBIAN_NOT_FINITE: Status.JACOBIAN_NOT_FINITE,
+    Info.UNCERTAIN: Status.UNCERTAIN,
+    Info.NO_MINIMUM: Status.NO_MINIMUM,
+    Info.RUNAWAY: Status.RUNAWAY,
 }
 
 # The limit on evaluations, as each function calls it.
@@ -83,6 +92,15 @@ _MESSAGES: Final = {
     "step that changes x by more than rounding improves the fit.",
     Info.GTOL_TOO_SMALL: "Stopped: gtol = {gtol:.3g} is too small; the residuals are orthogonal to the columns of the "
     "Jacobian to machine precision.",
+    Info.UNCERTAIN: "Stopped: the tests for convergence are met, but differences are too uncertain to tell whether "
+    "this is a minimum, whatever their steps. Either the residuals have noise of their own (random numbers, rounding, "
+    "an iteration that ends early), or a parameter changes them all at once, or not at all. Give smoother residuals, "
+    "or a Jacobian, or the steps that suit the noise as diff_step.",
+    Info.RUNAWAY: "Stopped: a parameter has run to where the residuals no longer follow it, so that the model has "
+    "become a simpler one. Start nearer, give bounds, or fit the simpler model.",
+    Info.NO_MINIMUM: "Stopped: the tests for convergence are met, but this is no minimum, and no step that was tried "
+    "improves the fit. Either residuals jump, or are not finite nearby, or x holds too few digits of a parameter: "
+    "subtract its size from it, and from the data.",
 }
 _STOPPED_BY_COMPILED: Final = "Stopped by the compiled function, which returned {}; x is the best point found."
 

@@ -74,6 +74,10 @@ class LeastSquaresResult(FitResult):
         Gradient of the cost, from `jac`.
     optimality : float
         Largest component of the gradient by size, over free parameters.
+    offset : float
+        Relative offset of Bates and Watts: the distance to the minimum of the linear model, in units of the radius of
+        the confidence region. A success has one of at most 1e-3, or as small a one as the noise of the residuals
+        allows, unless `ftol` or `xtol` is above 1e-4. NaN for fits that were stopped.
     active_mask : ndarray of int, shape (n,)
         -1 where a parameter is at its lower bound, 1 where it is at its upper bound, else 0.
     nfev : int
@@ -86,7 +90,9 @@ class LeastSquaresResult(FitResult):
         1: converged by `gtol`; 2: by `ftol`; 3: by `xtol`; 4: by both of these. 0: the limit `max_nfev` is reached.
         -2: stopped by `callback`, or by the caller of `LevenbergMarquardt`. -3: the `timeout` is over. -4: the Jacobian
         is not finite. -5: rounding allows no further progress. -6: no residual responds to any parameter. -7: `jac`
-        disagrees with differences.
+        disagrees with differences. -8: the tests for convergence are met, and differences are too uncertain to tell
+        whether this is a minimum. -9: they are met where it is none, and no step that is tried improves it. -10: a
+        parameter has run to where the residuals no longer follow it.
     message : str
         Why the fit ended.
     success : bool
@@ -122,6 +128,7 @@ class LeastSquaresResult(FitResult):
     jac: Array | None
     grad: Array
     optimality: float
+    offset: float
     active_mask: npt.NDArray[np.intp]
     status: int
 

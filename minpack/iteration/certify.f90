@@ -1,0 +1,304 @@
+!> Whether the end of a fit is one.
+!>
+!> MINPACK's tests compare steps with ‖D x‖ and reductions with ‖f‖², and both can be met far from any minimum. What tells is the
+!> relative offset of Bates and Watts (Technometrics 23 (1981) 179-183),
+!>
+!>     offset = (‖Q₁ᵀf‖/√n)/(‖Q₂ᵀf‖/√(m - n)),   ‖Q₁ᵀf‖ = ‖qtf‖,   ‖Q₂ᵀf‖² = ‖f‖² - ‖qtf‖²,
+!>
+!> the distance to the minimum of the linear model in units of the radius of the confidence region, whatever the units and the
+!> origins of parameters. It is as good as J. So a fit whose tests are met goes on from there, as a new one with J by careful
+!> differences (careful.f90), until its offset is small, or nothing can be gained any more.
+module minpack_certify
+    use minpack_constants, only: largest, machine_precision, mode_internal_scaling
+    use minpack_enorm, only: enorm
+    use minpack_fit_types, only: begin_anew, careful, lm_fit
+    use minpack_info, only: info_ftol, info_gtol, info_jacobian_not_finite, info_maxfev, info_no_minimum, &
+                            info_runaway, info_running, info_uncertain, is_over, needs_factor, needs_trial
+    use minpack_kinds, only: ip, wp
+    use minpack_propose, only: propose
+    implicit none
+    private
+    public :: can_be_certified, certify
+
+    !> An offset up to this is a success: x is nearer to the minimum than a thousandth of the standard errors.
+    real(wp), parameter :: small_offset = 1.0e-3_wp
+    !> What is aimed at, at the default tolerances: six digits of NIST's parameters, of which the most uncertain need it.
+    real(wp), parameter :: least_offset = 1.0e-7_wp, offset_by_tolerance = 10.0_wp
+    !> A fit with tolerances above this is meant to end early.
+    real(wp), parameter :: fine_tolerance = 1.0e-4_wp
+    !> Differences are beyond doubt where they change residuals by at least this part of ‖f‖ at the start, and at most by that.
+    real(wp), parameter :: least_change = 1.0e3_wp*machine_precision, most_change = 1.0e-3_wp
+    !> Errors of a Jacobian up to this let it say whether an offset is small.
+    real(wp), parameter :: certain = 2.0e-3_wp
+    !> Steps after which a small offset is good enough, though it is not what is aimed at: where residuals are large and bend, it
+    !> falls by a factor next to 1.
+    integer(ip), parameter :: patience = 30_ip
+    !> A column this much shorter than it has been is that of a parameter that has ceased to matter. 1e-8 does as well; with 1e-4
+    !> fits go back that had better not.
+    real(wp), parameter :: evaporated = 1.0e-6_wp
+    !> Columns that differ by no more than this times the doubt about them may be the same.
+    real(wp), parameter :: margin = 30.0_wp
+    !> How far the linear model can be believed, relative to ‖D x‖ and to ‖f‖.
+    real(wp), parameter :: reach = 0.1_wp
+    !> Residuals that are no longer than this many roundings of those at the start are nothing but rounding.
+    real(wp), parameter :: roundings = 10.0_wp
+
+contains
+
+    !> Looks at the end of a fit, or, where that is being made sure of, at the point that the fit has come to: it is over, or goes
+    !> on.
+    pure subroutine certify(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, new_diag, trial, step, wa1, wa2, &
+                            side, place, box)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like all that follows
+        real(wp), intent(inout) :: r(ldr, n)
+        real(wp), intent(in) :: qtf(n), acnorm(n), diag(n), x(n), lower(n), upper(n)
+        real(wp), intent(inout) :: new_diag(n), trial(n), step(n), wa1(n), wa2(n)
+        integer(ip), intent(inout) :: side(*), place(*)
+        real(wp), intent(inout) :: box(n, *)
+
+        logical :: can_go_on
+
+        fit%stage = is_over
+        if (fit%fnorm <= roundings*fit%rounding) then ! there is nothing left but rounding
+            if (fit%claim /= 0) fit%info = fit%claim
+            return
+        end if
+        if (all(acnorm == 0) .and. fit%differences /= careful) then ! it may be 0 at a minimum, and anywhere else
+            fit%info = info_uncertain
+            return
+        end if
+        fit%explained = explained_by(fit, n, r, ldr, ipvt, qtf, acnorm)
+        can_go_on = fit%claim == 0 .or. fit%info == info_running
+        if (fit%explained > 0 .and. (fit%boxed /= 0 .or. .not. can_go_on)) then
+            call look_within(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, new_diag, trial, step, wa1, wa2, side, &
+                             place, box, merge(sqrt(largest), reach, can_go_on))
+        end if
+        fit%offset = offset_by(fit, n, fit%explained**2)
+        if (fit%claim == 0) then
+            if (.not. can_be_certified(fit)) return
+            if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0)) return ! steps are the caller's, who may know
+            if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
+                fit%info = info_runaway
+                return
+            end if
+            if (fit%jacobian_is_at_x == 0) then ! that is what the last step began with, and the end is at most as far away
+                if (fit%offset <= 10*small_offset .and. .not. are_doubtful(fit, n, acnorm, x)) return
+            else if (fit%offset <= aim(fit) .and. .not. are_doubtful(fit, n, acnorm, x)) then
+                return
+            end if
+            if (has_none_left(fit)) then
+                if (fit%offset > small_offset .or. are_doubtful(fit, n, acnorm, x)) fit%info = info_maxfev
+                return
+            end if
+            call make_sure(fit, fit%info)
+        else if (fit%info == info_running) then
+            fit%stage = needs_trial
+            if (fit%nfev >= fit%maxfev) then
+                fit%info = info_maxfev
+                fit%stage = is_over
+                if (fit%offset <= small_offset .and. fit%doubt <= certain) fit%info = fit%claim
+                return
+            end if
+            if (fit%doubt > certain) return
+            if (fit%offset > aim(fit) .and. .not. (fit%offset <= small_offset .and. fit%iteration > patience)) return
+            if (.not. has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
+                fit%info = fit%claim
+                fit%stage = is_over
+            else
+                fit%info = info_runaway
+                fit%stage = is_over
+            end if
+        else if (fit%info /= info_maxfev) then
+            fit%info = merge(info_no_minimum, info_uncertain, fit%doubt <= certain)
+            if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) fit%info = fit%claim
+        end if
+    end subroutine certify
+
+    !> Whether the residuals have ceased to follow a parameter that they have followed before, at least in a way of its own.
+    pure logical function has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them
+        real(wp), intent(in) :: r(ldr, n)
+        real(wp), intent(in) :: acnorm(n), diag(n) !! norms of the columns of J; and where scaling is MINPACK's, the longest so far
+
+        real(wp), parameter :: no_scale = 1 !! of a parameter whose column has always been zeros
+
+        integer(ip) :: k
+
+        has_run_away = .false.
+        if (fit%differences /= 0 .and. (fit%differences /= careful .or. fit%doubt > certain)) return ! they may be wrong
+        if (fit%mode /= mode_internal_scaling .or. .not. any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. &
+                                                                     diag /= no_scale)) return
+        do k = 1, n
+            if (abs(r(k, k)) <= evaporated*acnorm(ipvt(k))) has_run_away = .true.
+        end do
+    end function has_run_away
+
+    !> Whether the fit has no evaluation left to go on with.
+    pure logical function has_none_left(fit)
+        type(lm_fit), intent(in) :: fit
+
+        has_none_left = fit%nfev >= fit%maxfev
+    end function has_none_left
+
+    !> Goes on from x, as a new fit.
+    pure subroutine make_sure(fit, claim)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), value :: claim !! info of the end
+
+        call begin_anew(fit, fit%fnorm)
+        fit%claim = claim
+        fit%stage = needs_factor
+        if (fit%differences == 0 .or. fit%differences == careful) return
+        fit%differences = careful
+        fit%jacobian_is_at_x = 0
+    end subroutine make_sure
+
+    !> What offset is aimed at: a small part of the tolerances.
+    pure real(wp) function aim(fit)
+        type(lm_fit), intent(in) :: fit
+
+        aim = min(max(least_offset, offset_by_tolerance*max(fit%ftol, fit%xtol)), small_offset)
+    end function aim
+
+    !> What the linear model explains within reach: with bounds, and no farther away than it can be believed. At a minimum with large
+    !> residuals J may be singular, and the step that would explain all of f endless.
+    pure subroutine look_within(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, new_diag, trial, step, wa1, wa2, &
+                                side, place, box, farthest)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like all that follows
+        real(wp), intent(inout) :: r(ldr, n)
+        real(wp), intent(in) :: qtf(n), acnorm(n), diag(n), x(n), lower(n), upper(n)
+        real(wp), intent(inout) :: new_diag(n), trial(n), step(n), wa1(n), wa2(n)
+        integer(ip), intent(inout) :: side(*), place(*)
+        real(wp), intent(inout) :: box(n, *)
+
+        real(wp), intent(in) :: farthest !! relative to ‖D x‖ and to ‖f‖
+
+        type(lm_fit) :: new
+
+        if (.not. all(acnorm <= largest)) return
+        new = fit
+        new%par = 0
+        new%iteration = 2
+        new_diag = merge(acnorm, diag, acnorm > 0)
+        wa1 = new_diag*x
+        new%delta = min(farthest*max(enorm(n, wa1), fit%fnorm), sqrt(largest))
+        call propose(new, n, r, ldr, ipvt, qtf, new_diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
+        fit%explained = min(fit%explained, sqrt(max(new%prered, 0.0_wp)))
+    end subroutine look_within
+
+    !> Whether a fit has ended with a success that is yet to be looked at.
+    pure logical function can_be_certified(fit)
+        type(lm_fit), intent(in) :: fit
+
+        can_be_certified = fit%certifies /= 0 .and. fit%claim == 0 .and. fit%info >= info_ftol .and. fit%info <= info_gtol &
+                           .and. fit%fnorm > 0 .and. fit%fnorm <= largest .and. max(fit%ftol, fit%xtol) <= fine_tolerance
+    end function can_be_certified
+
+    !> Whether differences by MINPACK's steps change the residuals by so little, or so much, that they may be wrong.
+    pure logical function are_doubtful(fit, n, acnorm, x)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: acnorm(n), x(n) !! norms of the columns of J, and where
+
+        real(wp) :: change, eta
+        integer(ip) :: j
+
+        are_doubtful = .false.
+        if (fit%differences == careful) are_doubtful = fit%doubt > certain
+        if (fit%differences == 0 .or. fit%differences == careful) return
+        are_doubtful = fit%precision == 0
+        eta = max(fit%precision, machine_precision)**merge(0.5_wp, 1.0_wp/3, fit%differences == 1)
+        do j = 1, n
+            change = eta*merge(abs(x(j)), 1.0_wp, x(j) /= 0)*acnorm(j)
+            if (.not. (change >= least_change*fit%highest .and. change <= most_change*fit%highest)) are_doubtful = .true.
+        end do
+    end function are_doubtful
+
+    !> What part of f the linear model explains, ‖Q₁ᵀf‖/‖f‖. Columns that depend on others don't count: along them nothing is
+    !> gained.
+    pure real(wp) function explained_by(fit, n, r, ldr, ipvt, qtf, acnorm)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them
+        real(wp), intent(in) :: r(ldr, n), qtf(n), acnorm(n)
+
+        real(wp) :: tol
+        integer(ip) :: k
+
+        tol = max(max(fit%m, n, 10_ip)*machine_precision, error_of_jacobian(fit))
+        explained_by = 0
+        do k = 1, n
+            if (abs(r(k, k)) > tol*acnorm(ipvt(k))) explained_by = explained_by + (qtf(k)/fit%fnorm)**2
+        end do
+        explained_by = sqrt(min(explained_by, 1.0_wp))
+    end function explained_by
+
+    !> Relative error of the last Jacobian: twice that of a step as long as x, for all that differs from x; of careful differences
+    !> as they are found to be.
+    pure real(wp) function error_of_jacobian(fit)
+        type(lm_fit), intent(in) :: fit
+
+        select case (fit%differences)
+        case (1)
+            error_of_jacobian = 2*sqrt(max(fit%precision, machine_precision))
+        case (2)
+            error_of_jacobian = 2*max(fit%precision, machine_precision)**(2.0_wp/3)
+        case (careful)
+            error_of_jacobian = min(margin*max(fit%doubt, machine_precision**(2.0_wp/3)), 1.0_wp)
+        case default
+            error_of_jacobian = 0
+        end select
+    end function error_of_jacobian
+
+    !> Where a fit has ended, and J isn't finite there: the end stands by the one before, as far as that tells.
+    pure subroutine lose_jacobian(fit) bind(c, name="lose_jacobian_")
+        type(lm_fit), intent(inout) :: fit
+
+        if (fit%differences /= 0) then
+            fit%info = info_uncertain
+        else if (fit%claim /= 0) then
+            fit%info = merge(fit%claim, info_uncertain, fit%offset >= 0 .and. fit%offset <= small_offset)
+        end if
+        fit%stage = is_over
+    end subroutine lose_jacobian
+
+    !> The same for callers in C.
+    pure subroutine find_jacobian_error(fit, error) bind(c, name="find_jacobian_error_")
+        type(lm_fit), intent(in) :: fit
+        real(wp), intent(out) :: error
+
+        error = error_of_jacobian(fit)
+    end subroutine find_jacobian_error
+
+    !> Whether what the linear model explains of f is no more than the noise of f.
+    pure logical function is_noise(fit)
+        type(lm_fit), intent(in) :: fit
+
+        real(wp) :: noise
+
+        is_noise = .false.
+        if (fit%differences /= careful) return
+        noise = 10*fit%noise
+        if (fit%precision > machine_precision) noise = max(noise, 3*fit%precision*fit%highest)
+        is_noise = fit%explained <= 10*fit%doubt .or. fit%explained*fit%fnorm <= noise
+    end function is_noise
+
+    !> The offset by the part of ‖f‖² that the linear model explains. Where the rest is down to rounding, that takes its place.
+    pure real(wp) function offset_by(fit, n, explained)
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: explained
+
+        real(wp) :: rest, rounding
+
+        offset_by = 0
+        rounding = roundings*fit%rounding/fit%fnorm
+        if (explained <= rounding**2) return
+        rest = sqrt(max(1 - explained, 0.0_wp)/max(fit%m - n, 1_ip))
+        if (fit%m == n) rest = sqrt(1/real(n, wp))
+        offset_by = sqrt(explained/n)/max(rest, rounding/sqrt(real(max(fit%m, 1_ip), wp)))
+    end function offset_by
+
+end module minpack_certify
