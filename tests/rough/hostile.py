@@ -47,7 +47,8 @@ _ERROR_OF = dict(zip(RAISING, ERRORS, strict=True))
 
 def _with(values: np.ndarray, value: float) -> np.ndarray:
     values = values.copy()
-    values.flat[values.size // 2] = value
+    if values.size > 0:  # a block may have no residuals
+        values.flat[values.size // 2] = value
     return values
 
 
