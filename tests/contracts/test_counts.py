@@ -150,6 +150,25 @@ def test_leastsq_counts_every_call() -> None:
             assert info["nfev"] == fun.calls
 
 
+def test_a_call_for_a_jacobian_that_was_changed_counts_once() -> None:
+    """Where fun gives both, and is asked again: who got the result has written into J, of which there is no copy."""
+    t = np.linspace(0, 4, 3000)
+
+    def tall(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        decay = np.exp(-x[1] * t)
+        return x[0] * decay - np.exp(-t) - 0.01 * np.cos(9 * t), np.stack([decay, -x[0] * t * decay], axis=1)
+
+    fun = Counted(tall)
+    fit = LevenbergMarquardt(fun, [1.5, 1.5], True)
+    result = fit.run()
+    assert result.nfev == fun.calls
+    before, right = fun.calls, result.jac.copy()
+    result.jac[:] = np.nan
+    again = fit.result()
+    np.testing.assert_array_equal(again.jac, right)
+    assert again.nfev == fun.calls > before
+
+
 def test_compiled_residuals_are_compared_with_a_python_jacobian() -> None:
     ctypes = pytest.importorskip("ctypes")
 

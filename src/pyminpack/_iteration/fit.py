@@ -178,7 +178,7 @@ class LevenbergMarquardt:
         """Where Jacobians come from that the core doesn't take by itself."""
         self._order = 0
         if callable(jac) or jac is True:
-            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments), self._count)
+            return GivenJacobian(self._model, None if jac is True else Call(jac, *arguments), self._count_call)
         if not (isinstance(jac, str) and jac in _ORDERS):
             raise OptionError(f"jac is {shown(jac)}; it can be '2-point', '3-point', 'cs', a function, or True")
         self._order = _ORDERS[jac]
@@ -560,12 +560,13 @@ class LevenbergMarquardt:
     def _evaluate(self, x: Array) -> Array:
         """The residuals at a point of the free parameters, by a call that counts."""
         self._model.require_time()
-        self._count()
+        self._fit.nfev += 1
+        self._count_call()
         result = self._fun_for_core()(self._model.whole(x), *self._model.call.positional[1])
         return self._model.convert(result, self._fit.m, x, self._fit.calls)
 
-    def _count(self) -> None:
-        self._fit.nfev += 1
+    def _count_call(self) -> None:
+        """Count a call of the function; those for a given Jacobian the core adds to nfev itself."""
         self._fit.calls += 1
 
     def _compare(self, status: int, norms: Array, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
