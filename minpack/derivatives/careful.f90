@@ -64,16 +64,23 @@ contains
         if (natural == 0) natural = merge(abs(x), 1.0_wp, x /= 0)
         natural = max(natural, typical)
         state(at_step) = max(max(precision, machine_precision)**(1.0_wp/3)*natural, 2*spacing(x))
+        state(at_floor) = huge(1.0_wp)
+        call search_from_step(state)
+    end subroutine begin_search
+
+    !> Begins a search with the step that there is, and forgets the one before.
+    pure subroutine search_from_step(state)
+        real(wp), intent(inout) :: state(careful_state)
+
         state(at_best) = state(at_step)
         state(at_doubt) = huge(1.0_wp)
         state(at_low) = 0
         state(at_high) = huge(1.0_wp)
         state(at_factor) = first_factor
         state(at_rounds) = 0
-        state(at_floor) = huge(1.0_wp)
         state(at_change) = 0
         state(at_bend) = 0
-    end subroutine begin_search
+    end subroutine search_from_step
 
     pure logical function is_settled(state)
         real(wp), intent(in) :: state(careful_state)
@@ -140,11 +147,16 @@ contains
         if (moves) doubt = doubt_by(change, bend, state(at_floor), noise)
 
         if (state(at_factor) == once_more) then
-            state(at_doubt) = doubt
-            state(at_change) = change
-            state(at_bend) = bend
+            call keep(doubt, change, bend, state)
             state(at_factor) = settled
             return
+        end if
+        if (is_settled(state)) then
+            if (doubt <= much_doubt .or. state(at_doubt) > much_doubt) then
+                if (moves .and. .not. is_stationary(change, bend, noise)) call keep(doubt, change, bend, state)
+                return
+            end if
+            call search_from_step(state) ! it was right elsewhere and is wrong here, as where it now crosses a jump
         end if
         state(at_rounds) = state(at_rounds) + 1
         if (moves) then
@@ -160,6 +172,16 @@ contains
         call narrow(change, bend, noise, doubt, finite, moves, state)
         call choose_next(bend <= 100*noise, x, state)
     end subroutine judge_pair
+
+    !> Remembers how the step did that a derivative is taken with.
+    pure subroutine keep(doubt, change, bend, state)
+        real(wp), intent(in) :: doubt, change, bend
+        real(wp), intent(inout) :: state(careful_state)
+
+        state(at_doubt) = doubt
+        state(at_change) = change
+        state(at_bend) = bend
+    end subroutine keep
 
     !> Takes in how a step did.
     pure subroutine narrow(change, bend, noise, doubt, finite, moves, state)

@@ -60,7 +60,7 @@ contains
         logical :: can_go_on
 
         fit%stage = is_over
-        if (fit%fnorm <= roundings*fit%rounding) then ! there is nothing left but rounding
+        if (fit%fnorm <= roundings*credible_rounding(fit)) then ! there is nothing left but rounding
             if (fit%claim /= 0) fit%info = fit%claim
             return
         end if
@@ -87,7 +87,7 @@ contains
             else if (fit%offset <= aim(fit) .and. .not. are_doubtful(fit, n, acnorm, x)) then
                 return
             end if
-            if (has_none_left(fit)) then
+            if (fit%nfev >= fit%maxfev) then
                 if (fit%offset > small_offset .or. are_doubtful(fit, n, acnorm, x)) fit%info = info_maxfev
                 return
             end if
@@ -102,18 +102,23 @@ contains
             end if
             if (fit%doubt > certain) return
             if (fit%offset > aim(fit) .and. .not. (fit%offset <= small_offset .and. fit%iteration > patience)) return
-            if (.not. has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
-                fit%info = fit%claim
-                fit%stage = is_over
-            else
-                fit%info = info_runaway
-                fit%stage = is_over
-            end if
+            fit%info = merge(info_runaway, fit%claim, has_run_away(fit, n, r, ldr, ipvt, acnorm, diag))
+            fit%stage = is_over
         else if (fit%info /= info_maxfev) then
             fit%info = merge(info_no_minimum, info_uncertain, fit%doubt <= certain)
             if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) fit%info = fit%claim
         end if
     end subroutine certify
+
+    !> The rounding of f: by the terms that J makes of x where J is right; else by what f was at the start, as a difference across
+    !> a jump makes columns of any length.
+    pure real(wp) function credible_rounding(fit)
+        type(lm_fit), intent(in) :: fit
+
+        credible_rounding = fit%rounding
+        if (fit%differences == 0 .or. (fit%differences == careful .and. fit%doubt <= certain)) return
+        credible_rounding = min(fit%rounding, machine_precision*fit%highest)
+    end function credible_rounding
 
     !> Whether the residuals have ceased to follow a parameter that they have followed before, at least in a way of its own.
     pure logical function has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)
@@ -134,13 +139,6 @@ contains
             if (abs(r(k, k)) <= evaporated*acnorm(ipvt(k))) has_run_away = .true.
         end do
     end function has_run_away
-
-    !> Whether the fit has no evaluation left to go on with.
-    pure logical function has_none_left(fit)
-        type(lm_fit), intent(in) :: fit
-
-        has_none_left = fit%nfev >= fit%maxfev
-    end function has_none_left
 
     !> Goes on from x, as a new fit.
     pure subroutine make_sure(fit, claim)

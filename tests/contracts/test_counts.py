@@ -168,6 +168,15 @@ def test_a_call_for_a_jacobian_that_was_changed_counts_once() -> None:
     np.testing.assert_array_equal(again.jac, right)
     assert again.nfev == fun.calls > before
 
+    fun.calls = 0
+    fit = LevenbergMarquardt(fun, [1.5, 1.5], True, max_nfev=before)  # no evaluation is left to take it again
+    result = fit.run()
+    result.jac[:] = np.nan
+    again = fit.result()
+    assert again.nfev == fun.calls == before
+    assert again.jac is None
+    np.testing.assert_array_equal(again.stderr, result.stderr)
+
 
 def test_compiled_residuals_are_compared_with_a_python_jacobian() -> None:
     ctypes = pytest.importorskip("ctypes")

@@ -118,3 +118,18 @@ def test_successes_have_a_small_offset_in_all_units(unit: float, jac: Any) -> No
 
 def test_offset_is_nan_for_fits_that_are_stopped() -> None:
     assert np.isnan(least_squares(residuals, START, callback=lambda state: True).offset)
+
+
+@pytest.mark.parametrize("height", [1e6, 1e10, 1e100])
+@pytest.mark.parametrize("options", [{}, {"jac": "3-point"}, {"bounds": (-5, 5)}, {"loss": "soft_l1"}], ids=str)
+def test_wall_of_large_numbers(height: float, options: dict[str, Any]) -> None:
+    """There is no minimum. A column across the wall was so long that all residuals counted as its rounding."""
+
+    def walled(x: np.ndarray) -> np.ndarray:
+        if x[0] + x[1] > 1:
+            return np.full(3, height)
+        return np.array([x[0] - 2, x[1] - 0.2, 0.1 * (x[0] - x[1])])
+
+    fit = least_squares(walled, [0.0, 0.0], **options)
+    assert not fit.success
+    assert fit.cost < 1

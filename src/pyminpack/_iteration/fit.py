@@ -58,6 +58,9 @@ _LOST_IN_A_LOOP: Final = (
 )
 _NOT_FINITE_AT_THE_END: Final = "The Jacobian at x is not finite; the standard errors are by that of the step before."
 _NOT_COMPARED: Final = "The Jacobian could not be compared with differences, since fun raised an exception."
+_NOT_TAKEN_AGAIN: Final = (
+    "The Jacobian was changed by who got it, and max_nfev leaves no evaluation to take it again and to compare it."
+)
 _UNSETTLED: Final = (
     "max_nfev = {} leaves too few evaluations to see whether the Jacobian is right: raise it, or pass check_jac=False "
     "where the Jacobian is approximate on purpose."
@@ -258,6 +261,11 @@ class LevenbergMarquardt:
         if isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals:
             return self._source.residuals
         return self._model.call.positional[0]
+
+    @property
+    def _source_calls_fun(self) -> bool:
+        """Whether Jacobians come with residuals, so that taking one again is a call that counts."""
+        return isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals
 
     def _part(self, whole: Array) -> Array:
         """What belongs to the free parameters."""
@@ -518,8 +526,12 @@ class LevenbergMarquardt:
         if not blocks_pay(fit.m, fit.n) or fit.info == Info.JACOBIAN_NOT_FINITE:
             return None
         if fit.jacobian_is_at_x and not self._is_as_factored(self._kept[0]):
+            if self._source_calls_fun and fit.nfev >= self._limit_of_all:
+                self._kept[0] = None  # its factorization stays
+                self._comparison = self._comparison or (None, _NOT_TAKEN_AGAIN)
+                return None
             fit.jacobian_is_at_x = 0
-        if not isinstance(source, GivenJacobian) or source.comes_with_residuals or not self._is_to_be_compared:
+        if not isinstance(source, GivenJacobian) or self._source_calls_fun or not self._is_to_be_compared:
             return None
         self._comparison = None, _NOT_COMPARED
         try:

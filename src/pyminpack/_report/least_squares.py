@@ -68,7 +68,8 @@ class LeastSquaresResult(FitResult):
     jac : ndarray of shape (m, n) or None
         The Jacobian at `x`, with zeros for fixed parameters. With a robust loss its rows are scaled, so that
         ``jac.T @ jac`` approximates the second derivatives of the cost. It may be the very array that a function `jac`
-        gave, if it is large. None where the timeout came before there was one at `x`. Where the one at `x` is not
+        gave, if it is large. None where the timeout came before there was one at `x`, or where it
+        was changed by who got it and `max_nfev` leaves no evaluation to take it again. Where the one at `x` is not
         finite and the fit has converged, that of the step before, or None if it is large.
     grad : ndarray of shape (n,)
         Gradient of the cost, from `jac`.
