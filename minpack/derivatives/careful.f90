@@ -13,7 +13,7 @@ module minpack_careful
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: begin_search, doubt_of, have_effect, is_settled, is_stationary, judge_pair
+    public :: begin_search, is_as_fixed, doubt_of, have_effect, is_settled, is_stationary, judge_pair
 
     !> What is remembered of a parameter.
     integer(ip), parameter, public :: at_step = 1_ip !! its step
@@ -28,17 +28,24 @@ module minpack_careful
     !> A parameter's own size is what its first step is relative to, as long as it isn't this much larger than what moves the
     !> residuals by as much as ‖f‖ at the start: a location may be many widths from 0.
     real(wp), parameter :: most_natural = 100.0_wp
+    !> Nor this much smaller: a parameter may happen to be next to 0.
+    real(wp), parameter :: least_natural = 0.01_wp
     !> Doubts up to this are none: derivatives are then far better than the offset needs that they are to find small.
     real(wp), parameter :: no_doubt = 3.0e-5_wp
+    !> If it is noise that makes doubts larger than this, a longer step is tried, as columns that are almost the same need it.
+    real(wp), parameter :: no_noise = 1.0e-8_wp
     !> Doubts above this are large: the step is wrong by much.
     real(wp), parameter :: much_doubt = 0.1_wp
+    !> In the place of a doubt where the derivative is 0, until the step is found: by all steps that say so alike.
+    real(wp), parameter :: where_still = 2*much_doubt
     !> By how much steps are lengthened or shortened.
     real(wp), parameter :: first_factor = 16.0_wp
     !> While nothing changes, or nothing is finite, the factor is squared each time, up to this: a step may be off by hundreds
     !> of decades, as where a parameter begins at 1e-100.
     real(wp), parameter :: largest_factor = 1.0e64_wp
-    !> A bend that exceeds the change by this is that of a point where the derivative is 0.
-    real(wp), parameter :: stationary = 1.0e3_wp
+    !> A bend that exceeds the change by this is that of a point where the derivative is 0; if it exceeds the noise by this; and if
+    !> the step isn't far longer than that takes, lest it lead across something else.
+    real(wp), parameter :: stationary = 1.0e3_wp, clearly = 1.0e2_wp, far_beyond = 1.0e6_wp
     real(wp), parameter :: most_rounds = 20.0_wp
     ! Stages in the place of a factor:
     real(wp), parameter :: settled = 0.0_wp !! the step is found
@@ -60,7 +67,7 @@ contains
         natural = 0
         if (norm > 0 .and. norm <= largest) natural = highest/norm
         if (.not. natural <= largest) natural = 0
-        if (abs(x) > 0 .and. abs(x) <= most_natural*natural) natural = abs(x)
+        if (abs(x) > 0 .and. abs(x) <= most_natural*natural) natural = max(abs(x), least_natural*natural)
         if (natural == 0) natural = merge(abs(x), 1.0_wp, x /= 0)
         natural = max(natural, typical)
         state(at_step) = max(max(precision, machine_precision)**(1.0_wp/3)*natural, 2*spacing(x))
@@ -107,10 +114,14 @@ contains
         real(wp), intent(in) :: change, bend, noise !! as judge_pair has them
         real(wp), intent(in) :: floor !! the least bend of any step
 
+        real(wp), parameter :: utter = sqrt(largest) ! less than where nothing is known
+
         doubt_by = huge(1.0_wp)
-        if (.not. (change > 0 .and. change <= largest .and. bend <= largest)) return
-        doubt_by = min((floor + noise)/change + (max(bend - floor, 0.0_wp)/change)**2, largest)
-        if (bend > much_doubt*change) doubt_by = max(doubt_by, bend/change)
+        if (.not. (change < largest .and. bend < largest)) return
+        doubt_by = utter
+        if (change == 0) return
+        doubt_by = min((floor + noise)/change + (max(bend - floor, 0.0_wp)/change)**2, utter)
+        if (bend > much_doubt*change) doubt_by = min(max(doubt_by, bend/change), utter)
     end function doubt_by
 
     !> Whether residuals respond to parameters, by some step.
@@ -121,46 +132,65 @@ contains
         have_effect = states(at_doubt, :) < huge(1.0_wp)
     end function have_effect
 
-    !> Whether residuals bend, but have no slope.
-    pure logical function is_stationary(change, bend, noise)
-        real(wp), intent(in) :: change, bend, noise !! as judge_pair has them
+    !> Whether bounds hold so few numbers that a parameter is as good as fixed.
+    elemental logical function is_as_fixed(x, lower, upper)
+        real(wp), intent(in) :: x, lower, upper
 
-        is_stationary = bend <= largest .and. bend > 4*noise .and. bend > stationary*(change + noise)
+        is_as_fixed = upper - lower <= 1.0e3_wp*spacing(x)
+    end function is_as_fixed
+
+    !> Whether residuals bend, but have no slope; or whether the sum of squares is least at x, as far as rounding lets it be known, by
+    !> the bend of the residuals and not by their slope, which the linear model knows nothing of.
+    pure logical function is_stationary(change, bend, noise, floor, state, norm, rise, tilt)
+        real(wp), intent(in) :: change, bend, noise, floor, state(careful_state) !! as judge_pair has them
+        real(wp), intent(in) :: norm !! ‖f‖
+        real(wp), intent(in) :: rise, tilt !! by how much ‖f‖² rises on both sides together, and on one more than on the other
+
+        is_stationary = .false.
+        if (.not. (max(bend, abs(rise)) < largest .and. bend > clearly*noise)) return
+        is_stationary = bend > stationary*max(change - 2*noise, 0.0_wp)
+        if (is_stationary) return
+        if (bend <= 10*min(state(at_floor), floor) .and. state(at_bend) <= 10*bend) return ! noise bends as much by any step
+        if (.not. (rise > clearly*noise*norm .and. change < sqrt(rise/stationary))) return
+        is_stationary = abs(tilt) <= sqrt(8*rise)*sqrt(10*noise*norm) ! the parabola through the three is deeper by no more
     end function is_stationary
 
     !> What a pair of evaluations says of a step: it is right, or another one is to be tried.
-    pure subroutine judge_pair(change, bend, noise, floor, x, state)
-        real(wp), intent(in) :: change, bend !! ‖f₊ - f₋‖ and ‖f₊ - 2 f + f₋‖; NaN or infinite where one isn't finite
+    pure subroutine judge_pair(change, bend, noise, floor, x, is_still, state)
+        real(wp), intent(in) :: change, bend !! ‖f₊ - f₋‖ and ‖f₊ - 2 f + f₋‖; NaN or no less than `largest` where one isn't finite
         real(wp), intent(in) :: noise !! of each of the three, at least
         real(wp), intent(in) :: floor !! and at most: the least bend by any parameter so far
         real(wp), intent(in) :: x !! the parameter
+        logical, intent(in) :: is_still !! what is_stationary says
         real(wp), intent(inout) :: state(careful_state)
 
         real(wp) :: doubt
         logical :: finite, moves
 
-        finite = change <= largest .and. bend <= largest
+        finite = change < largest .and. bend < largest
         moves = .false.
         if (finite) moves = max(change, bend) > 4*noise
         if (moves) state(at_floor) = min(state(at_floor), bend, floor)
         doubt = huge(1.0_wp)
         if (moves) doubt = doubt_by(change, bend, state(at_floor), noise)
+        if (is_still) doubt = where_still
 
         if (state(at_factor) == once_more) then
-            call keep(doubt, change, bend, state)
+            call keep(merge(0.0_wp, doubt, is_still), change, bend, state)
             state(at_factor) = settled
             return
         end if
         if (is_settled(state)) then
-            if (doubt <= much_doubt .or. state(at_doubt) > much_doubt) then
-                if (moves .and. .not. is_stationary(change, bend, noise)) call keep(doubt, change, bend, state)
+            if (doubt <= much_doubt .or. is_still .or. state(at_doubt) > much_doubt) then
+                if (moves) call keep(merge(0.0_wp, doubt, is_still), change, bend, state)
                 return
             end if
             call search_from_step(state) ! it was right elsewhere and is wrong here, as where it now crosses a jump
         end if
         state(at_rounds) = state(at_rounds) + 1
         if (moves) then
-            if (doubt <= no_doubt .or. is_stationary(change, bend, noise)) then
+            if ((doubt <= no_doubt .and. .not. (bend <= clearly*noise .and. doubt > no_noise)) &
+                .or. (is_still .and. bend <= far_beyond*noise)) then
                 state(at_best) = state(at_step)
                 state(at_change) = change
                 state(at_bend) = bend
@@ -170,7 +200,12 @@ contains
             end if
         end if
         call narrow(change, bend, noise, doubt, finite, moves, state)
-        call choose_next(bend <= 100*noise, x, state)
+        if (state(at_doubt) <= no_doubt .and. state(at_step) /= state(at_best)) then ! the one before was better, and will do
+            state(at_step) = state(at_best)
+            state(at_factor) = once_more
+            return
+        end if
+        call choose_next(bend <= clearly*noise, x, state)
     end subroutine judge_pair
 
     !> Remembers how the step did that a derivative is taken with.
@@ -253,6 +288,7 @@ contains
         end if
         if (.not. (next > 0 .and. next <= sqrt(largest)) .or. state(at_rounds) >= most_rounds) then
             state(at_factor) = merge(settled, once_more, state(at_step) == best)
+            if (state(at_factor) == settled .and. state(at_doubt) == where_still) state(at_doubt) = 0
             next = best
         end if
         state(at_step) = next

@@ -16,8 +16,8 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
-    use minpack_careful, only: at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, is_settled, &
-                               is_stationary, judge_pair
+    use minpack_careful, only: at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, &
+                               is_as_fixed, is_settled, is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: careful, central, forward, lm_fit, single_precision
@@ -158,8 +158,9 @@ contains
         real(wp), intent(inout) :: fjac(m, n) !! the Jacobian
         real(wp), intent(inout) :: states(careful_state, n) !! what is known of careful steps
 
-        real(wp) :: bend, change, noise
+        real(wp) :: bend, change, noise, rise, tilt
         integer(ip) :: j, k
+        logical :: is_still
 
         j = parameter_of(fit, list, i)
         if (fit%differences == forward) then
@@ -170,8 +171,10 @@ contains
             if (fit%differences == careful) then
                 call measure(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), change, bend)
                 noise = max(fit%rounding, machine_precision*fit%fnorm)
-                call judge_pair(change, bend, noise, fit%noise, x(j), states(:, j))
-                if (is_stationary(change, bend, noise)) then
+                call measure_rise(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), rise, tilt)
+                is_still = is_stationary(change, bend, noise, fit%noise, states(:, j), fit%fnorm, rise, tilt)
+                call judge_pair(change, bend, noise, fit%noise, x(j), is_still, states(:, j))
+                if (is_still) then
                     call take_stationary(m, f, moved, values(j) - x(j), fjac(1, j))
                     return
                 end if
@@ -202,7 +205,7 @@ contains
         integer(ip), intent(in) :: m !! residuals
         real(wp), intent(in) :: f(m), near(m), far(m) !! the residuals at x, and at the two values
         real(wp), intent(in) :: to_near, to_far !! how far these are from x's
-        real(wp), intent(out) :: change, bend !! as judge_pair wants them; infinite where there is no room for two values
+        real(wp), intent(out) :: change, bend !! as judge_pair wants them; `largest` where there is no room for two values
 
         real(wp) :: highest_bend, highest_change, weight
         integer(ip) :: k
@@ -228,6 +231,24 @@ contains
         change = highest_change*sqrt(change)
         bend = highest_bend*sqrt(bend)
     end subroutine measure
+
+    !> By how much the sum of squares rises on both sides of x together, and on one side more than on the other; 0 where both values
+    !> are on the same side.
+    pure subroutine measure_rise(m, f, near, far, to_near, to_far, rise, tilt)
+        integer(ip), intent(in) :: m !! residuals
+        real(wp), intent(in) :: f(m), near(m), far(m), to_near, to_far !! as measure has them
+        real(wp), intent(out) :: rise, tilt
+
+        real(wp) :: one, other
+
+        rise = 0
+        tilt = 0
+        if (to_near*to_far >= 0) return
+        one = sum((near - f)*(near + f))
+        other = sum((far - f)*(far + f))
+        rise = one + other
+        tilt = one - other
+    end subroutine measure_rise
 
     !> The derivative at x of the parabola through three values of each residual.
     pure subroutine take_parabola(m, f, far, to_near, to_far, column)
@@ -272,10 +293,10 @@ contains
             fit%doubt = 0
             fit%noise = min(fit%noise, minval(states(at_floor, :)))
             noise = max(fit%rounding, machine_precision*fit%fnorm)
-            if (.not. any(have_effect(states))) fit%doubt = huge(1.0_wp)
+            if (.not. any(have_effect(states) .or. is_as_fixed(x, lower, upper))) fit%doubt = huge(1.0_wp)
             do j = 1, n
                 if (.not. is_settled(states(:, j))) doubted = another_round
-                if (upper(j) - lower(j) <= 1.0e3_wp*spacing(x(j))) cycle ! it is as good as fixed
+                if (is_as_fixed(x(j), lower(j), upper(j))) cycle
                 fit%doubt = max(fit%doubt, doubt_of(states(:, j), fit%noise, noise))
             end do
             return

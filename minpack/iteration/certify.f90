@@ -28,6 +28,8 @@ module minpack_certify
     real(wp), parameter :: fine_tolerance = 1.0e-4_wp
     !> Differences are beyond doubt where they change residuals by at least this part of ‖f‖ at the start, and at most by that.
     real(wp), parameter :: least_change = 1.0e3_wp*machine_precision, most_change = 1.0e-3_wp
+    !> The same where the fit goes on only if the end is likely to be none: errors of J are then up to a hundredth.
+    real(wp), parameter :: least_telling = 1.0e2_wp*machine_precision, most_telling = 1.0e-2_wp
     !> Errors of a Jacobian up to this let it say whether an offset is small.
     real(wp), parameter :: certain = 2.0e-3_wp
     !> Steps after which a small offset is good enough, though it is not what is aimed at: where residuals are large and bend, it
@@ -38,6 +40,8 @@ module minpack_certify
     real(wp), parameter :: evaporated = 1.0e-6_wp
     !> Columns that differ by no more than this times the doubt about them may be the same.
     real(wp), parameter :: margin = 30.0_wp
+    !> Terms of the model that are this much larger than the residuals at the start cancel. !!MEASURE
+    real(wp), parameter :: cancellation = 1.0e2_wp
     !> How far the linear model can be believed, relative to ‖D x‖ and to ‖f‖.
     real(wp), parameter :: reach = 0.1_wp
     !> Residuals that are no longer than this many roundings of those at the start are nothing but rounding.
@@ -57,67 +61,123 @@ contains
         integer(ip), intent(inout) :: side(*), place(*)
         real(wp), intent(inout) :: box(n, *)
 
-        logical :: can_go_on
+        logical :: can_go_on, doubtful
 
         fit%stage = is_over
         if (fit%fnorm <= roundings*credible_rounding(fit)) then ! there is nothing left but rounding
             if (fit%claim /= 0) fit%info = fit%claim
             return
         end if
-        if (all(acnorm == 0) .and. fit%differences /= careful) then ! it may be 0 at a minimum, and anywhere else
-            fit%info = info_uncertain
+        doubtful = are_doubtful(fit, n, acnorm, x)
+        if (fit%claim /= 0 .and. fit%differences == 0 .and. doubtful .and. fit%nfev < fit%maxfev) then
+            call make_sure(fit, fit%claim, .true.)
             return
         end if
-        fit%explained = explained_by(fit, n, r, ldr, ipvt, qtf, acnorm)
         can_go_on = fit%claim == 0 .or. fit%info == info_running
+        fit%explained = explained_by(fit, n, r, ldr, ipvt, qtf, acnorm, can_go_on)
         if (fit%explained > 0 .and. (fit%boxed /= 0 .or. .not. can_go_on)) then
             call look_within(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, new_diag, trial, step, wa1, wa2, side, &
                              place, box, merge(sqrt(largest), reach, can_go_on))
         end if
         fit%offset = offset_by(fit, n, fit%explained**2)
         if (fit%claim == 0) then
-            if (.not. can_be_certified(fit)) return
-            if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0)) return ! steps are the caller's, who may know
-            if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
-                fit%info = info_runaway
-                return
-            end if
-            if (fit%jacobian_is_at_x == 0) then ! that is what the last step began with, and the end is at most as far away
-                if (fit%offset <= 10*small_offset .and. .not. are_doubtful(fit, n, acnorm, x)) return
-            else if (fit%offset <= aim(fit) .and. .not. are_doubtful(fit, n, acnorm, x)) then
-                return
-            end if
-            if (fit%nfev >= fit%maxfev) then
-                if (fit%offset > small_offset .or. are_doubtful(fit, n, acnorm, x)) fit%info = info_maxfev
-                return
-            end if
-            call make_sure(fit, fit%info)
+            call look_at_first_end(fit, n, r, ldr, ipvt, acnorm, diag, doubtful)
         else if (fit%info == info_running) then
-            fit%stage = needs_trial
-            if (fit%nfev >= fit%maxfev) then
-                fit%info = info_maxfev
-                fit%stage = is_over
-                if (fit%offset <= small_offset .and. fit%doubt <= certain) fit%info = fit%claim
-                return
-            end if
-            if (fit%doubt > certain) return
-            if (fit%offset > aim(fit) .and. .not. (fit%offset <= small_offset .and. fit%iteration > patience)) return
-            fit%info = merge(info_runaway, fit%claim, has_run_away(fit, n, r, ldr, ipvt, acnorm, diag))
-            fit%stage = is_over
+            call look_on_the_way(fit, n, r, ldr, ipvt, acnorm, diag)
         else if (fit%info /= info_maxfev) then
-            fit%info = merge(info_no_minimum, info_uncertain, fit%doubt <= certain)
-            if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) fit%info = fit%claim
+            call look_at_second_end(fit)
         end if
     end subroutine certify
 
-    !> The rounding of f: by the terms that J makes of x where J is right; else by what f was at the start, as a difference across
-    !> a jump makes columns of any length.
+    !> Where a test has ended the fit for the first time: whether that stands.
+    pure subroutine look_at_first_end(fit, n, r, ldr, ipvt, acnorm, diag, doubtful)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like the next
+        real(wp), intent(in) :: r(ldr, n), acnorm(n), diag(n)
+        logical, intent(in) :: doubtful !! what are_doubtful says
+
+        real(wp) :: goal
+
+        if (.not. can_be_certified(fit)) return
+        if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0)) return ! steps are the caller's, who may know
+        if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
+            fit%info = info_runaway
+            return
+        end if
+        goal = merge(aim(fit), small_offset, fit%restarts /= 0)
+        if (left_of_offset(fit) <= goal .and. .not. doubtful) return
+        if (fit%nfev >= fit%maxfev) then
+            if (fit%offset > small_offset .or. doubtful) fit%info = info_maxfev
+            return
+        end if
+        call make_sure(fit, fit%info, doubtful .or. fit%differences /= 0)
+    end subroutine look_at_first_end
+
+    !> Where a fit goes on to make sure of its end: whether it has got there.
+    pure subroutine look_on_the_way(fit, n, r, ldr, ipvt, acnorm, diag)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like the next
+        real(wp), intent(in) :: r(ldr, n), acnorm(n), diag(n)
+
+        fit%stage = needs_trial
+        if (fit%nfev >= fit%maxfev) then
+            fit%info = info_maxfev
+            fit%stage = is_over
+            if (fit%offset <= small_offset .and. fit%doubt <= certain) fit%info = fit%claim
+            return
+        end if
+        if (fit%doubt > certain) return
+        if (fit%offset > aim(fit) .and. .not. (fit%offset <= small_offset .and. fit%iteration > patience)) return
+        fit%info = merge(info_runaway, fit%claim, has_run_away(fit, n, r, ldr, ipvt, acnorm, diag))
+        fit%stage = is_over
+    end subroutine look_on_the_way
+
+    !> Where no step gains anything any more: whether that is an end.
+    pure subroutine look_at_second_end(fit)
+        type(lm_fit), intent(inout) :: fit
+
+        if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
+            fit%info = fit%claim
+        else if (fit%differences == 0 .and. fit%restarts == 0 .and. fit%nfev < fit%maxfev) then
+            ! J may be wrong, and nobody else will compare it with differences.
+            call make_sure(fit, fit%claim, .true.)
+        else if (fit%doubt > certain) then
+            fit%info = info_uncertain
+        else
+            fit%info = merge(info_runaway, info_no_minimum, cancels(fit))
+        end if
+    end subroutine look_at_second_end
+
+    !> Whether the terms of the model are far larger than the model has been, so that they cancel: parameters that it can't tell from one
+    !> another have run away together.
+    pure logical function cancels(fit)
+        type(lm_fit), intent(in) :: fit
+
+        cancels = fit%rounding > cancellation*machine_precision*max(fit%highest, fit%terms)
+    end function cancels
+
+    !> The offset at x, by J there or, where a step was taken with J, by what that step has left of it: of a full step of Gauss and
+    !> Newton |1 - gain|, as the gradient falls by this factor where curvature is left out of the model.
+    pure real(wp) function left_of_offset(fit)
+        type(lm_fit), intent(in) :: fit
+
+        left_of_offset = fit%offset
+        if (fit%jacobian_is_at_x == 0 .and. fit%par == 0) left_of_offset = fit%offset*min(abs(1 - fit%gain), 1.0_wp)
+    end function left_of_offset
+
+    !> The rounding of f: by the terms that J makes of x where J is right. Differences that are yet to be looked at may have made columns
+    !> of any length, across a jump: there it is no more than by what f was at the start. Of those that are known to be wrong
+    !> nothing is believed.
     pure real(wp) function credible_rounding(fit)
         type(lm_fit), intent(in) :: fit
 
         credible_rounding = fit%rounding
-        if (fit%differences == 0 .or. (fit%differences == careful .and. fit%doubt <= certain)) return
-        credible_rounding = min(fit%rounding, machine_precision*fit%highest)
+        if (fit%differences == 0) return
+        if (fit%differences /= careful) then
+            credible_rounding = min(fit%rounding, machine_precision*fit%highest)
+        else if (fit%doubt > certain) then
+            credible_rounding = 0
+        end if
     end function credible_rounding
 
     !> Whether the residuals have ceased to follow a parameter that they have followed before, at least in a way of its own.
@@ -141,14 +201,15 @@ contains
     end function has_run_away
 
     !> Goes on from x, as a new fit.
-    pure subroutine make_sure(fit, claim)
+    pure subroutine make_sure(fit, claim, by_differences)
         type(lm_fit), intent(inout) :: fit
         integer(ip), value :: claim !! info of the end
+        logical, intent(in) :: by_differences !! whether J is to be had by careful differences
 
         call begin_anew(fit, fit%fnorm)
         fit%claim = claim
         fit%stage = needs_factor
-        if (fit%differences == 0 .or. fit%differences == careful) return
+        if (.not. by_differences .or. fit%differences == careful) return
         fit%differences = careful
         fit%jacobian_is_at_x = 0
     end subroutine make_sure
@@ -195,37 +256,43 @@ contains
                            .and. fit%fnorm > 0 .and. fit%fnorm <= largest .and. max(fit%ftol, fit%xtol) <= fine_tolerance
     end function can_be_certified
 
-    !> Whether differences by MINPACK's steps change the residuals by so little, or so much, that they may be wrong.
+    !> Whether differences by MINPACK's steps change the residuals by so little, or so much, that they may be wrong; or a given
+    !> Jacobian says that a parameter as a whole changes nothing, as it does on a plateau, or at a minimum, or where it is wrong.
     pure logical function are_doubtful(fit, n, acnorm, x)
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: acnorm(n), x(n) !! norms of the columns of J, and where
 
-        real(wp) :: change, eta
+        real(wp) :: change, eta, least, most
         integer(ip) :: j
 
         are_doubtful = .false.
         if (fit%differences == careful) are_doubtful = fit%doubt > certain
+        if (fit%differences == 0) are_doubtful = any(acnorm == 0 .or. (x /= 0 .and. acnorm*abs(x) < machine_precision*fit%fnorm))
         if (fit%differences == 0 .or. fit%differences == careful) return
         are_doubtful = fit%precision == 0
+        least = merge(least_change, least_telling, fit%restarts /= 0)
+        most = merge(most_change, most_telling, fit%restarts /= 0)
         eta = max(fit%precision, machine_precision)**merge(0.5_wp, 1.0_wp/3, fit%differences == 1)
         do j = 1, n
             change = eta*merge(abs(x(j)), 1.0_wp, x(j) /= 0)*acnorm(j)
-            if (.not. (change >= least_change*fit%highest .and. change <= most_change*fit%highest)) are_doubtful = .true.
+            if (.not. (change >= least*fit%highest .and. change <= most*fit%highest)) are_doubtful = .true.
         end do
     end function are_doubtful
 
     !> What part of f the linear model explains, ‖Q₁ᵀf‖/‖f‖. Columns that depend on others don't count: along them nothing is
     !> gained.
-    pure real(wp) function explained_by(fit, n, r, ldr, ipvt, qtf, acnorm)
+    pure real(wp) function explained_by(fit, n, r, ldr, ipvt, qtf, acnorm, can_go_on)
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them
         real(wp), intent(in) :: r(ldr, n), qtf(n), acnorm(n)
+        logical, intent(in) :: can_go_on !! then columns that may be the same count: the next steps will tell
 
         real(wp) :: tol
         integer(ip) :: k
 
-        tol = max(max(fit%m, n, 10_ip)*machine_precision, error_of_jacobian(fit))
+        tol = max(fit%m, n, 10_ip)*machine_precision
+        if (fit%differences /= careful .or. .not. (can_go_on .or. cancels(fit))) tol = max(tol, error_of_jacobian(fit))
         explained_by = 0
         do k = 1, n
             if (abs(r(k, k)) > tol*acnorm(ipvt(k))) explained_by = explained_by + (qtf(k)/fit%fnorm)**2

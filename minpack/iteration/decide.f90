@@ -10,6 +10,9 @@ module minpack_decide
     private
     public :: lm_decide, lm_take_norm
 
+    !> Steps that may be accepted though noise hides what they are worth: the first brings what there is to gain.
+    integer(ip), parameter :: most_blind = 3_ip
+
 contains
 
     !> Takes in ‖f‖ at the trial point that lm_next wanted.
@@ -68,11 +71,13 @@ contains
         if (comparable) actred = 1 - (norm/fit%fnorm)**2
         ratio = 0
         if (fit%prered /= 0) ratio = actred/fit%prered
+        fit%gain = ratio
 
         call set_bound(actred, ratio, comparable, fit)
 
         fit%accepted = 0
-        if (finite .and. ratio >= accept_ratio) then
+        if (finite .and. (ratio >= accept_ratio .or. is_hidden(actred, fit))) then
+            if (ratio < accept_ratio) fit%blind = fit%blind + 1
             fit%accepted = 1
             fit%xnorm = xnorm
             fit%fnorm = norm
@@ -82,6 +87,19 @@ contains
         call watch_wall(finite, limited, ratio, fit)
         call test_end(actred, ratio, fit)
     end subroutine lm_decide
+
+    !> Whether noise that is known of hides what a full step was worth, while a fit makes sure of its end: then its length and
+    !> direction are to be trusted more than the sums of squares.
+    elemental logical function is_hidden(actred, fit)
+        real(wp), intent(in) :: actred !! actual reduction
+        type(lm_fit), intent(in) :: fit
+
+        real(wp) :: noise
+
+        noise = 2*min(fit%noise, 10*fit%precision*fit%highest)/fit%fnorm
+        is_hidden = fit%claim /= 0 .and. fit%blind < most_blind .and. fit%precision > machine_precision .and. fit%par == 0 &
+                    .and. max(abs(actred), fit%prered) <= noise
+    end function is_hidden
 
     !> Δ and λ for the next step.
     elemental subroutine set_bound(actred, ratio, comparable, fit)

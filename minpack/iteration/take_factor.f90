@@ -40,6 +40,7 @@ contains
         if (fit%certifies /= 0 .and. all(acnorm <= largest)) then
             wa1 = acnorm*x
             fit%rounding = machine_precision*max(enorm(n, wa1), fit%fnorm)
+            if (fit%terms == 0) fit%terms = fit%rounding/machine_precision
             fit%highest = min(fit%highest, fit%rounding/machine_precision)
         end if
         if (fit%info == info_running) call assess(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, wa1, wa2)

@@ -23,6 +23,7 @@ typedef struct {
     enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
     PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
     int col_deriv;        /* jac gives (n, m) */
+    int given;            /* Jacobians that jac has given */
     int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
     PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
     double looked;        /* when signals were last looked for, in seconds; with the GIL released */
@@ -325,6 +326,7 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
     const lm_compiled *compiled = run->jac_compiled;
 
     *by_rows = compiled != NULL && compiled->convention == LM_JACOBIAN_C;
+    run->given += run->p.fit->differences == 0;
     if (run->p.fit->differences != 0) {
         compiled = NULL;
         *by_rows = 0;
@@ -597,7 +599,7 @@ static PyObject *tell(lm_run *run, int full_output)
     double error;
     find_jacobian_error_(fit, &error);
     PyObject *jacobian = run->jacobian != NULL && p->by_blocks ? (PyObject *)run->jacobian : Py_None;
-    PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(fit->njev);
+    PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(run->given);
     return Py_BuildValue("NNiiNNNNOd", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
                          lm_vector(p->qtf, n), jacobian, error);
 }
@@ -616,7 +618,7 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     const int full_output = PyObject_IsTrue(args[FULL_OUTPUT]);
     lm_run run = {.convert = lm_own_converters, .func = args[FUNC], .jac = or_null(args[JAC])};
     run.col_deriv = PyObject_IsTrue(args[COL_DERIV]);
-    lm_fit fit = {.nfev = 1, .calls = 1, .differences = run.jac == NULL, .given = run.jac != NULL};
+    lm_fit fit = {.certifies = 1, .nfev = 1, .calls = 1, .differences = run.jac == NULL, .given = run.jac != NULL};
     fit.ftol = PyFloat_AsDouble(args[FTOL]);
     fit.xtol = PyFloat_AsDouble(args[XTOL]);
     fit.gtol = PyFloat_AsDouble(args[GTOL]);

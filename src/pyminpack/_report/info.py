@@ -72,6 +72,13 @@ STATUS_OF: Final = {
     Info.RUNAWAY: Status.RUNAWAY,
 }
 
+# What `leastsq` says where MINPACK has no number.
+IER_OF: Final = {
+    Info.UNCERTAIN: int(Info.GTOL_TOO_SMALL),
+    Info.RUNAWAY: int(Info.GTOL_TOO_SMALL),
+    Info.NO_MINIMUM: int(Info.XTOL_TOO_SMALL),
+}
+
 # The limit on evaluations, as each function calls it.
 LEASTSQ_LIMIT: Final = "maxfev = {} calls of func"
 BLOCKS_LIMIT: Final = "maxfev = {} passes over the blocks"

@@ -422,11 +422,8 @@ def test_model_in_single_precision_inside_converges_to_the_right_answer(func: Ca
     np.testing.assert_allclose(solution(func, start), solution(in_double_precision, start), rtol=1e-4)
 
 
-@pytest.mark.xfail(
-    reason="rounding can mimic a Jacobian so well that the first step improves on the start", strict=True
-)
 def test_predictions_in_single_precision_that_mislead_the_second_step() -> None:
-    """One start in two thousand, of this problem; epsfcn=1.2e-7 is the remedy."""
+    """Rounding mimics a Jacobian so well that the first step improves on the start."""
     x = solution(predicted_in_single_precision, [3, 4.4])
     np.testing.assert_allclose(x, solution(in_double_precision, [3, 4.4]), rtol=1e-4)
 
@@ -440,41 +437,43 @@ def test_calls_that_find_out_the_precision_are_counted() -> None:
 # ------------------------------------------------------------------------ Jacobians of zeros
 
 
-NO_RESPONSE: dict[str, tuple[Callable, dict[str, Any]]] = {
-    "constant residuals": (lambda x: np.ones(3), {}),
-    "parameters rounded": (lambda x: np.rint([x[0] - 3, x[1], x[0]]), {}),
-    "Dfun of zeros": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2))}),
-    "Dfun of zeros, gtol": (decay, {"Dfun": lambda x: np.zeros((EXACT_T.size, 2)), "gtol": 0.1}),
+NO_RESPONSE: dict[str, tuple[Callable, int, str]] = {
+    "constant residuals": (lambda x: np.ones(3), 8, "the Jacobian is zero"),
+    "parameters rounded": (lambda x: np.rint([x[0] - 3, x[1], x[0]]), 7, "this is no minimum"),
 }
 
 
-@pytest.mark.parametrize(("func", "options"), NO_RESPONSE.values(), ids=NO_RESPONSE)
-def test_jacobian_of_zeros_is_no_success(func: Callable, options: dict) -> None:
-    x, cov_x, _, message, ier = leastsq(func, START, full_output=True, **options)
-    assert ier == 8
-    assert "the Jacobian is zero" in message
+@pytest.mark.parametrize(("func", "ier", "words"), NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_jacobian_of_zeros_is_no_success(func: Callable, ier: int, words: str) -> None:
+    x, cov_x, _, message, found = leastsq(func, START, full_output=True)
+    assert found == ier
+    assert words in message
     assert cov_x is None
-    np.testing.assert_array_equal(x, START)
+    assert np.linalg.norm(func(x)) <= np.linalg.norm(func(np.array(START)))
 
 
-@pytest.mark.parametrize(("func", "options"), NO_RESPONSE.values(), ids=NO_RESPONSE)
-def test_jacobian_of_zeros_warns(func: Callable, options: dict) -> None:
-    with pytest.warns(RuntimeWarning, match="the Jacobian is zero"):
-        assert leastsq(func, START, **options)[1] == 8
+@pytest.mark.parametrize(("func", "ier", "words"), NO_RESPONSE.values(), ids=NO_RESPONSE)
+def test_jacobian_of_zeros_warns(func: Callable, ier: int, words: str) -> None:
+    with pytest.warns(RuntimeWarning, match=words):
+        assert leastsq(func, START)[1] == ier
 
 
-def test_jacobian_of_zeros_after_some_steps_is_no_success() -> None:
-    jacobian = FailsOnCall(3, lambda: np.zeros((EXACT_T.size, 2)), decay_jacobian)
-    _, cov_x, _, message, ier = leastsq(decay, START, Dfun=jacobian, full_output=True)
-    assert ier == 8
-    assert "the Jacobian is zero" in message
-    assert cov_x is None
+@pytest.mark.parametrize("call", [1, 3])
+@pytest.mark.parametrize("gtol", [0.0, 0.1])
+def test_given_jacobian_of_zeros_makes_way_for_differences(call: int, gtol: float) -> None:
+    """It may be zero at a minimum, on a plateau, or by mistake."""
+    jacobian = FailsOnCall(call, lambda: np.zeros((EXACT_T.size, 2)), decay_jacobian)
+    func = Recorder(decay)
+    x, _, infodict, _, ier = leastsq(func, START, Dfun=jacobian, gtol=gtol, full_output=True)
+    assert ier in (1, 2, 3, 4)
+    np.testing.assert_allclose(x, [2.5, 1.3], rtol=1e-7)
+    assert (infodict["nfev"], infodict["njev"]) == (len(func.at), call)
 
 
-def test_constant_residuals_take_one_call_more_to_find_that_out() -> None:
+def test_constant_residuals_are_found_out_by_longer_and_longer_steps() -> None:
     func = Recorder(lambda x: np.ones(3))
     infodict = leastsq(func, START, full_output=True)[2]
-    assert infodict["nfev"] == len(func.at) == 1 + 2 + 1
+    assert infodict["nfev"] == len(func.at) < 1 + 2 + 1 + 2 * 2 * 20
 
 
 @pytest.mark.parametrize("options", [{}, {"Dfun": lambda x: np.zeros((3, 2))}], ids=["differences", "Dfun"])
