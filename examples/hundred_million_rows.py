@@ -75,7 +75,7 @@ def main() -> None:
     seconds = time.perf_counter() - begin
 
     print(fit)
-    if not fit.success or fit.stderr is None:
+    if not fit.success:
         sys.exit("no fit")
     for name, value, error, true in zip(("amplitude", "rate", "background"), fit.x, fit.stderr, TRUE, strict=True):
         print(f"{name:>10} {value:.8f} ± {error:.1e}   true {true}")

@@ -117,7 +117,7 @@ def covariance(jac: Any, *, variance: float | None = None, rtol: float | None = 
     >>> y = np.array([0.1, 1.0, 2.1])
     >>> fit = least_squares(lambda x: jac @ x - y, [2, 1], bounds=([1.1, -9], 9))
     >>> fit.stderr.round(4), covariance(fit).stderr.round(4)
-    (array([0.  , 0.05]), array([0.0577, 0.0707]))
+    (array([ nan, 0.05]), array([0.0577, 0.0707]))
     """
     if isinstance(jac, FitResult):
         return _of_fit(jac, variance, rtol)

@@ -120,7 +120,9 @@ def test_one_block_of_one_row_of_one_parameter() -> None:
     fit = leastsq_blocks(lambda x, block: x[0] - block, 1.0, [3.0], jac=lambda x, block: 1.0)
     assert fit.x == pytest.approx(3)
     assert fit.success
-    assert (fit.dof, fit.reduced_chi2, fit.cov, fit.stderr) == (0, None, None, None)
+    assert fit.dof == 0
+    for value in (fit.reduced_chi2, fit.cov, fit.stderr):
+        assert np.isnan(value).all()
     np.testing.assert_allclose(fit.cov_x, [[1]])
 
 
@@ -477,7 +479,6 @@ def test_summary_says_why_the_fit_ended_and_what_each_parameter_is() -> None:
     fit = leastsq_blocks(decay, START, cut())
     lines = fit.summary().splitlines()
     assert lines[0] == fit.message
-    assert fit.stderr is not None
     for j, line in enumerate(lines[2:5]):
         name, value, error = line.split()
         assert (name, error) == (f"x[{j}]", f"{fit.stderr[j]:.3g}")

@@ -261,8 +261,6 @@ def test_fixed_parameters_stay_and_the_others_are_fitted(jac: Any) -> None:
     assert fit.x[1] == pytest.approx(alone.x[0], rel=1e-6)
     assert fit.dof == 19
     assert fit.rank == 1
-    assert fit.stderr is not None
-    assert alone.stderr is not None
     assert fit.stderr[0] == 0
     assert fit.stderr[1] == pytest.approx(alone.stderr[0], rel=1e-4)
     assert fit.jac is not None
@@ -296,7 +294,6 @@ def test_callback_sees_each_step_and_can_end_the_fit() -> None:
         assert (ended.status, ended.success, ended.nit) == (-2, False, 1)
         np.testing.assert_array_equal(ended.x, states[0].x)
         np.testing.assert_array_equal(ended.fun, residuals(ended.x))
-        assert ended.stderr is not None
     assert least_squares(residuals, START, callback=lambda state: 1).success  # True alone stops
 
 
@@ -313,7 +310,6 @@ def test_limit_of_evaluations_is_kept(callback: Any) -> None:
         fit = least_squares(residuals, START, jac, max_nfev=4, callback=callback)
         assert (fit.status, fit.success, fit.nfev) == (0, False, 4)
         assert "max_nfev = 4" in fit.message
-        assert fit.stderr is not None
 
 
 def test_timeout_ends_a_fit_with_the_best_point(clock: Clock) -> None:
@@ -325,7 +321,8 @@ def test_timeout_ends_a_fit_with_the_best_point(clock: Clock) -> None:
     np.testing.assert_array_equal(fit.fun, residuals(fit.x))
     assert "timeout" in fit.message
     at_once = least_squares(slow, START, timeout=0.5)
-    assert (at_once.status, at_once.jac, at_once.cov, at_once.rank) == (-3, None, None, 0)
+    assert (at_once.status, at_once.jac, at_once.rank) == (-3, None, 0)
+    assert np.isnan(at_once.cov).all()
     assert "timeout" in repr(at_once)
     assert at_once.summary()
 
@@ -369,7 +366,6 @@ def test_covariance_is_that_of_the_jacobian_at_the_solution() -> None:
     inverse = np.linalg.inv(jacobian(fit.x).T @ jacobian(fit.x))
     variance = (residuals(fit.x) ** 2).sum() / 18
     np.testing.assert_allclose(fit.cov, inverse * variance, rtol=1e-10)
-    assert fit.cov is not None
     np.testing.assert_allclose(fit.stderr, np.sqrt(np.diag(fit.cov)))
     np.testing.assert_allclose(fit.correlation, fit.cov / np.outer(fit.stderr, fit.stderr))
     np.testing.assert_allclose(fit.grad, jacobian(fit.x).T @ residuals(fit.x), atol=1e-14)
@@ -390,8 +386,6 @@ def test_only_what_the_data_do_not_determine_is_infinite() -> None:
     with pytest.warns(RuntimeWarning, match=r"x\[0\], x\[1\]") as warned:
         stderr = fit.stderr
     assert len(warned) == 1
-    assert stderr is not None
-    assert sound.stderr is not None
     assert np.isinf(stderr).tolist() == [True, True, False]
     assert stderr[2] == pytest.approx(sound.stderr[1] * np.sqrt(18 / 17), rel=1e-3)
     assert fit.cov is not None  # and warns no more
@@ -414,8 +408,8 @@ def test_units_do_not_matter_for_the_rank() -> None:
 
 def test_no_degree_of_freedom_leaves_no_covariance() -> None:
     fit = least_squares(lambda x: x - 3.0, [1.0, 2.0])
-    assert (fit.dof, fit.reduced_chi2, fit.cov, fit.stderr, fit.correlation) == (0, None, None, None, None)
-    assert fit.rank == 2
+    assert (fit.dof, fit.rank) == (0, 2)
+    assert np.isnan(fit.cov).all()
     assert fit.summary()
     assert repr(fit)
 
@@ -551,4 +545,4 @@ def test_a_fit_that_converged_before_its_last_jacobian_was_too_late_has_converge
     ):  # there is time for all but the last two evaluations; for all but the one that makes sure of the end; for all
         timed = least_squares(clock.timed(residuals), START, jacobian, timeout=seconds)
         assert timed.status == status
-        assert timed.cov is None
+        assert np.isnan(timed.cov).all()

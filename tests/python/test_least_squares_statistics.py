@@ -38,11 +38,18 @@ def is_covariance_at(fit: LeastSquaresResult, x: np.ndarray) -> None:
     """Jacobian and covariance are those at x, the variance that of the residuals there."""
     np.testing.assert_array_equal(fit.x, x)
     assert fit.jac is not None
-    assert fit.cov is not None
     np.testing.assert_array_equal(fit.jac, jacobian(x))
     np.testing.assert_array_equal(fit.fun, residuals(x))
     variance = (residuals(x) ** 2).sum() / (T.size - x.size)
     np.testing.assert_allclose(fit.cov, exact_inverse(jacobian(x)) * variance, rtol=1e-10)
+
+
+def assert_not_known(fit: LeastSquaresResult) -> None:
+    """There is no finite Jacobian to tell anything of the parameters, and no warning that the data leave them open."""
+    n = fit.x.size
+    for value, shape in ((fit.cov, (n, n)), (fit.stderr, (n,)), (fit.correlation, (n, n)), (fit.cond, ())):
+        np.testing.assert_array_equal(value, np.full(shape, np.nan))
+    assert fit.rank == 0
 
 
 # ------------------------------------------------------------------------------------------------ where they are taken
@@ -120,7 +127,7 @@ def test_statistics_at_a_timeout(given: bool, clock: Clock) -> None:
         assert fit.status == -3
         if fit.jac is None:
             unknown += 1
-            assert (fit.cov, fit.stderr, fit.correlation, fit.rank) == (None, None, None, 0)
+            assert_not_known(fit)
             assert np.isnan(fit.cond)
             assert fit.unidentifiable.all()
             assert "rank and standard errors are not known" in fit.summary()
@@ -145,7 +152,7 @@ def test_result_in_the_middle_of_a_fit_stays_as_it_was() -> None:
     for result in early:
         held = result.active_mask * result.grad < 0
         variance = (residuals(result.x) ** 2).sum() / (20 - np.count_nonzero(~held))
-        expected = np.zeros((2, 2))
+        expected = np.full((2, 2), np.nan)
         expected[np.ix_(~held, ~held)] = exact_inverse(jacobian(result.x)[:, ~held]) * variance
         np.testing.assert_allclose(result.cov, expected, rtol=1e-10)
 
@@ -193,9 +200,6 @@ def test_pseudo_inverse_on_what_is_determined(seed: int, units: bool) -> None:
     assert fit.rank == 4
     assert fit.cond == np.inf
     assert fit.unidentifiable.tolist() == [False, True, False, True, True]
-    assert cov is not None
-    assert fit.stderr is not None
-    assert fit.correlation is not None
 
     variance = (fit.fun**2).sum() / 10
     known, pair = np.array([0, 2]), np.ix_([0, 2], [0, 2])
@@ -311,9 +315,6 @@ def test_fixed_parameters_have_no_error() -> None:
     )
     alone = least_squares(lambda x: residuals(x) + 0.25, START, jacobian)
     assert (fit.dof, fit.rank) == (18, 2)
-    assert fit.cov is not None
-    assert fit.stderr is not None
-    assert fit.correlation is not None
     assert fit.cond == pytest.approx(alone.cond, rel=1e-9)
     np.testing.assert_allclose(fit.cov[1:, 1:], alone.cov, rtol=1e-9)
     assert not fit.cov[0].any()
@@ -332,7 +333,6 @@ def test_warning_has_the_numbers_of_all_parameters() -> None:
     )
     with pytest.warns(UnidentifiableWarning, match=r"x\[1\], x\[3\]: the Jacobian has rank 2 for 3 free parameters"):
         stderr = fit.stderr
-    assert stderr is not None
     assert np.isinf(stderr).tolist() == [False, True, False, True]
     assert stderr[0] == 0
     assert fit.unidentifiable.tolist() == [False, True, False, True]
@@ -344,10 +344,10 @@ def test_parameter_that_a_bound_holds_counts_as_fixed_there() -> None:
     assert (fit.dof, fit.rank) == (19, 1)
     fixed = least_squares(residuals, fit.x, jacobian, fixed=[True, False])
     assert fixed.dof == 19
-    assert fixed.stderr is not None
     expected = np.sqrt(2 * fixed.cost / 19) / np.linalg.norm(jacobian(fixed.x)[:, 1])
     np.testing.assert_allclose(fixed.stderr, [0, expected], rtol=1e-10)
-    np.testing.assert_allclose(fit.stderr, fixed.stderr, rtol=1e-6)
+    np.testing.assert_allclose(fit.stderr, [np.nan, expected], rtol=1e-6)
+    np.testing.assert_allclose(fit.cov, [[np.nan, np.nan], [np.nan, expected**2]], rtol=1e-6)
 
 
 def test_parameter_at_a_bound_that_does_not_hold_it_counts_as_free() -> None:
@@ -361,7 +361,8 @@ def test_every_parameter_held_by_a_bound() -> None:
     assert fit.active_mask.tolist() == [1, -1]
     assert (fit.dof, fit.rank) == (20, 0)
     assert np.isnan(fit.cond)
-    np.testing.assert_array_equal(fit.cov, np.zeros((2, 2)))
+    assert np.isnan(fit.cov).all()
+    assert np.isnan(fit.stderr).all()
     assert not fit.unidentifiable.any()
 
 
@@ -375,14 +376,19 @@ def test_parameters_that_bounds_leave_free_among_fixed_ones() -> None:
     assert fit.jac is not None
     alone = covariance(fit.jac[:, [0, 3]], variance=2 * fit.cost / 18)
     np.testing.assert_allclose(fit.cov[np.ix_([0, 3], [0, 3])], alone.cov, rtol=1e-10)
-    assert not fit.cov[[1, 2]].any()
-    assert not fit.cov[:, [1, 2]].any()
+    np.testing.assert_array_equal(fit.cov[1], np.zeros(4))  # a constant
+    np.testing.assert_array_equal(fit.cov[2], [np.nan, 0, np.nan, np.nan])  # held
+    np.testing.assert_array_equal(fit.cov, fit.cov.T)
+    np.testing.assert_array_equal(fit.stderr[[1, 2]], [0, np.nan])
 
 
 @pytest.mark.parametrize("jac", ["2-point", "3-point"])
 def test_as_many_residuals_as_parameters(jac: Any) -> None:
     fit = least_squares(lambda x: np.array([x[0] - 3, x[0] * x[1] - 2]), [2.0, 3.0], jac)
-    assert (fit.dof, fit.reduced_chi2, fit.cov, fit.stderr, fit.correlation) == (0, None, None, None, None)
+    assert fit.dof == 0
+    for value in (fit.reduced_chi2, fit.cov, fit.stderr):
+        assert np.isnan(value).all()
+    np.testing.assert_allclose(fit.correlation, covariance(fit, variance=1).correlation)
     assert (fit.rank, fit.unidentifiable.tolist()) == (2, [False, False])
     assert np.isfinite(fit.cond)
     assert fit.jac is not None
@@ -391,22 +397,25 @@ def test_as_many_residuals_as_parameters(jac: Any) -> None:
 
 def test_as_many_residuals_as_free_parameters() -> None:
     fit = least_squares(lambda x: x[:2] - x[2], np.ones(3), fixed=[False, False, True])
-    assert (fit.dof, fit.reduced_chi2, fit.cov) == (0, None, None)
+    assert fit.dof == 0
+    assert np.isnan(fit.reduced_chi2)
+    np.testing.assert_array_equal(fit.stderr, [np.nan, np.nan, 0])
 
 
-def test_no_error_is_told_where_there_is_none_and_no_warning() -> None:
-    fit = least_squares(lambda x: (x[0] + x[1]) * np.array([1.0, 2.0]) - 1, START)
-    assert (fit.rank, fit.cov, fit.stderr) == (1, None, None)
-    assert fit.unidentifiable.all()
+def test_parameters_that_are_open_without_degrees_of_freedom() -> None:
+    """Their standard errors are infinite whatever the variance of the residuals; that of the other is not known."""
+    fit = least_squares(lambda x: np.append((x[0] + x[1]) * np.array([1.0, 2.0]), x[2]) - 1, np.ones(3))
+    with pytest.warns(UnidentifiableWarning, match=r"x\[0\], x\[1\]: the Jacobian has rank 2 for 3 parameters"):
+        np.testing.assert_array_equal(fit.stderr, [np.inf, np.inf, np.nan])
+    assert (fit.dof, fit.rank) == (0, 2)
+    assert fit.unidentifiable.tolist() == [True, True, False]
 
 
 def test_exact_fit() -> None:
     jac = whole_numbers(4, 9, 3)
     fit = least_squares(lambda x: jac @ x, np.zeros(3), lambda x: jac)
     assert (fit.cost, fit.reduced_chi2, fit.rank) == (0, 0, 3)
-    assert fit.cov is not None
     assert not fit.cov.any()
-    assert fit.stderr is not None
     assert not fit.stderr.any()
     cov = exact_inverse(jac)
     errors = np.sqrt(np.diag(cov))
@@ -429,8 +438,8 @@ def test_covariance_of_a_robust_fit_is_that_of_its_jacobian(loss: Any) -> None:
 
 def test_jacobian_that_is_not_finite_tells_nothing() -> None:
     fit = least_squares(residuals, START, lambda x: jacobian(x) * np.nan)
-    assert (fit.status, fit.rank, fit.cov, fit.stderr, fit.correlation) == (-4, 0, None, None, None)
-    assert np.isnan(fit.cond)
+    assert fit.status == -4
+    assert_not_known(fit)
     assert fit.unidentifiable.all()
 
 
@@ -610,7 +619,6 @@ MODELS: dict[str, tuple[Callable[..., np.ndarray], list[float], list[float]]] = 
 
 def is_close_to(cov: np.ndarray | None, expected: np.ndarray) -> None:
     """As close as differences allow, each entry in the units of its parameters."""
-    assert cov is not None
     errors = np.sqrt(np.diag(expected))
     np.testing.assert_allclose(cov / np.outer(errors, errors), expected / np.outer(errors, errors), atol=2e-6)
 
@@ -648,6 +656,5 @@ def test_covariance_of_a_jacobian_at_a_bound_is_that_of_scipys_curve_fit() -> No
 def test_standard_errors_are_nists(name: str) -> None:
     dataset = load(name)
     fit = least_squares(dataset.residuals, dataset.starts[1], dataset.jacobian, ftol=1e-14, xtol=1e-14, max_nfev=5000)
-    assert fit.stderr is not None
     np.testing.assert_allclose(fit.stderr, dataset.certified_se, rtol=1e-5)
     assert fit.rank == fit.x.size

@@ -40,23 +40,23 @@ class BlocksResult(FitResult):
         Number of blocks.
     dof : int
         Degrees of freedom, m - n.
-    reduced_chi2 : float or None
-        Variance of the residuals, ``2*cost/dof``; None without degrees of freedom.
+    reduced_chi2 : float
+        Variance of the residuals, ``2*cost/dof``; NaN without degrees of freedom.
     rank : int
         Number of columns of the last Jacobian that are independent beyond rounding, or beyond the error of
         differences, by the rule of `covariance`.
     cov_x : ndarray of shape (n, n) or None
         ``inv(J.T @ J)`` for the last Jacobian J, the one that led to `x`; None where `rank` is less than n. It is the
         covariance of the parameters where each residual is divided by its known standard deviation.
-    cov : ndarray of shape (n, n) or None
+    cov : ndarray of shape (n, n)
         Covariance of the parameters where the variance of the residuals is not known: ``cov_x*reduced_chi2``. Where the
         data do not determine some parameters, those have inf on the diagonal and NaN beside it, and one warning names
-        them; the other entries are those of every generalized inverse. None without degrees of freedom.
-    stderr : ndarray of shape (n,) or None
-        Standard errors of the parameters, ``sqrt(diag(cov))``: inf for those that are not determined. They are right
-        even where a variance overflows or underflows. None where `cov` is.
-    correlation : ndarray of shape (n, n) or None
-        Correlations, with 1 on the diagonal; NaN for parameters that are not determined. None where `cov` is.
+        them; the other entries are those of every generalized inverse. NaN without degrees of freedom.
+    stderr : ndarray of shape (n,)
+        Standard errors of the parameters, ``sqrt(diag(cov))``: inf for those that are not determined, NaN for the
+        others without degrees of freedom. They are right even where a variance overflows or underflows.
+    correlation : ndarray of shape (n, n)
+        Correlations, with 1 on the diagonal; NaN for parameters that are not determined.
     cond : float
         Condition number of the columns of the last Jacobian, each scaled to length 1; inf where they are dependent.
     unidentifiable : ndarray of bool, shape (n,)

@@ -101,18 +101,20 @@ class LeastSquaresResult(FitResult):
     rank : int
         Number of columns of `jac` for free parameters that are independent beyond rounding, or beyond the error of
         differences, by the rule of `covariance`. 0 without a finite Jacobian.
-    cov : ndarray of shape (n, n) or None
-        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2`` over free parameters, with zeros in the rows and
-        columns of the others. Where the data do not determine some free parameters, those have inf on the diagonal and
-        NaN beside it, and one warning names them; the other entries are those of every generalized inverse. None
-        without degrees of freedom or without a finite Jacobian. ``covariance(jac)`` gives the covariance without regard
-        to bounds.
-    stderr : ndarray of shape (n,) or None
-        Standard errors, ``sqrt(diag(cov))``: 0 for parameters that are not free, inf for those that are not determined.
-        They are right even where a variance overflows or underflows. None where `cov` is.
-    correlation : ndarray of shape (n, n) or None
-        Correlations, with 1 on the diagonal, those of an exact fit included; NaN for parameters that are not free or
-        not determined. None where `cov` is.
+    cov : ndarray of shape (n, n)
+        Covariance of the parameters, ``inv(jac.T @ jac)*reduced_chi2`` over free parameters. Where the data do not
+        determine some free parameters, those have inf on the diagonal and NaN beside it, and one warning names them;
+        the other entries are those of every generalized inverse. In the rows and columns of fixed parameters there are
+        zeros, and of parameters that are held at a bound, NaN: ``covariance(jac)`` gives the covariance without regard
+        to bounds. Without degrees of freedom, or without a finite Jacobian, what is not known is NaN.
+    stderr : ndarray of shape (n,)
+        Standard errors, ``sqrt(diag(cov))``: inf for parameters that the data do not determine; NaN for those that are
+        held at a bound, and for all that are free where there are no degrees of freedom or no finite Jacobian; 0 for
+        fixed ones. They are right even where a variance overflows or underflows.
+    correlation : ndarray of shape (n, n)
+        Correlations, with 1 on the diagonal; NaN for parameters that are not free or not determined, and without a
+        finite Jacobian. They do not depend on the variance of the residuals: an exact fit has them, and one without
+        degrees of freedom.
     cond : float
         Condition number of the columns of `jac` for free parameters, each scaled to length 1; inf where they are
         dependent, NaN without a finite Jacobian.
@@ -120,8 +122,8 @@ class LeastSquaresResult(FitResult):
         Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed.
     dof : int
         Degrees of freedom: residuals minus free parameters.
-    reduced_chi2 : float or None
-        Variance of the residuals, ``2*cost/dof``. None without degrees of freedom, because then the residuals do not
+    reduced_chi2 : float
+        Variance of the residuals, ``2*cost/dof``. NaN without degrees of freedom, because then the residuals do not
         show how large their errors are; where the errors are known, ``covariance(jac)`` gives the covariance.
     """
 

@@ -43,77 +43,67 @@ class FitResult(Record):
         return self._m - int(np.count_nonzero(self._free))
 
     @property
-    def reduced_chi2(self) -> float | None:
-        """Variance of the residuals, ``2*cost/dof``; None without degrees of freedom."""
-        return 2 * self.cost / self.dof if self.dof > 0 else None
+    def reduced_chi2(self) -> float:
+        """Variance of the residuals, ``2*cost/dof``; NaN without degrees of freedom."""
+        return 2 * self.cost / self.dof if self.dof > 0 else np.nan
 
     @property
     def rank(self) -> int:
         """Number of independent columns of the Jacobian for free parameters; 0 without a finite Jacobian."""
-        return 0 if self._statistics is None else self._statistics.rank
+        return self._statistics.rank
 
     @computed_once
-    def _statistics(self) -> Covariance | None:
-        """Rank and covariance from the Jacobian, for residuals of variance 1 where there are no degrees of freedom."""
-        if self._factor is None:
-            return None
-        sigma = self._norm / sqrt(self.dof) if self.dof > 0 else 1.0
+    def _statistics(self) -> Covariance:
+        """Rank and covariance from the Jacobian; what is not known is NaN."""
+        sigma = self._norm / sqrt(self.dof) if self.dof > 0 else np.nan
         return covariance_of_fit(self._factor, self._m, sigma, self._jacobian_error, self._fixed, self._free)
 
-    @property
-    def _covariance(self) -> Covariance | None:
-        """Rank and covariance; None without degrees of freedom or without a finite Jacobian."""
-        return self._statistics if self.dof > 0 else None
-
     @computed_once
-    def _covariance_with_warning(self) -> Covariance | None:
+    def _covariance_with_warning(self) -> Covariance:
         """The covariance, with a warning on first access if parameters are not identifiable."""
-        known = self._covariance
-        if known is not None:
+        known = self._statistics
+        if self._factor is not None:
             warn_of_unidentifiable(known.unidentifiable, known.rank, int(np.count_nonzero(self._free)))
         return known
 
     @property
-    def cov(self) -> Array | None:
-        """Covariance of the parameters; None without degrees of freedom or without a finite Jacobian."""
-        known = self._covariance_with_warning
-        return None if known is None else known.cov
+    def cov(self) -> Array:
+        """Covariance of the parameters; NaN where it is not known."""
+        return self._covariance_with_warning.cov
 
     @property
-    def stderr(self) -> Array | None:
-        """Standard errors of the parameters; None where `cov` is."""
-        known = self._covariance_with_warning
-        return None if known is None else known.stderr
+    def stderr(self) -> Array:
+        """Standard errors of the parameters; inf where the data leave one open, NaN where it is not known."""
+        return self._covariance_with_warning.stderr
 
     @property
-    def correlation(self) -> Array | None:
-        """Correlations of the parameters; None where `cov` is."""
-        known = self._covariance_with_warning
-        return None if known is None else known.correlation
+    def correlation(self) -> Array:
+        """Correlations of the parameters; NaN where they are not known."""
+        return self._covariance_with_warning.correlation
 
     @property
     def cond(self) -> float:
         """Condition number of the columns of the Jacobian for free parameters; NaN without a finite Jacobian."""
-        return np.nan if self._statistics is None else self._statistics.cond
+        return self._statistics.cond
 
     @property
     def unidentifiable(self) -> Mask:
         """Free parameters that the data do not determine; without a finite Jacobian, all that are not fixed."""
-        return ~self._fixed if self._statistics is None else self._statistics.unidentifiable
+        return self._statistics.unidentifiable
 
     # ------------------------------------------------------------------------------------ as text
 
     def summary(self) -> str:
         """A report: why the fit ended, and a line for each parameter with value, standard error and remarks."""
-        known = self._covariance
         lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
+        errors = self._statistics.stderr
         for j, value in enumerate(self.x.tolist()):
-            error = f"{known.stderr[j]:.3g}" if known is not None and self._free[j] else "-"
+            error = "-" if self._fixed[j] or np.isnan(errors[j]) else f"{errors[j]:.3g}"
             name = f"x[{j}]"
             lines.append(f"{name:>8} {value:14.7g} {error:>11}  {', '.join(self._remarks(j))}".rstrip())
-        chi2 = "none" if self.reduced_chi2 is None else f"{self.reduced_chi2:.6g}"
+        chi2 = "none" if np.isnan(self.reduced_chi2) else f"{self.reduced_chi2:.6g}"
         lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
-        if self._statistics is None:
+        if self._factor is None:
             lines.append("no finite Jacobian at x: rank and standard errors are not known")
         else:
             cond = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
@@ -123,13 +113,13 @@ class FitResult(Record):
 
     def _remarks(self, j: int) -> list[str]:
         """What is special about a parameter."""
-        is_undetermined = self._statistics is not None and self.unidentifiable[j]
+        is_undetermined = self._factor is not None and self.unidentifiable[j]
         return ["not determined by the data"] if is_undetermined else []
 
     def _value_to_show(self, name: str) -> Any:
         """The value of an attribute in repr, which gives no warning."""
         if name == "stderr":
-            return None if self._covariance is None else self._covariance.stderr
+            return self._statistics.stderr
         return getattr(self, name)
 
     # ------------------------------------------------------------------------------------ as a mapping

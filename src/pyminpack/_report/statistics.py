@@ -99,7 +99,7 @@ def covariance_from_factor(r: Array, ipvt: Indices, sigma: float, tol: float) ->
     ipvt : ndarray of int, shape (n,)
         Permutation of the columns, counted from 1.
     sigma : float
-        Standard deviation of the residuals.
+        Standard deviation of the residuals; NaN where it is not known.
     tol : float
         Sine up to which columns count as dependent: see `rank_tolerance`.
     """
@@ -125,29 +125,34 @@ def covariance_from_factor(r: Array, ipvt: Indices, sigma: float, tol: float) ->
 
 
 def covariance_of_fit(
-    factor: tuple[Array, Indices], m: int, sigma: float, jacobian_error: float, fixed: Mask, free: Mask
+    factor: tuple[Array, Indices] | None, m: int, sigma: float, jacobian_error: float, fixed: Mask, free: Mask
 ) -> Covariance:
     """Rank and covariance of all parameters of a fit, of which some are fixed and some held at bounds.
 
+    A fixed parameter is a constant, with the variance 0. What is not known is NaN.
+
     Parameters
     ----------
-    factor : tuple of ndarray
-        Rᵀ and P of the columns of all parameters that are not fixed.
+    factor : tuple of ndarray, or None
+        Rᵀ and P of the columns of all parameters that are not fixed; None where they are not finite.
     m : int
         Number of residuals.
     sigma : float
-        Standard deviation of the residuals.
+        Standard deviation of the residuals; NaN where it is not known.
     jacobian_error : float
         Relative error of the Jacobian.
     fixed, free : ndarray of bool, shape (n,)
-        Which parameters are fixed, and which are neither fixed nor held at a bound. Parameters that are not free get
-        the variance 0, and have no part in the rank.
+        Which parameters are fixed, and which are neither fixed nor held at a bound. Parameters that are not free have
+        no part in the rank.
     """
     n, k = free.size, int(np.count_nonzero(free))
-    cov, correlation = np.zeros((n, n)), np.full((n, n), np.nan)
-    stderr, unidentifiable = np.zeros(n), np.zeros(n, np.bool_)
+    cov, correlation, stderr = np.full((n, n), np.nan), np.full((n, n), np.nan), np.full(n, np.nan)
+    cov[fixed] = cov[:, fixed] = stderr[fixed] = 0
+    unidentifiable = np.zeros(n, np.bool_)
     rank, cond = 0, np.nan
-    if k > 0:
+    if factor is None:
+        unidentifiable = ~fixed
+    elif k > 0:
         r, ipvt = factor if k == n - np.count_nonzero(fixed) else _factor_of_columns(*factor, free[~fixed])
         of_free = covariance_from_factor(r, ipvt, sigma, rank_tolerance(m, k, jacobian_error))
         if k == n:
