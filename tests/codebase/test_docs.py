@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import pyminpack
+from pyminpack._report.info import Info, Status, page_on
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -26,6 +27,7 @@ def examples_of(page: str) -> dict[str, str]:
 EXAMPLES = examples_of("compiled.md")
 BLOCK_EXAMPLES = examples_of("blocks.md")
 LEAST_SQUARES_EXAMPLES = examples_of("least_squares.md")
+CONVERGENCE_EXAMPLES = examples_of("convergence.md")
 KINDS = {"numba", "ctypes", "cffi", "cython", "scipy", "f2py", "address"}
 NEEDS_COMPILER = {"ctypes", "cffi", "cython", "scipy", "f2py"}
 
@@ -238,7 +240,7 @@ def test_example_of_a_wrong_jacobian(run: Run, capsys: pytest.CaptureFixture[str
 def test_example_of_a_fit_with_a_wrong_jacobian(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("disagreement")["fit"].status == -7
     page = " ".join((DOCS / "least_squares.md").read_text().split())
-    told = capsys.readouterr().out.partition("The Jacobian disagrees")
+    told = capsys.readouterr().out.partition("Stopped: the Jacobian disagrees")
     assert "".join(told[1:]).strip() in page
 
 
@@ -283,3 +285,54 @@ def test_example_that_goes_on(run: Run) -> None:
     assert names["x"][1] < -14
     assert names["fit"].success
     np.testing.assert_allclose(names["fit"].x, DECAY, rtol=1e-6)
+
+
+# ------------------------------------------------------------------------------ convergence.md
+
+
+def shown_by(page: str) -> dict[str, str]:
+    """What the examples of a page print, as it shows it."""
+    block = r"# example: (\w+)\n(?:(?!```).)*```\n\n```text\n(.*?)```"
+    return dict(re.findall(block, (DOCS / page).read_text(), re.DOTALL))
+
+
+def anchors_of(page: str) -> set[str]:
+    """What links into a page can point to: its headings, as GitHub names them, and anchors."""
+    text = re.sub(r"```.*?```", "", (DOCS / page).read_text(), flags=re.DOTALL)
+    headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", h).lower().replace(" ", "-") for h in headings} | set(
+        re.findall(r'<a id="(.*?)">', text)
+    )
+
+
+def test_examples_on_convergence_show_what_they_print() -> None:
+    assert set(shown_by("convergence.md")) == set(CONVERGENCE_EXAMPLES) - {"data"}
+    assert len(CONVERGENCE_EXAMPLES) > 15
+
+
+@pytest.mark.filterwarnings("ignore::pyminpack.UnidentifiableWarning")
+@pytest.mark.parametrize("name", sorted(set(CONVERGENCE_EXAMPLES) - {"data"}))
+def test_example_on_convergence(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    names: dict[str, Any] = {}
+    exec(CONVERGENCE_EXAMPLES["data"], names)
+    exec(CONVERGENCE_EXAMPLES[name], names)
+    assert capsys.readouterr().out == shown_by("convergence.md")[name]
+
+
+@pytest.mark.parametrize("status", Status)
+def test_each_status_has_its_section(status: Status) -> None:
+    """The one that its message names, with its number at the head."""
+    anchor = page_on(status).removeprefix("See docs/convergence.md#").removesuffix(".")
+    page = (DOCS / "convergence.md").read_text()
+    assert re.search(rf'<a id="{anchor}"></a>(\*\*|\n### ){status.value}: ', page)
+
+
+@pytest.mark.parametrize("ier", [ier for ier in Info if Info.IMPROPER_INPUT <= ier <= Info.GTOL_TOO_SMALL])
+def test_each_ier_has_its_section(ier: Info) -> None:
+    assert f"ier-{ier.value}" in anchors_of("convergence.md")
+
+
+@pytest.mark.parametrize("page", ["convergence.md", "least_squares.md"])
+def test_links_between_pages_lead_somewhere(page: str) -> None:
+    links = re.findall(r"\]\(([\w.]*)#([\w-]+)\)", " ".join((DOCS / page).read_text().split()))
+    assert [f"{to}#{anchor}" for to, anchor in links if anchor not in anchors_of(to or page)] == []

@@ -132,7 +132,7 @@ def test_a_square_jacobian_that_is_transposed_is_found(box: Any) -> None:
     assert (found.row, found.column) in ((0, 1), (1, 0))
     fit = least_squares(rosenbrock, [-1.2, 1.0], transposed)
     assert not fit.success
-    assert "The Jacobian disagrees with differences of fun" in fit.message
+    assert "Jacobian disagrees with differences of fun" in fit.message
 
 
 def test_a_jacobian_that_says_nothing_of_a_parameter_at_zero_is_found() -> None:
@@ -150,7 +150,7 @@ def test_a_wrong_sign_that_drives_a_parameter_to_its_bound_at_0_is_found(start: 
     for jac in (lambda x: scaled(-1.0)(jacobian(x), 0, 0), lambda x: -jacobian(x)):
         fit = least_squares(residuals, [start, 1.0], jac, bounds=(0, [10, 10]))
         assert fit.status == -7
-        assert "The Jacobian disagrees" in fit.message
+        assert "Jacobian disagrees" in fit.message
 
 
 def test_claims_of_an_effect_that_there_is_not_are_found() -> None:
@@ -211,7 +211,7 @@ def test_a_minimum_by_differences_keeps_its_status() -> None:
     fit = least_squares(lambda x: x - [3.0, 5.0], [1.0, 1.0], lambda x: np.array([[1.02, 0.0], [0.0, 1.0]]))
     np.testing.assert_allclose(fit.x, [3, 5], rtol=1e-6)
     assert fit.success
-    assert "worst for parameter x[0] in residual 0: 1.02, where differences give 1." in fit.message
+    assert "worst for parameter x[0] in residual 0: 1.02, where differences give 1;" in fit.message
 
 
 def test_a_minimum_at_a_bound_keeps_its_status() -> None:

@@ -41,7 +41,18 @@ from .._model.options import (
     free_of,
     not_a_function,
 )
-from .._report.info import LEAST_SQUARES_LIMIT, NO_RESPONSE, STATUS_OF, STOPPED, TIMEOUT, Info, Status, message_for
+from .._report.info import (
+    JACOBIAN_NOT_FINITE,
+    LEAST_SQUARES_LIMIT,
+    NO_RESPONSE,
+    STATUS_OF,
+    STOPPED,
+    TIMEOUT,
+    WRONG_JACOBIAN,
+    Info,
+    Status,
+    message_for,
+)
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .machine import CODES, RUNNING, FitRecord, Memory
 
@@ -58,6 +69,9 @@ _LOST_IN_A_LOOP: Final = (
 )
 _NOT_FINITE_AT_THE_END: Final = "The Jacobian at x is not finite; the standard errors are by that of the step before."
 _NOT_COMPARED: Final = "The Jacobian could not be compared with differences, since fun raised an exception."
+_MINIMUM_ALL_THE_SAME: Final = (
+    "The Jacobian disagrees with differences of fun, {}; by these it is a minimum all the same."
+)
 _NOT_TAKEN_AGAIN: Final = (
     "The Jacobian was changed by who got it, and max_nfev leaves no evaluation to take it again and to compare it."
 )
@@ -449,7 +463,7 @@ class LevenbergMarquardt:
     def _not_finite(self) -> str:
         found = find_not_finite(self._kept[0])
         assert found.parameter is not None
-        return f"Stopped: the Jacobian has {found.describe(self._number(found.parameter))}; x is the best point found."
+        return JACOBIAN_NOT_FINITE.format(found.describe(self._number(found.parameter)))
 
     def _number(self, j: int) -> int:
         """That of a free parameter among all."""
@@ -506,6 +520,8 @@ class LevenbergMarquardt:
         if self._comparison is None:
             return status, message
         other, more = self._comparison
+        if other == Status.WRONG_JACOBIAN:
+            return other, more
         return status if other is None else other, f"{message} {more}".rstrip()
 
     @property
@@ -604,10 +620,13 @@ class LevenbergMarquardt:
         found = find_disagreement(beside, jacobian, weighted, rows, self._box, precision)
         if found is None:
             return None, ""
-        return None if found.is_stationary else Status.WRONG_JACOBIAN, (
-            f"The Jacobian disagrees with differences of fun, worst for parameter x[{self._number(found.column)}] in "
-            f"residual {found.row}: {found.given:.6g}, where differences give {found.by_differences:.6g}."
+        worst = (
+            f"worst for parameter x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where "
+            f"differences give {found.by_differences:.6g}"
         )
+        if found.is_stationary:
+            return None, _MINIMUM_ALL_THE_SAME.format(worst)
+        return Status.WRONG_JACOBIAN, WRONG_JACOBIAN.format(worst)
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
         x, n = self.x, self._n

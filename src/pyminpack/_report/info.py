@@ -79,6 +79,11 @@ IER_OF: Final = {
     Info.NO_MINIMUM: int(Info.XTOL_TOO_SMALL),
 }
 
+def page_on(status: Status) -> str:
+    """Where to read on about a status; `tests/codebase/test_docs.py` sees to it that there is such a section."""
+    return f"See docs/convergence.md#status-{status.name.lower().replace('_', '-')}."
+
+
 # The limit on evaluations, as each function calls it.
 LEASTSQ_LIMIT: Final = "maxfev = {} calls of func"
 BLOCKS_LIMIT: Final = "maxfev = {} passes over the blocks"
@@ -92,31 +97,45 @@ _MESSAGES: Final = {
     Info.FTOL_AND_XTOL: f"Converged: {_REDUCTION}, and {_STEP}.",
     Info.GTOL: "Converged: the cosine of the angle between the residuals and every column of the Jacobian is at most "
     "gtol = {gtol:.3g}.",
-    Info.MAXFEV: "Stopped before convergence: the {limit} are used up.",
+    Info.MAXFEV: "Stopped before convergence: the {limit} are used up. Go on from x, or raise the limit. "
+    + page_on(Status.MAX_NFEV),
     Info.FTOL_TOO_SMALL: "Stopped: ftol = {ftol:.3g} is too small; rounding allows no further reduction of the sum of "
-    "squares.",
+    "squares. Raise ftol. " + page_on(Status.ROUNDING),
     Info.XTOL_TOO_SMALL: "Stopped: xtol = {xtol:.3g} is too small, or residuals that are not finite block the way; no "
-    "step that changes x by more than rounding improves the fit.",
+    "step that changes x by more than rounding improves the fit. Raise xtol, or keep x from there. "
+    + page_on(Status.ROUNDING),
     Info.GTOL_TOO_SMALL: "Stopped: gtol = {gtol:.3g} is too small; the residuals are orthogonal to the columns of the "
-    "Jacobian to machine precision.",
-    Info.UNCERTAIN: "Stopped: the tests for convergence are met, but differences are too uncertain to tell whether "
-    "this is a minimum, whatever their steps. Either the residuals have noise of their own (random numbers, rounding, "
-    "an iteration that ends early), or a parameter changes them all at once, or not at all. Give smoother residuals, "
-    "or a Jacobian, or the steps that suit the noise as diff_step.",
+    "Jacobian to machine precision. Raise gtol. " + page_on(Status.ROUNDING),
+    Info.UNCERTAIN: "Stopped: the tests for convergence are met, but differences by any step are too uncertain to tell "
+    "whether this is a minimum: the residuals are noisy, rounded or jump, or a parameter hardly changes them. Give a "
+    "Jacobian, smoother residuals, or steps longer than the noise (diff_step; epsfcn in leastsq). "
+    + page_on(Status.UNCERTAIN),
     Info.RUNAWAY: "Stopped: a parameter has run to where the residuals no longer follow it, so that the model has "
-    "become a simpler one. Start nearer, give bounds, or fit the simpler model.",
+    "become a simpler one. Start nearer, give bounds, or fit the simpler model. " + page_on(Status.RUNAWAY),
     Info.NO_MINIMUM: "Stopped: the tests for convergence are met, but this is no minimum, and no step that was tried "
     "improves the fit. Either residuals jump, or are not finite nearby, or x holds too few digits of a parameter: "
-    "subtract its size from it, and from the data.",
+    "subtract its size from it, and from the data. " + page_on(Status.NO_MINIMUM),
 }
 _STOPPED_BY_COMPILED: Final = "Stopped by the compiled function, which returned {}; x is the best point found."
 
 NO_RESPONSE: Final = (
     "Stopped: the Jacobian is zero. No residual responds to a small change of any parameter, so that this point may "
-    "or may not be a minimum."
+    "or may not be a minimum: start elsewhere, or take longer steps (diff_step; epsfcn in leastsq). "
+    + page_on(Status.NO_RESPONSE)
+)
+WRONG_JACOBIAN: Final = (
+    "Stopped: the Jacobian disagrees with differences of fun, {}. Correct it (check_jacobian shows where it is wrong), "
+    "or leave it to differences. " + page_on(Status.WRONG_JACOBIAN)
+)
+JACOBIAN_NOT_FINITE: Final = (
+    "Stopped: the Jacobian has {}; x is the best point found. Mend it there, or keep x away by bounds. "
+    + page_on(Status.JACOBIAN_NOT_FINITE)
 )
 STOPPED: Final = "Stopped by the callback, or by the caller who steps through the fit; x is the best point found."
-TIMEOUT: Final = "Stopped before convergence: the timeout is over; x is the best point found."
+TIMEOUT: Final = (
+    "Stopped before convergence: the timeout is over; x is the best point found. Go on from there, or give more time. "
+    + page_on(Status.TIMEOUT)
+)
 
 
 @lru_cache  # writing a message takes longer than a small fit's arithmetic
