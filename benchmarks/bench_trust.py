@@ -3,6 +3,10 @@
 Run by hand: python benchmarks/bench_trust.py [--quick] [--json FILE] [--against FILE] [table ...]
          or: python benchmarks/bench_trust.py --show 17
 
+Other packages take part where they are installed, each with its defaults: those of the dependency groups `reference`
+and `comparison` (python -m pip install --group comparison). MINUIT's tolerance is in units of the standard errors: it
+never means to find six digits. ODRPACK calls a fit no success where it finds a Jacobian that is given questionable.
+
 Columns: 'true' are successes at a local minimum, 'false' those at a point that is none, 'none' ends that are not
 called a success. 'unsettled' are successes from where the judge finds no way down, although the exact Jacobian promises
 one: a parameter runs to infinity, or two terms have become one. 'known' are ends at a known minimum, whatever they are

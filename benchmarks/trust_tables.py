@@ -221,7 +221,7 @@ def pose_strd_at_random(name: str, number: int) -> Posed:
 
 def starts(quick: bool) -> Iterator[Job]:
     """NIST's sets from random starts, by differences."""
-    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS)
+    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS, solvers.OTHERS)
     for name in strd.names():
         for number in range(2 if quick else STARTS):
             for solver in names:
