@@ -9,7 +9,7 @@ module minpack_propose
     use minpack_triangle, only: add_product, solve_transposed_damped
     implicit none
     private
-    public :: propose
+    public :: column_lengths, propose, set_damping, take_step
 
     !> Values of λ at most. Newton's iteration takes some three; where that fails the bounds halve on a logarithmic scale.
     integer(ip), parameter :: most_trials = 30_ip
@@ -45,7 +45,8 @@ contains
         real(wp), intent(inout) :: trial(n) !! on return x + p, within the bounds
         real(wp), intent(inout) :: step(n) !! on return p
         real(wp), intent(inout) :: wa1(n), wa2(n)
-        integer(ip), intent(inout) :: side(*), place(*)
+        integer(ip), intent(inout) :: side(*) !! on return which bound holds a parameter, where there are bounds
+        integer(ip), intent(inout) :: place(*)
         real(wp), intent(inout) :: box(n, *) !! scratch where there are bounds: n + 1 columns for boxsolv's matrix, 8 more
 
         integer(ip), parameter :: vectors = boxsolv_vectors
@@ -60,6 +61,7 @@ contains
         if (fit%iteration == 1) fit%delta = min(fit%delta, fit%pnorm)
         call predict(n, r, ldr, ipvt, step, wa1, fit)
         if (fit%boxed == 0) return
+        side(1:n) = is_free
         if (all(trial >= lower .and. trial <= upper)) return
 
         call guess_sides(n, trial, lower, upper, side)

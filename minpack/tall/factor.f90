@@ -12,7 +12,7 @@ module minpack_factor
     use minpack_reflect, only: reflect
     implicit none
     private
-    public :: blocks_pay, blocks_work, lm_factor, lm_factorize, lm_pivot
+    public :: apply_qt, blocks_pay, blocks_work, lm_factor, lm_factorize, lm_pivot
 
     !> Blocks of rows pay for Jacobians of so many rows, and of so many rows for each column. Measured against lm_factor,
     !> with the plain kernel too. Which of the two factors changes results by rounding alone.
@@ -31,20 +31,38 @@ contains
         real(wp), intent(inout) :: f(m) !! the residuals; on return Qᵀf
         real(wp), intent(out) :: qtf(n) !! its first n entries
         real(wp), intent(out) :: acnorm(n) !! norms of the columns of J
-        real(wp), intent(out) :: rdiag(n), wa(n) !! scratch
+        real(wp), intent(out) :: rdiag(n) !! on return the first entries of the reflectors, where R has its diagonal
+        real(wp), intent(out) :: wa(n) !! scratch
 
         integer(ip), parameter :: pivot = 1_ip
+        real(wp) :: head
         integer(ip) :: j
 
         call qrfac(m, n, fjac, ldfjac, pivot, ipvt, n, rdiag, acnorm, wa)
         if (all(acnorm <= largest)) then
+            call apply_qt(m, n, fjac, ldfjac, f)
             do j = 1, n
-                if (fjac(j, j) /= 0) call reflect(m - j + 1, 1_ip, fjac(j, j), f(j), m)
+                head = fjac(j, j)
                 fjac(j, j) = rdiag(j)
+                rdiag(j) = head
             end do
         end if
         qtf = f(1:n)
     end subroutine lm_factor
+
+    !> f <- Qᵀ f.
+    pure subroutine apply_qt(m, n, q, ldq, f) bind(c, name="apply_qt_")
+        integer(ip), intent(in) :: m, n !! rows and columns of J
+        integer(ip), intent(in) :: ldq !! leading dimension of q, >= m
+        real(wp), intent(in) :: q(ldq, n) !! the reflectors, on the diagonal and below; their first entries 0 where there is none
+        real(wp), intent(inout) :: f(m)
+
+        integer(ip) :: j
+
+        do j = 1, n
+            if (q(j, j) /= 0) call reflect(m - j + 1, 1_ip, q(j, j), f(j), m)
+        end do
+    end subroutine apply_qt
 
     !> From the triangle of [J f].
     !>
@@ -93,12 +111,14 @@ contains
         blocks_work = wa - 1 + 4*(int(n, c_size_t) + 1)
     end function blocks_work
 
-    !> J P = Q R with column pivoting, the first n entries of Qᵀf, and the norms of J's columns: by blocks of rows where these pay,
-    !> else column by column.
-    pure subroutine lm_factorize(m, n, fjac, by_rows, f, r, ldr, ipvt, qtf, acnorm, wa, work) bind(c, name="lm_factorize_")
+    !> J P = Q R with column pivoting, the first n entries of Qᵀf, and the norms of J's columns: by blocks of rows, where these
+    !> pay, or column by column.
+    pure subroutine lm_factorize(m, n, fjac, by_rows, by_blocks, f, r, ldr, ipvt, qtf, acnorm, wa, work) &
+            bind(c, name="lm_factorize_")
         integer(ip), intent(in) :: m, n !! rows and columns
         real(wp), intent(in) :: fjac(*) !! J, m n numbers without gaps
         integer(ip), intent(in) :: by_rows !! not 0: row after row; 0: column after column
+        integer(ip), intent(in) :: by_blocks !! not 0: by blocks
         real(wp), intent(inout) :: f(m) !! the residuals; destroyed
         integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
         real(wp), intent(inout) :: r(ldr, n) !! on return R in the upper triangle; undefined where a norm is not finite
@@ -106,11 +126,12 @@ contains
         real(wp), intent(inout) :: qtf(n) !! on return the first n entries of Qᵀf
         real(wp), intent(inout) :: acnorm(n) !! on return the norms of J's columns
         real(wp), intent(inout) :: wa(2*n) !! scratch
-        real(wp), intent(inout) :: work(*) !! scratch: blocks_work(n) numbers, best aligned to 64 bytes, where blocks pay; else m n
+        real(wp), intent(inout) :: work(*) !! scratch for blocks: blocks_work(n) numbers, best aligned to 64 bytes; else m n numbers,
+                                           !! on return the reflectors of Q, for apply_qt
 
         integer(c_size_t) :: scratch, t
 
-        if (blocks_pay(m, n) /= 0) then
+        if (by_blocks /= 0) then
             call find_places(n, t, scratch)
             work(t:scratch - 1) = 0
             call fold_jacobian(m, n, fjac, by_rows, f, work(t), n + 1, work, block_rows(n), work(scratch))
@@ -118,7 +139,7 @@ contains
         else
             call arrange(m, n, fjac, by_rows, work)
             call lm_factor(m, n, work, m, ipvt, f, qtf, acnorm, wa(1), wa(n + 1))
-            call keep_triangle(m, n, work, r, ldr)
+            call part_triangle(m, n, work, r, ldr, wa(1))
         end if
     end subroutine lm_factorize
 
@@ -142,14 +163,20 @@ contains
         end do
     end subroutine arrange
 
-    !> The rows of a factorization that hold R.
-    pure subroutine keep_triangle(m, n, a, r, ldr)
+    !> R by itself, and the reflectors as they were before R took the places of their first entries.
+    pure subroutine part_triangle(m, n, a, r, ldr, heads)
         integer(ip), intent(in) :: m, n, ldr !! rows and columns, leading dimension of r
-        real(wp), intent(in) :: a(m, n) !! the factorization
+        real(wp), intent(inout) :: a(m, n) !! what lm_factor has made of J; on return with the reflectors' first entries
         real(wp), intent(inout) :: r(ldr, n)
+        real(wp), intent(in) :: heads(n) !! these
+
+        integer(ip) :: j
 
         r(1:n, :) = a(1:n, :)
-    end subroutine keep_triangle
+        do j = 1, n
+            a(j, j) = heads(j)
+        end do
+    end subroutine part_triangle
 
     !> Where things are in `work`, behind a block of rows.
     pure subroutine find_places(n, t, wa)

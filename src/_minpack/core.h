@@ -17,6 +17,11 @@ extern void lm_take_factor_(lm_fit *fit, const int *n, const double *r, const in
 extern void lm_take_norm_(lm_fit *fit, const int *n, const double *diag, const double *trial, const double *norm,
                           double *x, double *wa);
 
+extern void lm_take_curvature_(lm_fit *fit, const int *n, double *r, const int *ldr, const int *ipvt,
+                               double *curvature, const double *diag, double *x, const double *lower,
+                               const double *upper, double *trial, const double *step, double *bend, double *wa1,
+                               double *wa2, int *side, int *place, double *box);
+
 extern void plan_differences_(const lm_fit *fit, const int *n, const double *x, const double *typical, double *eta,
                               const double *lower, const double *upper, const double *acnorm, double *states, int *list,
                               double *sizes, double *values, double *others, int *count);
@@ -38,7 +43,8 @@ extern int blocks_pay_(const int *m, const int *n);
 extern size_t blocks_work_(const int *n);
 extern void lm_factor_(const int *m, const int *n, double *fjac, const int *ldfjac, int *ipvt, double *f, double *qtf,
                        double *acnorm, double *rdiag, double *wa);
-extern void lm_factorize_(const int *m, const int *n, const double *fjac, const int *by_rows, double *f, double *r,
-                          const int *ldr, int *ipvt, double *qtf, double *acnorm, double *wa, double *work);
+extern void apply_qt_(const int *m, const int *n, const double *q, const int *ldq, double *f);
+extern void lm_factorize_(const int *m, const int *n, const double *fjac, const int *by_rows, const int *by_blocks,
+                          double *f, double *r, const int *ldr, int *ipvt, double *qtf, double *acnorm, double *wa, double *work);
 
 #endif

@@ -23,7 +23,7 @@ size_t lm_cut(lm_machine *p, const void *record, double *memory)
     size_t used = RECORD;
 
     p->fit = (lm_fit *)memory;
-    p->by_blocks = blocks_pay_(&fit->m, &fit->n);
+    p->by_blocks = blocks_pay_(&fit->m, &fit->n) && !fit->accelerates; /* to accelerate takes Q */
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         *vectors[i] = cut(memory, &used, n);
     }
@@ -103,9 +103,9 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
     lm_fit fit = {.restarts = 1, .certifies = 1, .nfev = 1, .calls = 1};
     lm_machine machine;
 
-    if (!PyArg_ParseTuple(args, "OOd(dddd)iO(OO)OOdpi:begin", &x, &f, &fnorm, &fit.ftol, &fit.xtol, &fit.gtol,
+    if (!PyArg_ParseTuple(args, "OOd(dddd)iO(OO)OOdpip:begin", &x, &f, &fnorm, &fit.ftol, &fit.xtol, &fit.gtol,
                           &fit.factor, &fit.maxfev, optional, optional + 1, optional + 2, optional + 3, optional + 4,
-                          &fit.precision, &fit.precision_known, &fit.differences)
+                          &fit.precision, &fit.precision_known, &fit.differences, &fit.accelerates)
         || !lm_fits(&fit, x, f, optional, OPTIONAL)) {
         return NULL;
     }

@@ -14,7 +14,7 @@ typedef struct {
     double *f, *trial_f;   /* residuals at x, and at the trial point */
     double *r;             /* R, of leading dimension ldr: n, or m where J is factored where it was made */
     int *ipvt, ldr;
-    int by_blocks;         /* J is factored by blocks of rows */
+    int by_blocks;         /* J is factored by blocks of rows; else `factor` keeps Q, where R has a place of its own */
     double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
     double *states; /* of careful differences: what is known of each parameter's step */
     int *side, *place, *list;

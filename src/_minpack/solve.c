@@ -345,21 +345,48 @@ static int take_jacobian(lm_run *run, const double **jac, int *by_rows)
     return status == GO_ON ? look_for_signals(run) : status;
 }
 
-/* Makes of f, in trial_f, and of J the least squares problem that stands for the robust one. */
+/* The residuals at x of the least squares problem that stands for the robust one, and the factors of the rows of J there: a
+ * tuple, or NULL with an exception set. */
+static PyObject *ask_loss(const lm_run *run, PyObject **f, PyObject **rows)
+{
+    const npy_intp m = run->p.fit->m;
+    PyObject *answer = PyObject_CallMethod(run->loss, "correct", "N", lm_vector(run->p.f, m));
+
+    if (answer == NULL || !PyArg_ParseTuple(answer, "OO", f, rows) || !lm_has_size(*f, m) || !lm_has_size(*rows, m)) {
+        PyErr_Occurred() ? (void)0 : PyErr_SetString(PyExc_SystemError, "loss gave something else than it promises");
+        Py_CLEAR(answer);
+    }
+    return answer;
+}
+
+/* Makes of f, in trial_f, and of J that problem. */
 static int correct(const lm_run *run, double *jac, int by_rows)
 {
     const lm_machine *p = &run->p;
     const npy_intp m = p->fit->m, n = p->fit->n;
-    PyObject *f, *rows, *answer = PyObject_CallMethod(run->loss, "correct", "N", lm_vector(p->f, m));
+    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
 
-    if (answer == NULL || !PyArg_ParseTuple(answer, "OO", &f, &rows) || !lm_has_size(f, m) || !lm_has_size(rows, m)) {
-        PyErr_Occurred() ? (void)0 : PyErr_SetString(PyExc_SystemError, "loss gave something else than it promises");
-        Py_XDECREF(answer);
+    if (answer == NULL) {
         return EXCEPTION;
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
     for (npy_intp k = 0; k < m * n; k++) {
         jac[k] *= lm_data(rows)[by_rows ? k / n : k % m];
+    }
+    Py_DECREF(answer);
+    return GO_ON;
+}
+
+/* The same for a change of f, in trial_f. */
+static int correct_change(const lm_run *run)
+{
+    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
+
+    if (answer == NULL) {
+        return EXCEPTION;
+    }
+    for (int i = 0; i < run->p.fit->m; i++) {
+        run->p.trial_f[i] *= lm_data(rows)[i];
     }
     Py_DECREF(answer);
     return GO_ON;
@@ -428,12 +455,34 @@ static int bring_factor(lm_run *run)
         }
         lm_factor_(&fit->m, &fit->n, p->r, &fit->m, p->ipvt, p->trial_f, p->qtf, p->acnorm, p->step, p->wa1);
     } else {
-        lm_factorize_(&fit->m, &fit->n, jac, &by_rows, p->trial_f, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->wa1,
-                      p->factor);
+        lm_factorize_(&fit->m, &fit->n, jac, &by_rows, &p->by_blocks, p->trial_f, p->r, &p->ldr, p->ipvt, p->qtf,
+                      p->acnorm, p->wa1, p->factor);
     }
     resume(state);
     fit->njev++;
     fit->jacobian_is_at_x = 1;
+    return GO_ON;
+}
+
+/* The first n entries of Qᵀ times the change of f from x to the trial point, in trial_f. */
+static int bring_curvature(lm_run *run)
+{
+    const lm_machine *p = &run->p;
+    const int m = p->fit->m;
+    int status = evaluate_trial(run, p->trial);
+
+    if (status != GO_ON) {
+        return status;
+    }
+    for (int i = 0; i < m; i++) {
+        p->trial_f[i] -= p->f[i];
+    }
+    if (run->loss != NULL && (status = correct_change(run)) != GO_ON) {
+        return status;
+    }
+    PyThreadState *state = let_others_run(run, 4.0 * m * p->fit->n);
+    apply_qt_(&m, &p->fit->n, p->factor, &m, p->trial_f);
+    resume(state);
     return GO_ON;
 }
 
@@ -475,6 +524,14 @@ static int go_on(lm_run *run, long steps)
                 if (fit->accepted) { /* at once, so that nobody ever sees x of one point and f of another */
                     memcpy(p->f, p->trial_f, (size_t)fit->m * sizeof *p->f);
                 }
+            } else if (status != EXCEPTION) {
+                fit->nfev++;
+            }
+        } else if (wanted == LM_want_curvature) {
+            status = bring_curvature(run);
+            if (status == GO_ON) {
+                lm_take_curvature_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->trial_f, p->diag, p->x, p->lower, p->upper,
+                                   p->trial, p->step, p->values, p->wa1, p->wa2, p->side, p->place, p->box);
             } else if (status != EXCEPTION) {
                 fit->nfev++;
             }

@@ -31,6 +31,7 @@ from .._model.options import (
     as_arguments,
     as_bounds,
     as_choice,
+    as_flag,
     as_limit,
     as_positive,
     as_real,
@@ -98,7 +99,7 @@ class LevenbergMarquardt:
     Parameters
     ----------
     fun, x0, jac, bounds, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev, args, kwargs, workers, fixed, \
-    check_jac
+    check_jac, accel
         As `least_squares` has them.
 
     Attributes
@@ -155,6 +156,7 @@ class LevenbergMarquardt:
         workers: Workers | None = None,
         fixed: npt.ArrayLike | None = None,
         check_jac: bool | None = None,
+        accel: bool = False,
     ) -> None:
         start = as_start(x0)
         if start is None:
@@ -185,6 +187,7 @@ class LevenbergMarquardt:
         self._model = Model(Call(fun, *arguments), start, self._free)
         self._source = self._source_of(jac, arguments, typical)
         self._check_jac = as_choice("check_jac", check_jac, (None, True, False))
+        self._accelerates = as_flag("accel", accel)
         self._end: tuple[int, str] | None = None  # status and message of an end that isn't the iteration's
         self._comparison: tuple[int | None, str] | None = None  # another status and what is to be said, once compared
         self._begin(self._part(start), typical)
@@ -238,6 +241,7 @@ class LevenbergMarquardt:
             precision,
             is_known,
             self._order,
+            self._accelerates,
         )
         return Memory(block)
 
@@ -280,6 +284,11 @@ class LevenbergMarquardt:
     def _source_calls_fun(self) -> bool:
         """Whether Jacobians come with residuals, so that taking one again is a call that counts."""
         return isinstance(self._source, GivenJacobian) and self._source.comes_with_residuals
+
+    @property
+    def _factors_in_place(self) -> bool:
+        """Whether Jacobians are factored where they lie, by blocks, so that there is no copy of them."""
+        return not self._accelerates and bool(blocks_pay(self._fit.m, self._fit.n))
 
     def _part(self, whole: Array) -> Array:
         """What belongs to the free parameters."""
@@ -539,7 +548,7 @@ class LevenbergMarquardt:
         `_change_beside`.
         """
         fit, source = self._fit, self._source
-        if not blocks_pay(fit.m, fit.n) or fit.info == Info.JACOBIAN_NOT_FINITE:
+        if not self._factors_in_place or fit.info == Info.JACOBIAN_NOT_FINITE:
             return None
         if fit.jacobian_is_at_x and not self._is_as_factored(self._kept[0]):
             if self._source_calls_fun and fit.nfev >= self._limit_of_all:
@@ -665,7 +674,7 @@ class LevenbergMarquardt:
     def _whole_jacobian(self, n: int) -> Array | None:
         jacobian: Array | None = self._kept[0]
         if self._free is None or jacobian is None:
-            return jacobian if jacobian is None or blocks_pay(*jacobian.shape) else jacobian.copy(order="K")
+            return jacobian if jacobian is None or self._factors_in_place else jacobian.copy(order="K")
         whole = np.zeros((len(jacobian), n))
         whole[:, self._free] = jacobian
         return whole

@@ -29,7 +29,7 @@ class LeastSquaresState(Record):
     damping : float
         The Levenberg-Marquardt parameter of the next trial step.
     step_norm : float
-        Length of the step, in scaled parameters.
+        Length of the step, in scaled parameters, without what `accel` adds to it.
     grad_norm : float
         Largest cosine of the angle between the residuals and a column of the Jacobian where the step began: `gtol` is
         the tolerance on it.
