@@ -88,7 +88,7 @@ def report(table: str, rows: list[Row]) -> None:
 
 def report_traits(rows: list[Row]) -> None:
     """Print which fits have the false successes of this package."""
-    ours = [name for name in solvers.OURS | solvers.ACCELERATED if any(r.solver == name for r in rows)]
+    ours = [name for name in solvers.OURS if any(r.solver == name for r in rows)]
     print()
     print_line("False successes of fits, by their traits", *(name.removeprefix("least_squares ") for name in ours))
     for trait in sorted({trait for r in rows for trait in r.traits.split(", ")}):
@@ -116,7 +116,7 @@ def bar(fits: Iterable[Row]) -> float:
 
 def report_worst(rows: list[Row], most: int) -> None:
     """Print false successes of this package, the worst first."""
-    false = [r for r in rows if r.is_false and r.solver in solvers.OURS | solvers.ACCELERATED]
+    false = [r for r in rows if r.is_false and r.solver in solvers.OURS]
     for r in sorted(false, key=lambda r: -r.ratio)[:most]:
         print(f"  {r.solver} [{r.group}], {r.problem}: status {r.status}, ", end="")
         print(f"cost ratio {r.ratio:.7g}, offset {r.offset:.2g}, excess {r.excess:.2g}")

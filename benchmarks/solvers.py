@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
-from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -134,8 +133,8 @@ OURS: dict[str, Solver] = {
     "least_squares": _least_squares(),
     "least_squares 3-point": _least_squares("3-point"),
     "leastsq": _leastsq,
+    "least_squares accel": _least_squares(accel=True),
 }
-ACCELERATED: dict[str, Solver] = {"least_squares accel": _least_squares(accel=True)}
 SCIPYS: dict[str, Solver] = {"scipy lm": _scipy("lm"), "scipy trf": _scipy("trf"), "scipy leastsq": _scipy_leastsq}
 OTHERS: dict[str, Solver] = {"lmfit": _lmfit, "odrpack": _odrpack, "iminuit": _iminuit}
 TIGHT: dict[str, Any] = {"ftol": 1e-14, "xtol": 1e-14, "gtol": 1e-14, "max_nfev": 1000}
@@ -144,15 +143,13 @@ EXACT: dict[str, Solver] = {
     "scipy trf, tight": _scipy("trf", x_scale="jac", **TIGHT),
     "scipy dogbox, tight": _scipy("dogbox", x_scale="jac", **TIGHT),
 }
-ALL: dict[str, Solver] = OURS | ACCELERATED | SCIPYS | OTHERS | EXACT
+ALL: dict[str, Solver] = OURS | SCIPYS | OTHERS | EXACT
 OTHER_DIFFERENCES = {"least_squares 3-point"}  # the same as the first, where a Jacobian is given
 TAKES_BOUNDS = {"least_squares", "least_squares 3-point", "least_squares accel", "scipy trf", *EXACT}
 
 
 def installed(name: str) -> bool:
     """Whether a solver can be tried here."""
-    if name in ACCELERATED:
-        return "accel" in signature(pyminpack.least_squares).parameters
     return name.startswith("least") or find_spec(name.split()[0]) is not None
 
 

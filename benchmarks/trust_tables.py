@@ -200,7 +200,7 @@ def pose_strd_from(name: str, start: np.ndarray, exact: bool) -> Posed:
 
 def nist(quick: bool) -> Iterator[Job]:
     """27 sets, both of NIST's starts, without and with exact Jacobians, by all solvers."""
-    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS, solvers.OTHERS)
+    names = available(solvers.OURS, solvers.SCIPYS, solvers.OTHERS)
     for exact, group in ((False, "differences"), (True, "exact Jacobian")):
         for name in strd.names()[:: 4 if quick else 1]:
             for start in (1, 2):
@@ -221,7 +221,7 @@ def pose_strd_at_random(name: str, number: int) -> Posed:
 
 def starts(quick: bool) -> Iterator[Job]:
     """NIST's sets from random starts, by differences."""
-    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS, solvers.OTHERS)
+    names = available(solvers.OURS, solvers.SCIPYS, solvers.OTHERS)
     for name in strd.names():
         for number in range(2 if quick else STARTS):
             for solver in names:
@@ -276,7 +276,7 @@ def pose_drawn(seed: int) -> Posed:
 
 def random(quick: bool) -> Iterator[Job]:
     """Fits drawn at random, by differences; a solver that takes no bounds gets those without."""
-    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS)
+    names = available(solvers.OURS, solvers.SCIPYS)
     for seed in range(150 if quick else 1500):
         fit = drawn(seed)
         group = "from 0" if fit.from_0 else "away from 0"
@@ -339,7 +339,7 @@ def pose_mgh(number: int, coarse: str, exact: bool) -> Posed:
 
 def mgh_table(quick: bool) -> Iterator[Job]:
     """The 53 runs: as they are, in single precision, and with residuals rounded to 6 digits."""
-    names = available(solvers.OURS, solvers.ACCELERATED, solvers.SCIPYS)
+    names = available(solvers.OURS, solvers.SCIPYS)
     for group in (AS_IT_IS, SINGLE, SIX_DIGITS):
         for run in mgh_runs()[:: 4 if quick else 1]:
             for solver in names:

@@ -175,7 +175,7 @@ def run(decay_data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ru
 
 def test_page_on_least_squares_has_its_examples():
     expected = {"bounds", "scipy", "undetermined", "decay_data", "outliers", "jacobians", "noisy", "workers", "check"}
-    expected |= {"disagreement", "watching", "limits", "steps", "resume", "interrupted", "goes_on"}
+    expected |= {"disagreement", "watching", "limits", "steps", "resume", "interrupted", "valley", "goes_on"}
     assert set(LEAST_SQUARES_EXAMPLES) == expected
 
 
@@ -278,6 +278,15 @@ def test_example_that_is_interrupted(run: Run) -> None:
     assert names["calls"] > 8
     assert names["result"].success
     np.testing.assert_allclose(names["result"].x, DECAY, rtol=1e-6)
+
+
+def test_example_of_a_curved_valley(run: Run) -> None:
+    names = run("valley")
+    plain, fit = names["plain"], names["fit"]
+    assert plain.success
+    assert fit.success
+    assert (plain.nit, fit.nit) == pytest.approx((68, 16), abs=6)
+    np.testing.assert_allclose(fit.x, plain.x, rtol=1e-6)
 
 
 def test_example_that_goes_on(run: Run) -> None:

@@ -21,6 +21,8 @@ OPTIONS: dict[str, dict[str, Any]] = {
     "timeout": {"timeout": 1e6},
     "x_scale": {"x_scale": [1.0, 3.0]},
     "workers": {"workers": 2},
+    "accel": {"accel": True},
+    "accel within bounds": {"accel": True, "bounds": (0, 2.2)},
     "gtol": {"ftol": None, "xtol": None, "gtol": 1e-6},
 }
 each_option = pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)

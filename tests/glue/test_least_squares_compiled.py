@@ -26,7 +26,16 @@ def begin(**options: Any) -> LevenbergMarquardt:
 @needs_compiler
 @pytest.mark.parametrize(
     "options",
-    [{}, {"bounds": (0, 2.2)}, {"timeout": 1e6}, {"loss": "soft_l1"}, {"workers": 2}, {"fixed": [True, False]}],
+    [
+        {},
+        {"bounds": (0, 2.2)},
+        {"timeout": 1e6},
+        {"loss": "soft_l1"},
+        {"workers": 2},
+        {"fixed": [True, False]},
+        {"accel": True},
+        {"accel": True, "bounds": (0, 2.2)},
+    ],
     ids=str,
 )
 @pytest.mark.parametrize("layout", [None, "C", "F", "Python"])
@@ -185,7 +194,7 @@ def test_compiled_functions_of_other_sizes_are_refused() -> None:
 def in_core(**changes: Any) -> int:
     """A whole fit by the module's own functions."""
     f = residuals(START)
-    choices = (1e-8, 1e-8, 1e-8, 100.0), 100, None, (None, None), None, None, 0.0, True, 0
+    choices = (1e-8, 1e-8, 1e-8, 100.0), 100, None, (None, None), None, None, 0.0, True, 0, False
     memory = _minpack.begin(START, f, _minpack.enorm(f), *choices)
     problem = {"func": c_residuals()._code, "jac": c_jacobian("C")._code, "args": ()} | changes
     return _minpack.solve(memory, (*problem.values(), *[None] * 7), -1, [None])

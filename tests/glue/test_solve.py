@@ -19,7 +19,7 @@ def begin(**changes: Any) -> np.ndarray:
     arguments = {
         "x": START, "f": f, "norm": _minpack.enorm(f), "tolerances": (1e-8, 1e-8, 1e-8, 100.0), "limit": 200,
         "diag": None, "bounds": (None, None), "typical": None, "eta": None, "precision": DOUBLE, "known": False,
-        "differences": 1,
+        "differences": 1, "accelerates": False,
     }  # fmt: skip
     return _minpack.begin(*(arguments | changes).values())
 

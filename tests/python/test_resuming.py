@@ -98,6 +98,13 @@ KINDS: dict[str, dict[str, Any]] = {
     "parameter without response": {"fun": half_responding},
     "restarts": {"fun": bard, "x0": BARD.start},
     "restarts, Jacobian": {"fun": bard, "jac": bard_jacobian, "x0": BARD.start},
+    "accelerated": {"accel": True},
+    "accelerated, Jacobian": {"accel": True, "jac": jacobian},
+    "accelerated, Jacobian with the residuals": {"accel": True, "fun": both, "jac": True},
+    "accelerated within bounds": {"accel": True, "bounds": ([0, 0], [2.2, 2]), "jac": jacobian},
+    "accelerated, loss": {"accel": True, "loss": "soft_l1", "f_scale": 0.03, "jac": jacobian},
+    "accelerated, restarts": {"accel": True, "fun": bard, "jac": bard_jacobian, "x0": BARD.start},
+    "accelerated, tall": {"accel": True, "fun": tall, "x0": TALL_START},
     "tall": {"fun": tall, "x0": TALL_START},
     "tall within bounds": {"fun": tall, "x0": TALL_START, "bounds": (-1, 2.2)},
 }

@@ -48,6 +48,7 @@ KINDS: dict[str, dict[str, Any]] = {
     "converted": {"fun": as_table},
     "map": {"workers": list_map},
     "threads": {"workers": 2, "jac": "3-point"},
+    "accelerated": {"accel": True, "bounds": ([0, 0], [2.2, 2])},
     "limited": {"max_nfev": 4, "jac": jacobian},
     "tall": {"fun": tall, "x0": TALL_START, "jac": tall_jacobian},
 }

@@ -29,6 +29,8 @@ OPTIONS = [
     {"workers": lambda function, items: [function(item) for item in items] * 2},
     {"workers": lambda function, items: map(function, items)},
     {"gtol": None, "ftol": 1e-3},
+    {"accel": True},
+    {"accel": True, "loss": "soft_l1", "f_scale": 0.05},
 ]  # fmt: skip
 
 
