@@ -168,22 +168,24 @@ def test_bounds_that_never_come_into_play_change_nothing() -> None:
     assert boxed.points == free.points
 
 
-def test_parameter_that_the_step_takes_to_a_bound_stays_there() -> None:
+@pytest.mark.parametrize("held", range(3))
+@pytest.mark.parametrize("x", [[1.0, 1.0, 1.0], [1.0, -1.0, 1.0], [0.5, 2.0, -1.0]], ids=str)
+def test_parameter_that_the_step_takes_to_a_bound_stays_there(x: Any, held: int) -> None:
     """The acceleration of the others is as if it were fixed there."""
-    x = np.ones(3)
-    p, _, _ = first_step(x)
-    bound = 1 + 0.4 * p[0]
-    low = np.array([bound, -INF, -INF]) if p[0] < 0 else np.full(3, -INF)
-    high = np.array([bound, INF, INF]) if p[0] > 0 else np.full(3, INF)
+    x = np.array(x)
+    jac, f = quadratic_jacobian(x), quadratic(x)
+    p = np.linalg.lstsq(jac, -f, rcond=None)[0]
+    bounds = np.full((2, 3), [[-INF], [INF]])
+    bounds[int(p[held] > 0), held] = bound = x[held] + 0.4 * p[held]
     fun = Raising(quadratic)
-    fit = LevenbergMarquardt(fun, x, quadratic_jacobian, (low, high), accel=True)
-    fit.step()
+    LevenbergMarquardt(fun, x, quadratic_jacobian, bounds, accel=True).step()
     end = np.frombuffer(fun.points[2])
-    assert end[0] == bound
-    jac, held = quadratic_jacobian(x), bound - 1
-    q = np.append(held, np.linalg.lstsq(jac[:, 1:], -quadratic(x) - held * jac[:, 0], rcond=None)[0])
-    a = np.linalg.lstsq(jac[:, 1:], -2 * np.einsum("ijk,j,k", BENT, q, q), rcond=None)[0]
-    np.testing.assert_allclose(end[1:], 1 + q[1:] + a / 2, rtol=1e-11)
+    assert end[held] == bound
+    others, q, a = np.arange(3) != held, np.zeros(3), np.zeros(3)
+    q[held] = bound - x[held]
+    q[others] = np.linalg.lstsq(jac[:, others], -f - q[held] * jac[:, held], rcond=None)[0]
+    a[others] = np.linalg.lstsq(jac[:, others], -2 * np.einsum("ijk,j,k", BENT, q, q), rcond=None)[0]
+    np.testing.assert_allclose(end, x + q + a / 2, rtol=1e-11)
 
 
 # ----------------------------------------------------------------------------------------------------- other options
@@ -260,6 +262,18 @@ def test_function_may_fill_its_jacobian_anew_in_a_tall_fit() -> None:
     np.testing.assert_allclose(fit.jac, tall_jacobian(fit.x), rtol=1e-12)
 
 
+def test_jacobian_of_a_tall_fit_is_the_callers() -> None:
+    """It is a copy, and what becomes of it has no part in the fit."""
+    fit, whole = (LevenbergMarquardt(tall, TALL_START, tall_jacobian, accel=True) for _ in range(2))
+    fit.step()
+    given = fit.result().jac
+    assert given is not None
+    given[:] = np.nan
+    whole.step()
+    assert_same_result(fit.result(), whole.result())
+    assert_same_result(fit.run(), whole.run())
+
+
 def test_accel_is_a_flag() -> None:
     for value in ("yes", None, 0.5):
         with refusal(OptionError, "accel", "True or False"):
@@ -299,10 +313,22 @@ def test_residuals_that_are_not_finite_beside_x_reject_the_step() -> None:
     assert fit.x[0] <= -1.15
 
 
-def test_noise_does_not_bend_steps() -> None:
-    """Next to the end the step is as short as rounding, and an evaluation would tell nothing."""
-    plain, fit = (least_squares(residuals, START, jacobian, accel=accel) for accel in (False, True))
-    assert fit.nfev < 2 * plain.nfev
+def evaluations(fun: Any = residuals, **options: Any) -> np.ndarray:
+    """Of each accepted step."""
+    fit = LevenbergMarquardt(fun, START, jacobian, **options, accel=True)
+    return np.diff([1] + [state.nfev for state in fit])
+
+
+def test_step_that_promises_less_than_ftol_is_straight() -> None:
+    steps = evaluations(xtol=None, gtol=None)
+    assert steps[0] == 2
+    assert steps[-1] == 1
+
+
+def test_step_too_short_to_tell_curvature_from_rounding_is_straight() -> None:
+    """Behind these, the rounding of single precision rejects some, too."""
+    steps = evaluations(lambda x: residuals(x).astype(np.float32), ftol=None, xtol=None, gtol=1e-6)
+    np.testing.assert_array_equal(steps[:5], [2, 2, 2, 1, 1])
 
 
 @pytest.mark.parametrize(("name", "start"), [("MGH10", 1), ("Bennett5", 0), ("Bennett5", 1), ("MGH09", 0)])
