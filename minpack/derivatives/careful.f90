@@ -13,7 +13,7 @@ module minpack_careful
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: begin_search, is_as_fixed, doubt_of, have_effect, is_settled, is_stationary, judge_pair
+    public :: are_still, begin_search, is_as_fixed, doubt_of, have_effect, is_settled, is_stationary, judge_pair
 
     !> What is remembered of a parameter.
     integer(ip), parameter, public :: at_step = 1_ip !! its step
@@ -132,6 +132,14 @@ contains
         have_effect = states(at_doubt, :) < huge(1.0_wp)
     end function have_effect
 
+    !> Whether residuals bend, but have no slope, by the steps that are found.
+    pure function are_still(states)
+        real(wp), intent(in) :: states(:, :)
+        logical :: are_still(size(states, 2))
+
+        are_still = states(at_doubt, :) == 0
+    end function are_still
+
     !> Whether bounds hold so few numbers that a parameter is as good as fixed.
     elemental logical function is_as_fixed(x, lower, upper)
         real(wp), intent(in) :: x, lower, upper
@@ -165,7 +173,7 @@ contains
         real(wp), intent(inout) :: state(careful_state)
 
         real(wp) :: doubt
-        logical :: finite, moves
+        logical :: finite, is_near, moves
 
         finite = change < largest .and. bend < largest
         moves = .false.
@@ -174,15 +182,16 @@ contains
         doubt = huge(1.0_wp)
         if (moves) doubt = doubt_by(change, bend, state(at_floor), noise)
         if (is_still) doubt = where_still
+        is_near = is_still .and. bend <= far_beyond*noise
 
         if (state(at_factor) == once_more) then
-            call keep(merge(0.0_wp, doubt, is_still), change, bend, state)
+            call keep(merge(0.0_wp, doubt, is_near), change, bend, state)
             state(at_factor) = settled
             return
         end if
         if (is_settled(state)) then
-            if (doubt <= much_doubt .or. is_still .or. state(at_doubt) > much_doubt) then
-                if (moves) call keep(merge(0.0_wp, doubt, is_still), change, bend, state)
+            if (doubt <= much_doubt .or. is_near .or. state(at_doubt) > much_doubt) then
+                if (moves) call keep(merge(0.0_wp, doubt, is_near), change, bend, state)
                 return
             end if
             call search_from_step(state) ! it was right elsewhere and is wrong here, as where it now crosses a jump
@@ -190,7 +199,7 @@ contains
         state(at_rounds) = state(at_rounds) + 1
         if (moves) then
             if ((doubt <= no_doubt .and. .not. (bend <= clearly*noise .and. doubt > no_noise)) &
-                .or. (is_still .and. bend <= far_beyond*noise)) then
+                .or. is_near) then
                 state(at_best) = state(at_step)
                 state(at_change) = change
                 state(at_bend) = bend
@@ -205,7 +214,7 @@ contains
             state(at_factor) = once_more
             return
         end if
-        call choose_next(bend <= clearly*noise, x, state)
+        call choose_next(noise, x, state)
     end subroutine judge_pair
 
     !> Remembers how the step did that a derivative is taken with.
@@ -255,8 +264,8 @@ contains
     end subroutine narrow
 
     !> The next step to try, or the end of the search.
-    pure subroutine choose_next(is_noise, x, state)
-        logical, intent(in) :: is_noise !! whether the last bend may be rounding alone
+    pure subroutine choose_next(noise, x, state)
+        real(wp), intent(in) :: noise !! as judge_pair has it
         real(wp), intent(in) :: x !! the parameter
         real(wp), intent(inout) :: state(careful_state)
 
@@ -283,12 +292,14 @@ contains
             if (low > 0 .and. state(at_doubt) > much_doubt) shorter = min(shorter, sqrt(best)*sqrt(low))
             if (shorter < 2*low) shorter = sqrt(best)*sqrt(low)
             if (best < 4*low .or. shorter < 2*spacing(x)) shorter = 0
-            next = merge(longer, shorter, is_noise .or. state(at_doubt) <= much_doubt)
+            next = merge(longer, shorter, state(at_bend) <= clearly*noise .or. state(at_doubt) <= much_doubt)
             if (next == 0) next = max(longer, shorter)
         end if
         if (.not. (next > 0 .and. next <= sqrt(largest)) .or. state(at_rounds) >= most_rounds) then
             state(at_factor) = merge(settled, once_more, state(at_step) == best)
-            if (state(at_factor) == settled .and. state(at_doubt) == where_still) state(at_doubt) = 0
+            if (state(at_factor) == settled .and. state(at_doubt) == where_still .and. state(at_bend) <= far_beyond*noise) then
+                state(at_doubt) = 0
+            end if
             next = best
         end if
         state(at_step) = next

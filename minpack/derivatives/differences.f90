@@ -16,7 +16,7 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
-    use minpack_careful, only: at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, &
+    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, &
                                is_as_fixed, is_settled, is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
@@ -158,9 +158,8 @@ contains
         real(wp), intent(inout) :: fjac(m, n) !! the Jacobian
         real(wp), intent(inout) :: states(careful_state, n) !! what is known of careful steps
 
-        real(wp) :: bend, change, noise, rise, tilt
-        integer(ip) :: j, k
-        logical :: is_still
+        real(wp) :: bend, change, rise, tilt
+        integer(ip) :: is_still, j, k
 
         j = parameter_of(fit, list, i)
         if (fit%differences == forward) then
@@ -170,11 +169,9 @@ contains
         else if (is_other(fit, i)) then
             if (fit%differences == careful) then
                 call measure(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), change, bend)
-                noise = max(fit%rounding, machine_precision*fit%fnorm)
                 call measure_rise(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), rise, tilt)
-                is_still = is_stationary(change, bend, noise, fit%noise, states(:, j), fit%fnorm, rise, tilt)
-                call judge_pair(change, bend, noise, fit%noise, x(j), is_still, states(:, j))
-                if (is_still) then
+                call judge_difference(fit, x(j), change, bend, rise, tilt, states(:, j), is_still)
+                if (is_still /= 0) then
                     call take_stationary(m, f, moved, values(j) - x(j), fjac(1, j))
                     return
                 end if
@@ -184,6 +181,23 @@ contains
             fjac(:, j) = moved
         end if
     end subroutine take_difference
+
+    !> Takes in what a pair of evaluations says of a parameter's step, when all residuals are in.
+    pure subroutine judge_difference(fit, x, change, bend, rise, tilt, state, is_still) bind(c, name="judge_difference_")
+        type(lm_fit), intent(in) :: fit
+        real(wp), intent(in) :: x !! the parameter
+        real(wp), intent(in) :: change, bend, rise, tilt !! as measure and measure_rise have them
+        real(wp), intent(inout) :: state(careful_state) !! what is known of the step
+        integer(ip), intent(out) :: is_still !! not 0 where residuals bend and have no slope
+
+        real(wp) :: noise
+        logical :: still
+
+        noise = max(fit%rounding, machine_precision*fit%fnorm)
+        still = is_stationary(change, bend, noise, fit%noise, state, fit%fnorm, rise, tilt)
+        call judge_pair(change, bend, noise, fit%noise, x, still, state)
+        is_still = merge(1_ip, 0_ip, still)
+    end subroutine judge_difference
 
     !> The derivative where residuals bend and have no slope: 0 where they are least there; else, lest a fit stay where they are
     !> greatest, that of a step to one side.
@@ -283,22 +297,11 @@ contains
         real(wp), intent(out) :: point(n)
         integer(ip), intent(out) :: doubted !! 1: the residuals at the point are wanted; 2: another round of differences; else 0
 
-        real(wp) :: noise
-        integer(ip) :: j
-
         verdict = fine
         doubted = none
         point = x
         if (fit%differences == careful) then
-            fit%doubt = 0
-            fit%noise = min(fit%noise, minval(states(at_floor, :)))
-            noise = max(fit%rounding, machine_precision*fit%fnorm)
-            if (.not. any(have_effect(states) .or. is_as_fixed(x, lower, upper))) fit%doubt = huge(1.0_wp)
-            do j = 1, n
-                if (.not. is_settled(states(:, j))) doubted = another_round
-                if (is_as_fixed(x(j), lower(j), upper(j))) cycle
-                fit%doubt = max(fit%doubt, doubt_of(states(:, j), fit%noise, noise))
-            end do
+            call doubt_careful(fit, n, x, lower, upper, states, doubted)
             return
         end if
         if (fit%differences /= forward .or. fit%precision_known /= 0) return
@@ -307,6 +310,29 @@ contains
         doubted = one_evaluation
         point = merge(x, inside(x + sqrt(single_precision)*sizes, x, lower, upper), verdict == fine)
     end subroutine doubt_differences
+
+    !> How good careful differences are, and whether another round is wanted.
+    pure subroutine doubt_careful(fit, n, x, lower, upper, states, doubted) bind(c, name="doubt_careful_")
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n !! the rest as in doubt_differences
+        real(wp), intent(in) :: x(n), lower(n), upper(n), states(careful_state, n)
+        integer(ip), intent(out) :: doubted
+
+        real(wp) :: noise
+        integer(ip) :: j
+
+        doubted = none
+        fit%doubt = 0
+        fit%noise = min(fit%noise, minval(states(at_floor, :)))
+        fit%still = count(are_still(states))
+        noise = max(fit%rounding, machine_precision*fit%fnorm)
+        if (.not. any(have_effect(states) .or. is_as_fixed(x, lower, upper))) fit%doubt = huge(1.0_wp)
+        do j = 1, n
+            if (.not. is_settled(states(:, j))) doubted = another_round
+            if (is_as_fixed(x(j), lower(j), upper(j))) cycle
+            fit%doubt = max(fit%doubt, doubt_of(states(:, j), fit%noise, noise))
+        end do
+    end subroutine doubt_careful
 
     !> Settles that doubt by the residuals at the point.
     pure subroutine settle_differences(fit, m, n, x, f, fjac, verdict, point, moved, again) &

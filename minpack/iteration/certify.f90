@@ -193,6 +193,7 @@ contains
 
         has_run_away = .false.
         if (fit%differences /= 0 .and. (fit%differences /= careful .or. fit%doubt > certain)) return ! they may be wrong
+        if (fit%differences == careful .and. fit%still > 0) return ! columns of zeros are those of a minimum
         if (fit%mode /= mode_internal_scaling .or. .not. any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. &
                                                                      diag /= no_scale)) return
         do k = 1, n

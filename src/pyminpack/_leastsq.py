@@ -273,9 +273,9 @@ def leastsq(
     x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, error = fit
     fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
-    if info == _UNCERTAIN or (_HAS_ORIGINAL and info == _GTOL and enorm(fvec) > 0):
-        if fjac.item(0) == 0:  # the longest column comes first
-            info, message = _GTOL_TOO_SMALL, NO_RESPONSE
+    is_suspect = info == _UNCERTAIN or (_HAS_ORIGINAL and info == _GTOL and enorm(fvec) > 0)
+    if is_suspect and fjac.item(0) == 0:  # the longest column comes first
+        info, message = _GTOL_TOO_SMALL, NO_RESPONSE
     if info in SUCCESS and not full_output:
         return x, info
     if info > _GTOL_TOO_SMALL and info not in IER_OF:

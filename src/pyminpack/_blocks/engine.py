@@ -13,15 +13,10 @@ from .._model.arrays import Array
 from .._report.blocks import BlocksProgress
 from .errand import NOTE, Answer, Caller, Errand
 from .items import CountedBlocks, numbered
-from .tasks import NormPass, TrianglePass, size_error
+from .tasks import NormPass, RoundPass, TrianglePass, size_error
 
 Kind: TypeAlias = Literal["Jacobian", "residuals"]
 Map: TypeAlias = Callable[[Callable[[Any], Any], Iterable[Any]], Iterable[Any]]
-
-# A pass samples about this many blocks, or as many as have this many rows together, whichever are more. The numbers
-# decide how much time the sample takes, and hardly anything else: see docs/constants.md.
-_SAMPLED_BLOCKS: Final = 10
-_SAMPLED_ROWS: Final = 1000
 
 _ONE_FOR_EACH: Final = "map(function, items) must give function(item), or a future of it, once for each item"
 
@@ -79,14 +74,9 @@ class Passes:
         """Number of residuals in all blocks; known after the first pass."""
         return sum(self._rows)
 
-    @property
-    def sampled_every(self) -> int:
-        """One in how many blocks is sampled for the response of its residuals to steps."""
-        return max(1, min(self.blocks // _SAMPLED_BLOCKS, self.m // _SAMPLED_ROWS))
-
     def go(
         self,
-        task: NormPass | TrianglePass,
+        task: NormPass | RoundPass | TrianglePass,
         take: Callable[[int, Any], None],
         kind: Kind,
         so_far: tuple[int, float, int],

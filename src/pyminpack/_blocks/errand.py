@@ -11,7 +11,7 @@ import numpy as np
 from .._errors import InputValueError
 from .._model.arrays import describe
 from .._report.record import Record
-from .tasks import Norm, NormPass, Triangle, TrianglePass, sample_of
+from .tasks import Norm, NormPass, Round, RoundPass, Triangle, TrianglePass, sample_of
 
 NOTE: Final = "leastsq_blocks: "
 
@@ -86,13 +86,13 @@ class Answer(NamedTuple):
 
     number: int  # of the pass
     block: int  # its number
-    content: Norm | Triangle | StopIteration
+    content: Norm | Round | Triangle | StopIteration
 
 
 class Errand(Record):
     """The function of one pass that `map` gets: what is to be computed, for whom, and in which pass."""
 
-    task: NormPass | TrianglePass
+    task: NormPass | RoundPass | TrianglePass
     caller: Caller
     number: int  # of the pass
 

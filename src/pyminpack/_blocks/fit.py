@@ -1,29 +1,41 @@
-"""The Levenberg-Marquardt loop over blocks, and what differences are relative to."""
+"""The Levenberg-Marquardt loop over blocks."""
 
 from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from .._errors import InputValueError, ShapeError
 from .._iteration.machine import ENDED, RUNNING, WANT_FACTOR, WANT_NORM, Machine
 from .._minpack import enorm, lm_pivot
-from .._model.arrays import DOUBLE, SINGLE, Array, NotFinite, describe
+from .._model.arrays import DOUBLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
-from .._report.info import BLOCKS_LIMIT, NO_RESPONSE, Info, Status, message_for
+from .._report.info import BLOCKS_LIMIT, IER_OF, NO_RESPONSE, Info, Status, message_for
 from .engine import Passes
 from .errand import Unshared
-from .tasks import NEAR_ZERO, NormPass, StepResponse, Triangle, TrianglePass, fold_triangle
+from .tasks import NormPass, Round, RoundPass, Triangle, TrianglePass, fold_triangle
 
 STOPPED: Final = int(Status.STOPPED)
 _STOPPED_BY_CALLBACK = "Stopped by the callback; x is the best point found."
-# A longer step tells another story where the norm of its column differs by this fraction.
-_CONTRADICTION: Final = 0.25
+
+
+class _Parts:
+    """The triangle of [J f], as far as blocks have been taken in."""
+
+    def __init__(self, n: int) -> None:
+        self.triangle = np.zeros((n + 1, n + 1))
+        self.not_finite: list[tuple[int, NotFinite]] = []  # block and place
+
+    def take(self, index: int, triangle: Array | None, not_finite: NotFinite | None) -> None:
+        """The next block."""
+        if not_finite is not None:
+            self.not_finite.append((index, not_finite))
+        if triangle is not None:
+            self.triangle = fold_triangle(triangle, self.triangle)
 
 
 class BlocksFit:
-    """One fit: its passes and what differences are relative to."""
+    """One fit and its passes."""
 
     def __init__(
         self,
@@ -38,30 +50,39 @@ class BlocksFit:
         func, args = function
         self._passes, self._function, self._epsfcn = passes, (Unshared(func, "func"), args), epsfcn
         self._jac = None if jac is None else Unshared(jac, "jac")
-        self._looks = epsfcn is None and jac is None  # whether the precision of the residuals is still to be found out
-        self._largest = np.where(start == 0, 1.0, np.abs(start))  # that each parameter was so far
-        self._typical = self._largest.copy()
         self._options = options
-        self._jacobian_error = 0.0  # of the last Jacobian, relative
-        self._machine = Machine(start, options, scale, DOUBLE if self._looks else 0.0)
+        self._not_finite: list[tuple[int, NotFinite]] = []  # what was not, of the last Jacobian: block and place
+        precision = DOUBLE if epsfcn is None else max(epsfcn, DOUBLE)
+        self._machine = Machine(start, options, scale, precision, jac is not None)
         self._fit = self._machine.record
 
     def run(self, callback: Callable[[BlocksState], Any] | None) -> BlocksResult:
         """The loop of all drivers: bring what the iteration wants."""
         machine = self._machine
-        triangle: Array | None = self._triangle(machine.x, is_first=True)
+        triangle: Array | None = self._first_triangle()
         while (wanted := machine.next()) != ENDED:
             if wanted == WANT_NORM:
                 machine.take_norm(self._norm_at(machine.trial))
             elif wanted == WANT_FACTOR:
-                if triangle is None:
-                    self._set_typical()
-                    triangle = self._triangle(machine.x)
-                machine.take_factor(*lm_pivot(triangle))
+                self._bring_factor(triangle)
                 triangle = None
             elif callback is not None and self._wants_to_stop(callback):
                 break
         return self._result()
+
+    def _bring_factor(self, triangle: Array | None) -> None:
+        """The factorization at x, unless it is there."""
+        machine = self._machine
+        if machine.record.jacobian_is_at_x:
+            machine.take_factor(machine.r, machine.ipvt, machine.qtf, machine.acnorm)
+            return
+        if machine.is_careful:
+            triangle = self._careful_triangle()
+        elif triangle is None:
+            triangle = self._triangle()[0]
+        if not np.isfinite(triangle).all():
+            triangle = np.full_like(triangle, np.nan)
+        machine.take_factor(*lm_pivot(triangle))
 
     def _wants_to_stop(self, callback: Callable[[BlocksState], Any]) -> bool:
         fit = self._fit
@@ -101,110 +122,102 @@ class BlocksFit:
 
     # ------------------------------------------------------------------------------------ Jacobians
 
-    def _jacobian(self, x: Array, sampled_every: int = 0) -> tuple[Array, float, StepResponse | None]:
-        """The triangle of [J f] at x and the norm of f; with `sampled_every` also the response to the steps."""
-        n = x.size
-        triangle = np.zeros((n + 1, n + 1))
-        norms: list[float] = []
-        responses: list[StepResponse] = []
-        not_finite: list[tuple[int, NotFinite]] = []
-        self._jacobian_error = 0.0
-
-        def take(index: int, answer: Triangle) -> None:
-            nonlocal triangle
-            norms.append(enorm(answer.triangle[:, -1]))
-            self._jacobian_error = max(self._jacobian_error, answer.jacobian_error)
-            if answer.not_finite is not None:
-                not_finite.append((index, answer.not_finite))
-            if answer.response is not None:
-                responses.append(answer.response if not responses else responses.pop() | answer.response)
-            triangle = fold_triangle(answer.triangle, triangle)
-
-        is_first = self._passes.blocks == 0
-        func, args = self._function
-        task = TrianglePass(
-            func=func,
-            args=args,
-            x=x.copy(),
-            jac=self._jac,
-            epsfcn=self._epsfcn,
-            typical=self._typical,
-            sampled_every=sampled_every,
-            is_first=is_first,
-        )
-        self._passes.go(task, take, "Jacobian", self._so_far())
-        self._fit.nfev += 1 if self._jac is not None else n + 1
+    def _first_triangle(self) -> Array:
+        """The triangle of [J f] at the start, from which the fit begins."""
+        n = self._machine.x.size
+        triangle, norm, precision = self._triangle(is_first=True)
         if self._passes.m < n:
             have = "the blocks have" if self._passes.blocks else "blocks is empty:"
             raise ShapeError(
                 f"{have} M = {self._passes.m} residuals in all for N = {n} parameters; a fit needs at least "
                 "as many residuals as parameters: add data, or fix some of the parameters"
             )
-        if not_finite:
-            self._refuse(not_finite, x)
-        return triangle, enorm(np.array(norms)), responses[0] if responses else None
-
-    def _refuse(self, found: list[tuple[int, NotFinite]], x: Array) -> None:
-        """Raise for residuals or a Jacobian that are not finite, naming the first offender."""
-        residuals = [(index, what) for index, what in found if what.parameter is None]
-        derivatives = [(index, what) for index, what in found if what.count] or found
-        index, first = (residuals or derivatives)[0]
-        count = sum(what.count for _, what in residuals or derivatives)
-        if residuals:
-            where = "x0" if self._fit.njev == 0 else "x"
+        self._refuse_residuals()
+        self._fit.m = self._passes.m
+        if precision > DOUBLE:
+            self._fit.precision, self._fit.precision_known = precision, 1
+        self._machine.begin(norm)
+        if not np.isfinite(norm):
             raise InputValueError(
-                f"{count} of {self._passes.m} residuals at {where} are not finite, the first is residual {first.row} "
-                f"({first.value}) of block {index}; a fit needs a start where func is finite ({where} = {describe(x)})"
+                "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
+                f"(x0 = {describe(self._machine.x)})"
             )
-        how = "by differences of func" if self._jac is None else "from jac"
-        what = NotFinite(count, first.row, first.parameter, first.value).describe(block=index)
-        raise InputValueError(f"the Jacobian {how} has {what}, at x = {describe(x)}")
-
-    def _triangle(self, x: Array, is_first: bool = False) -> Array:
-        """The triangle of [J f] at x, by steps that the residuals feel, as far as there are any."""
-        if self._fit.precision == SINGLE:  # the iteration has found out that shorter steps misled it
-            self._epsfcn, self._looks = SINGLE, False
-        sampled_every = (1 if is_first else self._passes.sampled_every) if self._looks else 0
-        triangle, norm, response = self._jacobian(x, sampled_every)
-        if is_first:
-            self._machine.begin(norm)
-            if not np.isfinite(norm):
-                raise InputValueError(
-                    "the norm of the residuals at x0 overflows; a fit needs a start where func is finite "
-                    f"(x0 = {describe(x)})"
-                )
-        if response is None or norm == 0:
-            return triangle
-        too_short = response.too_short()
-        means_zero = too_short & (np.abs(x) < NEAR_ZERO) & (x != 0)
-        if is_first and means_zero.any():
-            self._largest[means_zero] = self._typical[means_zero] = 1
-            triangle, _, response = self._jacobian(x, sampled_every)
-            too_short = too_short if response is None else response.too_short()
-        return self._by_longer_steps(x, triangle, too_short) if too_short.any() else triangle
-
-    def _by_longer_steps(self, x: Array, triangle: Array, too_short: npt.NDArray[np.bool_]) -> Array:
-        """The triangle by steps for single precision, where it contradicts this one for one of these parameters."""
-        self._epsfcn, self._looks = SINGLE, False
-        longer, _, _ = self._jacobian(x)
-        norms, others = (lm_pivot(t)[3] for t in (triangle, longer))
-        with np.errstate(all="ignore"):
-            contradicts = np.abs(norms - others) > _CONTRADICTION * np.maximum(norms, others)
-        if contradicts[too_short].any():
-            self._fit.differences = 0
-            return longer
-        self._epsfcn = None
         return triangle
 
-    def _set_typical(self) -> None:
-        """What the next differences are relative to: see the notes of leastsq_blocks."""
-        size = np.abs(self._machine.x)
-        self._largest = np.maximum(self._largest, size)
-        norms = self._machine.acnorm
-        with np.errstate(all="ignore"):
-            whole = np.divide(self._fit.fnorm, norms, out=np.full_like(norms, np.inf), where=norms > 0)
-        typical = np.maximum(size, np.minimum(self._largest, whole))
-        self._typical = np.where(typical > 0, typical, self._largest)
+    def _triangle(self, is_first: bool = False) -> tuple[Array, float, float]:
+        """The triangle of [J f] at x; the norm of f, and its relative error as far as dtypes tell."""
+        norms: list[float] = []
+        precisions: list[float] = []
+        parts = _Parts(self._machine.x.size)
+
+        def take(index: int, answer: Triangle) -> None:
+            norms.append(answer.norm)
+            precisions.append(answer.precision)
+            parts.take(index, answer.triangle, answer.not_finite)
+
+        known = self._fit.precision if self._fit.precision > DOUBLE else None
+        func, args = self._function
+        task = TrianglePass(
+            func=func,
+            args=args,
+            x=self._machine.x.copy(),
+            jac=self._jac,
+            epsfcn=self._epsfcn if known is None else known,
+            is_first=is_first,
+        )
+        self._passes.go(task, take, "Jacobian", self._so_far())
+        self._fit.nfev += 1 if self._jac is not None else self._machine.x.size + 1
+        self._not_finite = parts.not_finite
+        return parts.triangle, enorm(np.array(norms)), max(precisions, default=DOUBLE)
+
+    def _careful_triangle(self) -> Array:
+        """The triangle by careful differences, whose steps are found out in rounds."""
+        machine = self._machine
+        while True:
+            chosen, near, far = machine.plan_round()
+            n, parts = machine.x.size, _Parts(machine.x.size)
+            norms = np.zeros((chosen.size, 2))
+            sums = np.zeros((chosen.size, 2))
+
+            def take(
+                index: int, answer: Round, parts: "_Parts" = parts, norms: Array = norms, sums: Array = sums
+            ) -> None:
+                with np.errstate(all="ignore"):
+                    np.hypot(norms, answer.measures[:, :2], out=norms)
+                    np.add(sums, answer.measures[:, 2:], out=sums)
+                parts.take(index, answer.triangle, answer.not_finite)
+
+            func, args = self._function
+            task = RoundPass(func=func, args=args, x=machine.x.copy(), chosen=chosen, near=near, far=far)
+            self._passes.go(task, take, "Jacobian", self._so_far())
+            self._fit.nfev += 1 + 2 * chosen.size
+            self._not_finite = parts.not_finite
+            still, again = machine.take_round(chosen, np.hstack([norms, sums]))
+            if chosen.size == n and not again:
+                parts.triangle[:, :-1][:, still & (sums[:, 0] >= np.abs(sums[:, 1]))] = 0
+                return parts.triangle
+
+    def _refuse_residuals(self) -> None:
+        """Raise for residuals at the start that are not finite, naming the first offender."""
+        residuals = [(index, what) for index, what in self._not_finite if what.parameter is None]
+        if residuals:
+            index, first = residuals[0]
+            raise InputValueError(
+                f"{sum(what.count for _, what in residuals)} of {self._passes.m} residuals at x0 are not finite, the "
+                f"first is residual {first.row} ({first.value}) of block {index}; a fit needs a start where func is "
+                f"finite (x0 = {describe(self._machine.x)})"
+            )
+
+    def _refuse_jacobian(self) -> None:
+        """Raise for a Jacobian that is not finite, naming the first offender."""
+        x = describe(self._machine.x)
+        if not self._not_finite:
+            raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {x}")
+        index, first = next(((i, what) for i, what in self._not_finite if what.count), self._not_finite[0])
+        how = "by differences of func" if self._jac is None else "from jac"
+        count = sum(what.count for _, what in self._not_finite)
+        what = NotFinite(count, first.row, first.parameter, first.value).describe(block=index)
+        raise InputValueError(f"the Jacobian {how} has {what}, at x = {x}")
 
     # --------------------------------------------------------------------------------------- the end
 
@@ -213,16 +226,16 @@ class BlocksFit:
         ftol, xtol, gtol, maxfev, _ = self._options
         info = STOPPED if fit.info == RUNNING else fit.info
         if info == Info.JACOBIAN_NOT_FINITE:
-            raise InputValueError(f"the norms of the Jacobian's columns overflow at x = {describe(machine.x)}")
+            self._refuse_jacobian()
         if info == STOPPED:
             message = _STOPPED_BY_CALLBACK
-        elif info == Info.GTOL and fit.fnorm > 0 and not machine.acnorm.any():
-            info, message = int(Info.GTOL_TOO_SMALL), NO_RESPONSE
+        elif info == Info.UNCERTAIN and not machine.acnorm.any():
+            message = NO_RESPONSE
         else:
             message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
         return BlocksResult(
             x=machine.x,
-            ier=info,
+            ier=IER_OF.get(info, info),
             message=message,
             cost=self._cost,
             nfev=fit.nfev,
@@ -233,6 +246,6 @@ class BlocksFit:
             _fixed=np.zeros(machine.x.size, np.bool_),
             _free=np.ones(machine.x.size, np.bool_),
             _factor=(machine.r, machine.ipvt),
-            _jacobian_error=self._jacobian_error,
+            _jacobian_error=machine.jacobian_error,
             _norm=fit.fnorm,
         )

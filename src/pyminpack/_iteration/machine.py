@@ -9,12 +9,26 @@ from typing import Any, Final
 
 import numpy as np
 
-from .._minpack import codes, layout, lm_begin, lm_next, lm_take_factor, lm_take_norm, places
-from .._model.arrays import Array, Indices
+from .._minpack import (
+    codes,
+    doubt_careful,
+    find_jacobian_error,
+    judge_difference,
+    layout,
+    lm_begin,
+    lm_next,
+    lm_take_factor,
+    lm_take_norm,
+    places,
+    plan_differences,
+)
+from .._model.arrays import DOUBLE, Array, Indices, Mask
 
 _KINDS: Final[dict[str, type[Any]]] = {"f8": ctypes.c_double, "i4": ctypes.c_int32}
 CODES: Final = codes()
 RUNNING: Final = CODES["info_running"]
+_CAREFUL: Final = 3  # of the values of `differences`
+_CAREFUL_STATE: Final = 10  # careful_state of minpack/derivatives/careful.f90
 WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES["ended"]
 
 
@@ -115,12 +129,16 @@ class Machine:
     """
 
     def __init__(
-        self, x: Array, options: tuple[float, float, float, int, float], scale: Array | None, precision: float
+        self,
+        x: Array,
+        options: tuple[float, float, float, int, float],
+        scale: Array | None,
+        precision: float,
+        is_given: bool,
     ) -> None:
         """Prepare for a fit from x; options are ftol, xtol, gtol, maxfev and factor.
 
         `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it.
-        It is 0 where there are no differences, or where the caller has chosen their steps.
         """
         n = x.size
         self.x, self.trial = x.copy(), x.copy()
@@ -128,11 +146,40 @@ class Machine:
         self._fit = np.zeros(_DOUBLES)
         self.record = FitRecord.from_buffer(self._fit.data)
         named = dict(zip(("ftol", "xtol", "gtol", "maxfev", "factor"), options, strict=True))
-        named |= {"n": n, "mode": 1 if scale is None else 2, "differences": int(precision > 0), "precision": precision}
+        named |= {"n": n, "mode": 1 if scale is None else 2, "differences": int(not is_given), "given": int(is_given)}
+        named |= {"precision": precision, "precision_known": int(precision > DOUBLE), "certifies": 1}
         for name, value in named.items():
             setattr(self.record, name, value)
         self.r, self.ipvt = np.zeros((n, n)), np.arange(1, n + 1, dtype=np.int32)
         self.qtf, self.acnorm = np.zeros(n), np.zeros(n)
+        self._states = np.zeros((n, _CAREFUL_STATE))
+        self._no_bounds = np.full(n, -np.inf), np.full(n, np.inf)
+
+    @property
+    def is_careful(self) -> bool:
+        """Whether the Jacobian is wanted by careful differences."""
+        return self.record.differences == _CAREFUL
+
+    @property
+    def jacobian_error(self) -> float:
+        """Relative error of the last Jacobian."""
+        return find_jacobian_error(self._fit)
+
+    def plan_round(self) -> tuple[Indices, Array, Array]:
+        """For which parameters careful differences are wanted now, from 0, and the values on either side of x."""
+        no_size = np.zeros_like(self.x)
+        chosen, near, far, count = plan_differences(
+            self._fit, self.x, no_size, *self._no_bounds, self.acnorm, self._states
+        )
+        return chosen[: count // 2] - 1, near, far
+
+    def take_round(self, chosen: Indices, measures: Array) -> tuple[Mask, bool]:
+        """Take in their changes, bends, rises and tilts: which have no slope, and whether another round is wanted."""
+        still = np.zeros(chosen.size, bool)
+        for i, j in enumerate(chosen):
+            change, bend, rise, tilt = measures[i].tolist()
+            still[i] = judge_difference(self._fit, self.x[j], change, bend, rise, tilt, self._states[j]) != 0
+        return still, doubt_careful(self._fit, self.x, *self._no_bounds, self._states) != 0
 
     def begin(self, norm: float) -> None:
         """Bring the norm of the residuals at x."""

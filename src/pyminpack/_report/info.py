@@ -73,11 +73,12 @@ STATUS_OF: Final = {
 }
 
 # What `leastsq` says where MINPACK has no number.
-IER_OF: Final = {
+IER_OF: Final[dict[int, int]] = {
     Info.UNCERTAIN: int(Info.GTOL_TOO_SMALL),
     Info.RUNAWAY: int(Info.GTOL_TOO_SMALL),
     Info.NO_MINIMUM: int(Info.XTOL_TOO_SMALL),
 }
+
 
 def page_on(status: Status) -> str:
     """Where to read on about a status; `tests/codebase/test_docs.py` sees to it that there is such a section."""
