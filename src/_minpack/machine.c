@@ -168,8 +168,8 @@ PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)
         return NULL;
     }
     const double *begin = lm_data(memory);
-    return Py_BuildValue("nnnnnnn", p.x - begin, p.f - begin, p.diag - begin, p.qtf - begin, p.acnorm - begin,
-                         p.r - begin, (double *)p.ipvt - begin);
+    return Py_BuildValue("nnnnnnnn", p.x - begin, p.f - begin, p.diag - begin, p.qtf - begin, p.acnorm - begin,
+                         p.r - begin, (double *)p.ipvt - begin, p.states - begin);
 }
 
 PyObject *lm_layout(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))

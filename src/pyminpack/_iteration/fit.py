@@ -55,7 +55,7 @@ from .._report.info import (
     message_for,
 )
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
-from .machine import CODES, RUNNING, FitRecord, Memory
+from .machine import CAREFUL, CODES, RUNNING, FitRecord, Memory
 
 _FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
@@ -650,6 +650,7 @@ class LevenbergMarquardt:
             grad, free = self._among_all(gradient, 0.0), self._among_all(moves, False)
         else:
             grad, free = np.full(n, np.nan), ~fixed
+        is_careful = self._fit.differences == CAREFUL
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -658,6 +659,8 @@ class LevenbergMarquardt:
             grad=grad,
             optimality=optimality,
             offset=self._fit.offset if self._fit.offset >= 0 and has_factor else np.nan,
+            noise=self._fit.noise / np.sqrt(6 * self._fit.m) if is_careful else np.nan,  # of f₊ - 2 f + f₋
+            steps=self._among_all(self._memory.steps if is_careful else np.full(self._memory.x.size, np.nan), np.nan),
             active_mask=self._active(x),
             nfev=self.nfev,
             njev=self.njev,

@@ -27,7 +27,7 @@ from .._model.arrays import DOUBLE, Array, Indices, Mask
 _KINDS: Final[dict[str, type[Any]]] = {"f8": ctypes.c_double, "i4": ctypes.c_int32}
 CODES: Final = codes()
 RUNNING: Final = CODES["info_running"]
-_CAREFUL: Final = 3  # of the values of `differences`
+CAREFUL: Final = 3  # of the values of `differences`
 _CAREFUL_STATE: Final = 10  # careful_state of minpack/derivatives/careful.f90
 WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES["ended"]
 
@@ -55,6 +55,7 @@ class FitRecord(ctypes.Structure):
     claim: int
     offset: float
     doubt: float
+    noise: float
     precision: float
 
 
@@ -76,7 +77,7 @@ class Memory:
         self.block, self.record = block, FitRecord.from_buffer(block.data)
         self.record.busy = 0  # where a fit was pickled by its own function, that other one is
         self._n, self._m = self.record.n, self.record.m
-        self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt = places(block)
+        self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt, self._states = places(block)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Memory, (self.block,)
@@ -103,6 +104,12 @@ class Memory:
     def norms(self) -> Array:
         """Norms of the columns of the last Jacobian."""
         return self._vector(self._norms)
+
+    @property
+    def steps(self) -> Array:
+        """Lengths of the steps of careful differences; 0 where none have been taken."""
+        states = self.block[self._states : self._states + self._n * _CAREFUL_STATE]
+        return states[::_CAREFUL_STATE].copy()  # at_step of minpack/derivatives/careful.f90
 
     @property
     def factor(self) -> tuple[Array, Indices, Array]:
@@ -158,7 +165,7 @@ class Machine:
     @property
     def is_careful(self) -> bool:
         """Whether the Jacobian is wanted by careful differences."""
-        return self.record.differences == _CAREFUL
+        return self.record.differences == CAREFUL
 
     @property
     def jacobian_error(self) -> float:

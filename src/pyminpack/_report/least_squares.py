@@ -79,6 +79,12 @@ class LeastSquaresResult(FitResult):
         Relative offset of Bates and Watts: the distance to the minimum of the linear model, in units of the radius of
         the confidence region. A success has one of at most 1e-3, or as small a one as the noise of the residuals
         allows, unless `ftol` or `xtol` is above 1e-4. NaN for fits that were stopped.
+    noise : float
+        What the fit has learnt of the residuals' noise, if it has looked: about the root mean square of their errors,
+        or more, as they bend by no less for the shortest steps. NaN where differences were not taken with care: where
+        a Jacobian was given, `diff_step` was, or the fit was stopped.
+    steps : ndarray of shape (n,)
+        Lengths of the last steps of these differences; NaN where there were none, and for fixed parameters.
     active_mask : ndarray of int, shape (n,)
         -1 where a parameter is at its lower bound, 1 where it is at its upper bound, else 0.
     nfev : int
@@ -132,6 +138,8 @@ class LeastSquaresResult(FitResult):
     grad: Array
     optimality: float
     offset: float
+    noise: float
+    steps: Array
     active_mask: npt.NDArray[np.intp]
     status: int
 
