@@ -175,7 +175,8 @@ def leastsq(
         Only with `full_output`. Why the fit ended.
     ier : int
         1 to 4: converged, by `ftol`, `xtol`, both or `gtol`. 5 to 8: stopped before that, by `maxfev`, or
-        because rounding allows no further progress by the test on `ftol`, `xtol` or `gtol`; without
+        because rounding allows no further progress by the test on `ftol`, `xtol` or `gtol`; 7 also where the
+        tests are met and this is no minimum, 8 where nothing can tell or a parameter has run away; without
         `full_output`, a RuntimeWarning says so. 0: there are no parameters. Negative: a compiled function
         asked to stop.
 
@@ -200,6 +201,12 @@ def leastsq(
     The method is that of [1]_ as MINPACK-1 [2]_ has it. Where residuals that are not finite keep the steps
     short, that shortness does not count as convergence by `xtol` or `ftol`.
 
+    Where these tests are met, the relative offset [4]_ says whether x is a minimum: it is there for nothing, in the
+    last factorization. An ordinary fit ends with MINPACK's iterates, and with no call more. Where the offset is not
+    small, or differences by MINPACK's steps can't tell (next to 0, far from 0, rounded residuals), the fit goes on from
+    there with central differences whose steps are found out. What they can't bring to a minimum ends with `ier` 7 or 8.
+    Tolerances above 1e-4 are taken at their word.
+
     Jacobians of 512 rows or more, and of three times as many rows as columns, are factored by blocks of rows [3]_,
     in about the time that it takes to read them a few times. They are read where they lie, in C's order or in
     Fortran's, and not kept: a `Dfun` that fills and returns the same array at every call makes one Jacobian all
@@ -214,6 +221,8 @@ def leastsq(
     .. [3] G. H. Golub, C. F. Van Loan, "Matrix Computations", 4th edition (2013), section 5.2; R. Schreiber, C. Van
        Loan, "A storage-efficient WY representation for products of Householder transformations", SIAM J. Sci.
        Stat. Comput. 10 (1989), 53-57.
+    .. [4] D. M. Bates, D. G. Watts, "A relative offset orthogonality convergence criterion for nonlinear least
+       squares", Technometrics 23 (1981), 179-183.
 
     Examples
     --------

@@ -72,9 +72,9 @@ def leastsq_blocks(
         Number of passes over the blocks, counted as `nfev` of the result, after which the fit stops, at the end of an
         iteration. 0, the default, or less means ``100*(n + 1)`` with `jac`, ``200*(n + 1)`` without.
     epsfcn : float, optional
-        Relative error of the residuals. The step of a difference is ``sqrt(epsfcn)*max(abs(x), typical)``; see the
-        notes. None, the default, means the precision of the dtype of each block's residuals, or single precision where
-        a model proves to compute in single precision inside.
+        Relative error of the residuals. The step of a difference is ``sqrt(epsfcn)*abs(x)``, or ``sqrt(epsfcn)`` where
+        `x` is 0. None, the default, means the precision of the dtype of each block's residuals, or single precision
+        where the first step shows that a model computes in single precision inside.
     factor : float, optional
         The first step is no longer than ``factor*norm(diag*x0)``. The default is 100.
     diag : array_like, optional
@@ -122,11 +122,9 @@ def leastsq_blocks(
     their turn. A block should have many more rows than n, so that its triangle is much smaller than the block, and
     without `jac` few enough that n + 1 times its residuals fit into the memory of a worker.
 
-    The step of a difference cannot be relative to the parameter alone, because the difference would be lost to rounding
-    where the parameter is next to 0. It is relative to `typical` where that is larger. This is the largest size that
-    the parameter has had during the fit (1 where it started at 0), but at most the change that would, according to the
-    last Jacobian, change the residuals by their norm. Where no parameter comes closer to 0 than it was at the start,
-    the steps are those of MINPACK.
+    Where MINPACK's tests for the end are met, what the last Jacobian says is looked at, at no cost. If the end is likely
+    to be none, the fit goes on, as that of `leastsq` does, with central differences whose steps are found out: a round
+    of these takes one pass, in which a block is evaluated twice for each parameter that is looked at.
 
     Examples
     --------
