@@ -42,6 +42,8 @@ module minpack_certify
     real(wp), parameter :: margin = 30.0_wp
     !> Terms of the model that are this much larger than the residuals at the start cancel. !!MEASURE
     real(wp), parameter :: cancellation = 1.0e2_wp
+    !> Where columns that differ by this may be the same, too many may be: none is left out.
+    real(wp), parameter :: blurred = 1.0e-3_wp
     !> How far the linear model can be believed, relative to ‖D x‖ and to ‖f‖.
     real(wp), parameter :: reach = 0.1_wp
     !> Residuals that are no longer than this many roundings of those at the start are nothing but rounding.
@@ -289,11 +291,12 @@ contains
         real(wp), intent(in) :: r(ldr, n), qtf(n), acnorm(n)
         logical, intent(in) :: can_go_on !! then columns that may be the same count: the next steps will tell
 
-        real(wp) :: tol
+        real(wp) :: error, tol
         integer(ip) :: k
 
         tol = max(fit%m, n, 10_ip)*machine_precision
-        if (fit%differences /= careful .or. .not. (can_go_on .or. cancels(fit))) tol = max(tol, error_of_jacobian(fit))
+        error = error_of_jacobian(fit)
+        if (fit%differences /= careful .or. .not. (can_go_on .or. cancels(fit) .or. error > blurred)) tol = max(tol, error)
         explained_by = 0
         do k = 1, n
             if (abs(r(k, k)) > tol*acnorm(ipvt(k))) explained_by = explained_by + (qtf(k)/fit%fnorm)**2
