@@ -11,7 +11,7 @@ Columns: 'true' are successes at a local minimum, 'false' those at a point that 
 called a success. 'unsettled' are successes from where the judge finds no way down, although the exact Jacobian promises
 one: a parameter runs to infinity, or two terms have become one. 'known' are ends at a known minimum, whatever they are
 called; 'offset>.01' are successes whose offset by the exact Jacobian is above 0.01; 'calls' are all calls of the
-function, those for differences included.
+function, those for differences included. 'accused' are fits whose message says that the Jacobian is wrong.
 """
 
 import argparse
@@ -48,13 +48,14 @@ DIGITS: Cell = ("6 digits", lambda rows: count(r.digits >= 6 for r in rows))
 OFFSET: Cell = ("offset>.01", lambda rows: count(r.success and r.offset > 0.01 for r in rows))
 CALLS: Cell = ("calls", lambda rows: sum(r.calls for r in rows))
 MEDIAN: Cell = ("median", lambda rows: f"{statistics.median(r.calls for r in rows):g}")
+ACCUSED: Cell = ("accused", lambda rows: count("accuses" in r.status for r in rows))
 JACOBIANS: Cell = ("Jacobians", lambda rows: sum(r.jac_calls for r in rows))
 
 TITLES: dict[str, tuple[str, list[Cell]]] = {
     "nist": ("NIST StRD", [FITS, DIGITS, KNOWN, TRUE, FALSE, UNSETTLED, NONE, CALLS, MEDIAN, JACOBIANS]),
     "starts": ("NIST StRD", [FITS, DIGITS, KNOWN, TRUE, FALSE, UNSETTLED, NONE, OFFSET, CALLS, MEDIAN]),
     "random": ("Fits drawn at random", [FITS, TRUE, FALSE, FALSE_PERCENT, UNSETTLED, NONE, KNOWN, CALLS, MEDIAN]),
-    "wrong": ("Wrong Jacobians", [FITS, TRUE, FALSE, UNSETTLED, NONE, CALLS, JACOBIANS]),
+    "wrong": ("Wrong Jacobians", [FITS, ACCUSED, TRUE, FALSE, UNSETTLED, NONE, CALLS, MEDIAN, JACOBIANS]),
     "mgh": ("The 53 runs of MINPACK's driver", [FITS, KNOWN, TRUE, FALSE, UNSETTLED, NONE, CALLS, MEDIAN]),
     "boxed": ("The runs within bounds", [FITS, TRUE, FALSE, UNSETTLED, NONE, CALLS, MEDIAN, JACOBIANS]),
 }

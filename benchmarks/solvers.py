@@ -48,7 +48,7 @@ class Counted:
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Call the function."""
         self.calls += 1
-        return self.function(np.array(x, dtype=float))
+        return self.function(np.array(x))
 
 
 Answer = tuple[Any, Any, Any]  # x, success, status
@@ -59,7 +59,8 @@ NO_BOUNDS = (-np.inf, np.inf)
 def _least_squares(jac: str = "2-point", **options: Any) -> Solver:
     def solve(task: Task, fun: Counted, given: Counted | None) -> Answer:
         fit = pyminpack.least_squares(fun, task.start, given or jac, task.bounds or NO_BOUNDS, **options)
-        return fit.x, fit.success, fit.status
+        accuses = "disagrees" in fit.message
+        return fit.x, fit.success, f"{fit.status}, accuses" if accuses else fit.status
 
     return solve
 
@@ -143,9 +144,23 @@ EXACT: dict[str, Solver] = {
     "scipy trf, tight": _scipy("trf", x_scale="jac", **TIGHT),
     "scipy dogbox, tight": _scipy("dogbox", x_scale="jac", **TIGHT),
 }
-ALL: dict[str, Solver] = OURS | SCIPYS | OTHERS | EXACT
+COMPLEX_STEPS: dict[str, Solver] = {"least_squares cs": _least_squares("cs")}
+WITH_A_JACOBIAN: dict[str, Solver] = {
+    "least_squares": OURS["least_squares"],
+    "leastsq": OURS["leastsq"],
+    "scipy lm": SCIPYS["scipy lm"],
+    "scipy leastsq": SCIPYS["scipy leastsq"],
+}
+ALL: dict[str, Solver] = OURS | SCIPYS | OTHERS | EXACT | COMPLEX_STEPS
 OTHER_DIFFERENCES = {"least_squares 3-point"}  # the same as the first, where a Jacobian is given
-TAKES_BOUNDS = {"least_squares", "least_squares 3-point", "least_squares accel", "scipy trf", *EXACT}
+TAKES_BOUNDS = {
+    "least_squares",
+    "least_squares 3-point",
+    "least_squares accel",
+    "least_squares cs",
+    "scipy trf",
+    *EXACT,
+}
 
 
 def installed(name: str) -> bool:

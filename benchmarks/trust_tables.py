@@ -12,14 +12,13 @@ import numpy as np
 import models  # noqa: F401  (opens the way to the tests' problems and the judge)
 import solvers
 from judge import EPS, SAME_COST, Landscape, judge, polish, rounding
+from landscapes import EPS_SINGLE, drawn_land
 from problems import mgh, strd
 from problems._problem import Problem
 from problems.drawn import drawn
+from problems.spoilt import SPOILT
 from solvers import Task
 
-EPS_SINGLE = float(np.finfo(np.float32).eps)
-# A fit of data without noise may end where the residuals are so many times smaller than the data.
-EXACT = 1e-8
 # By what part a sum of squares may be above that of a known minimum, beside SAME_COST: where the judge's tolerance or a
 # coarse model allows no less.
 NEAR = 1e-4
@@ -232,31 +231,6 @@ def starts(quick: bool) -> Iterator[Job]:
 
 
 @functools.cache
-def drawn_land(seed: int) -> Landscape:
-    """What the judge knows of a fit drawn at random: its inner parameters."""
-    fit = drawn(seed)
-
-    def own_noise(u: np.ndarray) -> np.ndarray:
-        return rounding(EPS, fit.inner_model(u), fit.inner_jacobian(u), u)
-
-    def noise(u: np.ndarray) -> np.ndarray:
-        model, jac = fit.inner_model(u), fit.inner_jacobian(u)
-        bounds = rounding(EPS, model, jac, u + fit.origin / fit.unit)  # x itself is rounded
-        return bounds + rounding(EPS_SINGLE, model, jac, u) if fit.single else bounds
-
-    return Landscape(
-        fit.inner_residuals,
-        fit.inner_jacobian,
-        fit.inner(fit.lower),
-        fit.inner(fit.upper),
-        noise,
-        own_noise,
-        np.ones(fit.unit.size),
-        EXACT * float(np.linalg.norm(fit.data)),
-    )
-
-
-@functools.cache
 def least(seed: int) -> float:
     """The sum of squares at the minimum that is reached from the parameters of the data."""
     land = drawn_land(seed)
@@ -348,24 +322,23 @@ def mgh_table(quick: bool) -> Iterator[Job]:
 
 # ------------------------------------------------------------------------------------------ wrong Jacobians
 
-WRONG = ("sign", "twice", "tenth", "zeros", "transposed")
+COMPLEX_STEPS = "right, complex steps"
 
 
 def with_wrong_jacobian(kind: str, pose: Callable[..., Posed], *arguments: Any) -> Posed:
-    """Spoil the Jacobian of a fit: one column, which the start determines, or all of it."""
+    """Spoil the Jacobian of a fit: a column, which the start determines, or all of it."""
     posed = pose(*arguments)
     task = posed.task
+    if kind == COMPLEX_STEPS:
+        return Posed(**{**vars(posed), "task": Task(task.fun, task.start, None, task.bounds)})
     assert task.jac is not None
-    exact, start = task.jac, task.start
-    column = zlib.crc32(start.tobytes()) % start.size
-    factor = {"sign": -1.0, "twice": 2.0, "tenth": 0.1, "zeros": 0.0}.get(kind, 1.0)
+    exact, spoil = task.jac, SPOILT[kind]
+    column = zlib.crc32(task.start.tobytes()) % task.start.size
 
-    def wrong(x: np.ndarray) -> np.ndarray:
-        jac = np.array(exact(x))
-        jac[:, column] *= factor
-        return jac.T.copy() if kind == "transposed" else jac
+    def given(x: np.ndarray) -> np.ndarray:
+        return spoil(np.array(exact(x)), column)
 
-    return Posed(**{**vars(posed), "task": Task(task.fun, start, wrong, task.bounds)})
+    return Posed(**{**vars(posed), "task": Task(task.fun, task.start, given, task.bounds)})
 
 
 def pose_drawn_exactly(seed: int) -> Posed:
@@ -375,22 +348,26 @@ def pose_drawn_exactly(seed: int) -> Posed:
 
 
 def wrong(quick: bool) -> Iterator[Job]:
-    """Jacobians that are wrong: NIST's sets, the 53 runs, and fits drawn at random."""
-    names = available({name: solvers.ALL[name] for name in ("least_squares", "leastsq", "scipy lm", "scipy leastsq")})
+    """Jacobians that are right, and wrong: NIST's sets, the 53 runs, and fits drawn at random."""
     every = 4 if quick else 1
-    fits: list[tuple[str, bool, bool, Callable[..., Posed], tuple[Any, ...]]] = []
+    fits: list[tuple[str, tuple[int, int], bool, Callable[..., Posed], tuple[Any, ...]]] = []
     for name in strd.names()[::every]:
-        fits += [(f"{name}/{start}", False, False, pose_strd, (name, start, True)) for start in (1, 2)]
+        data = strd.load(name)
+        shape = data.y.size, data.certified.size
+        fits += [(f"{name}/{start}", shape, False, pose_strd, (name, start, True)) for start in (1, 2)]
     for run in mgh_runs()[::every]:
         p = run.problem
-        fits.append((p.name, p.n == p.m, False, pose_mgh, (run.number, AS_IT_IS, True)))
+        fits.append((p.name, (p.m, p.n), False, pose_mgh, (run.number, AS_IT_IS, True)))
     for seed in range(0, 400, every):
         fit = drawn(seed)
-        fits.append((f"{fit.family} {seed}", False, fit.is_bounded, pose_drawn_exactly, (seed,)))
-    for kind in WRONG:
-        for problem, is_square, is_bounded, pose, arguments in fits:
-            for solver in names:
-                if (kind != "transposed" or is_square) and (not is_bounded or solver in solvers.TAKES_BOUNDS):
+        shape = fit.data.size, fit.start.size
+        fits.append((f"{fit.family} {seed}", shape, fit.is_bounded, pose_drawn_exactly, (seed,)))
+    for kind in (*SPOILT, COMPLEX_STEPS):
+        for problem, (m, n), is_bounded, pose, arguments in fits:
+            if (kind == "transposed" and m != n) or (kind in ("transposed", "swapped") and n == 1):
+                continue
+            for solver in available(solvers.COMPLEX_STEPS if kind == COMPLEX_STEPS else solvers.WITH_A_JACOBIAN):
+                if not is_bounded or solver in solvers.TAKES_BOUNDS:
                     yield Job("wrong", kind, solver, problem, with_wrong_jacobian, (kind, pose, *arguments))
 
 
