@@ -13,7 +13,7 @@ module minpack_careful
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: are_still, begin_search, is_as_fixed, doubt_of, have_effect, is_settled, is_stationary, judge_pair
+    public :: are_still, begin_search, doubt_of, error_of, have_effect, is_as_fixed, is_settled, is_stationary, judge_pair, lengthen
 
     !> What is remembered of a parameter.
     integer(ip), parameter, public :: at_step = 1_ip !! its step
@@ -47,6 +47,9 @@ module minpack_careful
     !> the step isn't far longer than that takes, lest it lead across something else.
     real(wp), parameter :: stationary = 1.0e3_wp, clearly = 1.0e2_wp, far_beyond = 1.0e6_wp
     real(wp), parameter :: most_rounds = 20.0_wp
+    !> By how much steps are lengthened to see whether derivatives stay: rounding of residuals and parameters then counts for less,
+    !> and curvature not for much more.
+    real(wp), parameter :: longer = 4.0_wp
     ! Stages in the place of a factor:
     real(wp), parameter :: settled = 0.0_wp !! the step is found
     real(wp), parameter :: once_more = -1.0_wp !! it is found, and the derivative is still to be taken with it
@@ -108,6 +111,33 @@ contains
             doubt_of = min(doubt_of, doubt_by(state(at_change), state(at_bend), min(floor, state(at_bend)), noise))
         end if
     end function doubt_of
+
+    !> The error of a column, as a length; infinite where nothing is known of it.
+    pure real(wp) function error_of(state, x, floor, noise)
+        real(wp), intent(in) :: state(careful_state)
+        real(wp), intent(in) :: x !! the parameter
+        real(wp), intent(in) :: floor, noise !! as doubt_of has them
+
+        real(wp) :: doubt, length
+
+        error_of = huge(1.0_wp)
+        doubt = doubt_of(state, floor, noise)
+        if (state(at_doubt) >= huge(1.0_wp)) then ! nothing has moved; far away there may be nothing to move
+            length = min(state(at_low), abs(x))
+            if (length > 0) error_of = 4*noise/length
+        else if (state(at_doubt) == 0) then ! the bend hides a slope
+            error_of = state(at_bend)/(2*state(at_step))
+        else if (doubt <= much_doubt) then
+            error_of = doubt*state(at_change)/(2*state(at_step))
+        end if
+    end function error_of
+
+    !> Has the steps that are known lengthened.
+    pure subroutine lengthen(states)
+        real(wp), intent(inout) :: states(:, :)
+
+        states(at_step, :) = longer*states(at_step, :)
+    end subroutine lengthen
 
     !> The relative error of a derivative by a pair of evaluations: that of noise, and that of curvature, which is of second order.
     pure real(wp) function doubt_by(change, bend, floor, noise)

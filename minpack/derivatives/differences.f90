@@ -16,7 +16,7 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
-    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, have_effect, &
+    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, error_of, have_effect, &
                                is_as_fixed, is_settled, is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
@@ -333,6 +333,22 @@ contains
             fit%doubt = max(fit%doubt, doubt_of(states(:, j), fit%noise, noise))
         end do
     end subroutine doubt_careful
+
+    !> Errors of the columns by careful differences, as lengths; infinite where nothing is known.
+    pure subroutine find_column_errors(fit, n, x, lower, upper, states, errors) bind(c, name="find_column_errors_")
+        type(lm_fit), intent(in) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(in) :: x(n), lower(n), upper(n) !! as in plan_differences
+        real(wp), intent(in) :: states(careful_state, n) !! what is known of careful steps
+        real(wp), intent(out) :: errors(n)
+
+        integer(ip) :: j
+
+        do j = 1, n
+            errors(j) = error_of(states(:, j), x(j), fit%noise, max(fit%rounding, machine_precision*fit%fnorm))
+            if (is_as_fixed(x(j), lower(j), upper(j))) errors(j) = huge(1.0_wp)
+        end do
+    end subroutine find_column_errors
 
     !> Settles that doubt by the residuals at the point.
     pure subroutine settle_differences(fit, m, n, x, f, fjac, verdict, point, moved, again) &

@@ -9,6 +9,7 @@
 !> origins of parameters. It is as good as J. So a fit whose tests are met goes on from there, as a new one with J by careful
 !> differences (careful.f90), until its offset is small, or nothing can be gained any more.
 module minpack_certify
+    use minpack_careful, only: careful_state, lengthen
     use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: begin_anew, careful, lm_fit
@@ -18,7 +19,7 @@ module minpack_certify
     use minpack_propose, only: propose
     implicit none
     private
-    public :: can_be_certified, certify
+    public :: can_be_certified, certify, look_again
 
     !> An offset up to this is a success: x is nearer to the minimum than a thousandth of the standard errors.
     real(wp), parameter :: small_offset = 1.0e-3_wp
@@ -71,7 +72,11 @@ contains
             return
         end if
         doubtful = are_doubtful(fit, n, acnorm, x)
-        if (fit%claim /= 0 .and. fit%differences == 0 .and. doubtful .and. fit%nfev < fit%maxfev) then
+        if (fit%differences == 0 .and. doubtful .and. fit%restarts /= 0) then ! its caller compares J with differences
+            if (fit%claim == 0) fit%claim = fit%info
+            fit%info = info_uncertain
+            return
+        else if (fit%claim /= 0 .and. fit%differences == 0 .and. doubtful .and. fit%nfev < fit%maxfev) then
             call make_sure(fit, fit%claim, .true.)
             return
         end if
@@ -217,6 +222,24 @@ contains
         fit%jacobian_is_at_x = 0
     end subroutine make_sure
 
+    !> Makes of a copy of a fit that has ended one look at x by careful differences, whatever Jacobian the fit had: it ends once
+    !> they are taken, with info_ftol where x is a minimum by them. Another look takes longer steps.
+    pure subroutine look_again(fit, n, states) bind(c, name="look_again_")
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(inout) :: states(careful_state, n) !! what is known of careful steps: 0 before the first look
+
+        call begin_anew(fit, fit%fnorm)
+        fit%claim = info_ftol
+        fit%stage = needs_factor
+        fit%given = 0
+        fit%differences = careful
+        fit%jacobian_is_at_x = 0
+        fit%rounding = machine_precision*max(fit%highest, fit%fnorm) ! by that Jacobian it might be anything
+        fit%maxfev = fit%nfev
+        call lengthen(states)
+    end subroutine look_again
+
     !> What offset is aimed at: a small part of the tolerances.
     pure real(wp) function aim(fit)
         type(lm_fit), intent(in) :: fit
@@ -260,18 +283,23 @@ contains
     end function can_be_certified
 
     !> Whether differences by MINPACK's steps change the residuals by so little, or so much, that they may be wrong; or a given
-    !> Jacobian says that a parameter as a whole changes nothing, as it does on a plateau, or at a minimum, or where it is wrong.
+    !> Jacobian says that a parameter as a whole changes nothing, as it does on a plateau, or at a minimum, or where it is wrong; that
+    !> none does, where J is compared with differences in another place.
     pure logical function are_doubtful(fit, n, acnorm, x)
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: acnorm(n), x(n) !! norms of the columns of J, and where
 
+        logical :: are_dead(n)
         real(wp) :: change, eta, least, most
         integer(ip) :: j
 
         are_doubtful = .false.
         if (fit%differences == careful) are_doubtful = fit%doubt > certain
-        if (fit%differences == 0) are_doubtful = any(acnorm == 0 .or. (x /= 0 .and. acnorm*abs(x) < machine_precision*fit%fnorm))
+        if (fit%differences == 0) then
+            are_dead = acnorm == 0 .or. (x /= 0 .and. acnorm*abs(x) < machine_precision*fit%fnorm)
+            are_doubtful = merge(all(are_dead), any(are_dead), fit%restarts /= 0)
+        end if
         if (fit%differences == 0 .or. fit%differences == careful) return
         are_doubtful = fit%precision == 0
         least = merge(least_change, least_telling, fit%restarts /= 0)

@@ -36,7 +36,11 @@ extern void doubt_differences_(lm_fit *fit, const int *m, const int *n, const do
 extern void settle_differences_(lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
                                 const double *fjac, const int *verdict, const double *point, double *moved, int *again);
 
+extern void find_column_errors_(const lm_fit *fit, const int *n, const double *x, const double *lower, const double *upper,
+                                const double *states, double *errors);
+
 extern void lose_jacobian_(lm_fit *fit);
+extern void look_again_(lm_fit *fit, const int *n, double *states);
 extern void find_jacobian_error_(const lm_fit *fit, double *error);
 extern double enorm_(const int *n, const double *x);
 extern int blocks_pay_(const int *m, const int *n);

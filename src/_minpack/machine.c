@@ -172,6 +172,31 @@ PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)
                          p.r - begin, (double *)p.ipvt - begin, p.states - begin);
 }
 
+PyObject *lm_look_again(PyObject *Py_UNUSED(self), PyObject *memory)
+{
+    lm_machine p;
+
+    if (!lm_open(&p, memory)) {
+        return NULL;
+    }
+    look_again_(p.fit, &p.fit->n, p.states);
+    Py_RETURN_NONE;
+}
+
+PyObject *lm_column_errors(PyObject *Py_UNUSED(self), PyObject *memory)
+{
+    lm_machine p;
+
+    if (!lm_open(&p, memory)) {
+        return NULL;
+    }
+    PyObject *errors = lm_vector(NULL, p.fit->n);
+    if (errors != NULL) {
+        find_column_errors_(p.fit, &p.fit->n, p.x, p.lower, p.upper, p.states, lm_data(errors));
+    }
+    return errors;
+}
+
 PyObject *lm_layout(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
     return Py_BuildValue("["

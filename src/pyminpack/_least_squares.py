@@ -109,9 +109,10 @@ def least_squares(
         Seconds after which the fit stops; the time is checked before each evaluation. The default is no limit.
     check_jac : bool or None, optional
         Whether a given Jacobian, or one by complex steps, is compared with differences of `fun` at the end of the fit.
-        None, the default: with one difference along one direction, and only where these two disagree by more than noise
-        allows with differences for every parameter. True: always with differences for every parameter. False: never;
-        for a Jacobian that is approximate on purpose.
+        None, the default: with one difference along one direction, which leaves out parameters of which the Jacobian
+        says nothing; these are moved by themselves. Where that speaks against the Jacobian, with differences for every
+        parameter. True: always with differences for every parameter. False: never; for a Jacobian that is approximate
+        on purpose.
     accel : bool, optional
         Whether steps follow the curvature of the residuals, by geodesic acceleration. Each step then takes one more
         evaluation, and a fit in a narrow, curved valley fewer steps. The default is False.
@@ -167,7 +168,8 @@ def least_squares(
     unless `check_jac` forbids it. These evaluations are counted in `nfev`, and `max_nfev` holds for them as well. Where
     the two disagree, `message` says where they do most, and `status` is -7 if by the differences the point is no
     minimum. If `max_nfev` leaves too few evaluations to tell, a fit with such a Jacobian is no success either: `status`
-    is 0. The comparison is that of `check_jacobian`, with shorter steps.
+    is 0. The differences are central ones by two steps for each parameter, which are found out as for an end without
+    a Jacobian.
 
     With a given Jacobian, `nfev` is the number of calls of `fun`, every one of them.
 

@@ -122,9 +122,9 @@ def leastsq_blocks(
     their turn. A block should have many more rows than n, so that its triangle is much smaller than the block, and
     without `jac` few enough that n + 1 times its residuals fit into the memory of a worker.
 
-    Where MINPACK's tests for the end are met, what the last Jacobian says is looked at, at no cost. If the end is likely
-    to be none, the fit goes on, as that of `leastsq` does, with central differences whose steps are found out: a round
-    of these takes one pass, in which a block is evaluated twice for each parameter that is looked at.
+    Where MINPACK's tests for the end are met, what the last Jacobian says is looked at, at no cost. If the end is
+    likely to be none, the fit goes on, as that of `leastsq` does, with central differences whose steps are found out: a
+    round of these takes one pass, in which a block is evaluated twice for each parameter that is looked at.
 
     Examples
     --------

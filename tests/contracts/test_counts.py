@@ -109,7 +109,7 @@ def test_every_parameter_is_compared_where_the_caller_wants_it() -> None:
     fun = Counted(residuals)
     fit = least_squares(fun, START, jacobian, check_jac=True)
     assert fit.success
-    assert fun.calls == fit.nfev > least_squares(residuals, START, jacobian).nfev + 2 * 2
+    assert fun.calls == fit.nfev >= least_squares(residuals, START, jacobian, check_jac=False).nfev + 2 * 2
 
 
 @pytest.mark.parametrize("check_jac", [0, 1, "no", np.False_, []])

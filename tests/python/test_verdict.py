@@ -1,6 +1,8 @@
 """Jacobians that are wrong are found out at the end of a fit, right ones are never accused."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -9,50 +11,34 @@ import pytest
 from models import START, T, Y, jacobian, residuals
 from problems.mgh import Run, runs
 from pyminpack import LevenbergMarquardt, least_squares
-from pyminpack._derivatives.comparison import Neighbourhood
-from pyminpack._derivatives.verdict import (
-    SUSPICIOUS,
-    Disagreement,
-    error_along,
-    find_disagreement,
-    moves_of,
-    neighbourhood_sizes,
-    point_beside,
-    scale_by,
-)
+from pyminpack._derivatives.verdict import moves_of
 from pyminpack._iteration.machine import CODES
-from pyminpack._model.function import Call, Model
 from pyminpack._model.losses import Robust, as_loss
 
 INF = np.inf
 BOX = (np.array([0.5, -INF]), np.array([INF, 2.0]))
 
 
-def judged(
-    fun: Callable, jac: Callable, x: Any, box: Any = None, loss: str = "linear", sizes: Any = None
-) -> Disagreement | None:
-    """What a fit that has ended at x, and has never been elsewhere, would say of a Jacobian."""
-    x = np.array(x, float)
-    model = Model(Call(fun, (), {}), x, None)
-    f = model.first(x, fun)
-    kind = as_loss(loss)
-    robust = None if kind is None else Robust(kind, 0.3)
-    given = jac(x)
-    if robust is not None:
-        given = given * robust.correct(f)[1][:, np.newaxis]
-    sizes = np.maximum(np.abs(x), 1e-3) if sizes is None else np.asarray(sizes, float)
-    norms = np.linalg.norm(given, axis=0)
-    scale = scale_by(norms, 1 / sizes)
-    weighted, rows = (f, np.ones(f.size)) if robust is None else robust.correct(f)
+@dataclass(frozen=True)
+class Found:
+    """What a message says of a wrong Jacobian."""
 
-    def evaluate(point: np.ndarray) -> np.ndarray:
-        return model.convert(model.call(point), f.size, point, 0)
+    column: int
+    row: int
+    given: float
+    by_differences: float
 
-    point = point_beside(x, x, scale, box, model.precision)
-    if error_along(f, rows, point - x, evaluate(point) - f, given, norms, model.precision) <= SUSPICIOUS:
-        return None
-    beside = Neighbourhood(evaluate, x, f, neighbourhood_sizes(x, scale), model.precision, box)
-    return find_disagreement(beside, given, weighted, rows, box, model.precision)
+
+def judged(fun: Callable, jac: Callable, x: Any, box: Any = None, loss: str = "linear") -> Found | None:
+    """What a fit that has ended at x, and has never been elsewhere, says of a Jacobian."""
+    bounds = (-INF, INF) if box is None else box
+    fit = LevenbergMarquardt(fun, x, jac, bounds, loss=loss, f_scale=0.3)
+    fit._fit.info, fit._fit.stage = CODES["info_maxfev"], CODES["is_over"]
+    told = re.search(
+        r"worst for parameter x\[(\d+)\] in residual (\d+): (\S+), where differences give (\S+?)\.(?: |$)",
+        fit.result().message,
+    )
+    return told and Found(*map(int, told.groups()[:2]), *map(float, told.groups()[2:]))
 
 
 # ------------------------------------------------------------------------------------------------ wrong ones are found
@@ -92,8 +78,10 @@ def test_wrong_entries_are_found_where_they_are(change: Callable, x: Any, box: A
             assert found is not None, (row, column)
             assert (found.row, found.column) == (row, column)
             weight = 1.0 if loss == "linear" else Robust(as_loss(loss), 0.3).correct(residuals(np.array(x)))[1][row]
-            assert found.by_differences == pytest.approx(weight * jacobian(np.array(x))[row, column], rel=1e-5)
-            assert found.given == pytest.approx(weight * change(jacobian(np.array(x)), row, column)[row, column])
+            assert found.by_differences == pytest.approx(weight * jacobian(np.array(x))[row, column], rel=2e-5)
+            assert found.given == pytest.approx(
+                weight * change(jacobian(np.array(x)), row, column)[row, column], rel=1e-5
+            )
 
 
 @each_setting
@@ -135,6 +123,7 @@ def test_a_square_jacobian_that_is_transposed_is_found(box: Any) -> None:
     assert "Jacobian disagrees with differences of fun" in fit.message
 
 
+@np.errstate(all="ignore")
 def test_a_jacobian_that_says_nothing_of_a_parameter_at_zero_is_found() -> None:
     for x in ([1.0, 0.0], [0.0, 1.0]):
         for column in (0, 1):
@@ -423,7 +412,7 @@ def test_rounding_is_no_reason_to_look_further() -> None:
 
     fit = LevenbergMarquardt(fun, START, jacobian)
     fit._fit.info, fit._fit.stage = CODES["info_maxfev"], CODES["is_over"]
-    assert calls + 1 == fit.result().nfev == 2
+    assert calls + 2 == fit.result().nfev == 3
 
 
 def test_jacobian_at_an_exact_solution_is_not_judged() -> None:

@@ -1,12 +1,12 @@
-"""A Jacobian beside differences of the residuals: the one comparison that `check_jacobian` prints and a fit uses.
+"""A Jacobian beside differences of the residuals: what `check_jacobian` prints, and a fit uses in part.
 
 Central differences decide. Each entry has an uncertainty: what curvature may do to it, which the next longer step
 shows, and what the noise of the residuals may do, which differences of high order show.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from math import factorial
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,31 +14,23 @@ import numpy.typing as npt
 from .._minpack import enorm
 from .._model.arrays import Array, Mask
 
-Box: TypeAlias = tuple[Array, Array]
-
 # docs/constants.md has the experiment that shows what each of these numbers does.
 
 # Steps of the central differences, relative to the size of the parameter. The shortest is near the third root of the
 # rounding error of double precision, the longest near that of single precision: the best steps for smooth functions.
-STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
+_STEPS: Final = tuple(2e-3 / 8**k for k in range(4))
 # The noise is estimated from differences of high order between seven points on a line, at these distances relative to
 # the sizes of the parameters. At such distances, neighbours differ by more than single precision rounds away, and third
 # differences of a smooth function are below rounding. There are two lines, because rounding can be regular along one.
 _NOISE_STEPS: Final = (1.0e-6, 2.3e-6)
 _NOISE_POINTS: Final = range(-3, 4)
 _NOISE_ORDERS: Final = (3, 4, 5)
-NOISE_CALLS: Final = len(_NOISE_STEPS) * (len(_NOISE_POINTS) - 1)
 # The uncertainty of a difference of two residuals, in standard deviations of the noise.
 _NOISE_DEVIATIONS: Final = 4
 # An entry is wrong only where it differs by more than this times its estimated uncertainty.
 _SAFETY: Final = 4
 # A column of differences decides nothing where its uncertainty is larger than this, relative to its length.
 _UNCERTAIN: Final = 0.1
-
-
-def inside(point: Array, box: Box | None) -> Array:
-    """The nearest point within the bounds."""
-    return point if box is None else np.clip(point, *box)
 
 
 class Neighbourhood:
@@ -59,10 +51,9 @@ class Neighbourhood:
         first: Array,
         sizes: Array,
         precision: float,
-        box: Box | None = None,
     ) -> None:
         """`fun` gives the m residuals at a point; `precision` is the spacing of the numbers that they came in."""
-        self._fun, self._box = fun, box
+        self._fun = fun
         self.x, self.first, self.sizes = x, first, sizes
         self._noise = self._measure_noise(precision)
 
@@ -85,10 +76,6 @@ class Neighbourhood:
         direction = np.cos(np.arange(self.x.size) + line)  # has no symmetry that the residuals might have
         shift = step * self.sizes * direction
         points = [self.x + k * shift for k in _NOISE_POINTS]
-        if self._box is not None:  # the parameters that the line would take out of it stay where they are
-            low, high = self._box
-            stays = np.any([(point < low) | (point > high) for point in points], axis=0)
-            points = [np.where(stays, self.x, point) for point in points]
         values = [self._fun(point) if k else self.first for k, point in zip(_NOISE_POINTS, points, strict=True)]
         noise = np.zeros_like(self.first)
         with np.errstate(invalid="ignore", over="ignore"):
@@ -100,9 +87,7 @@ class Neighbourhood:
                     noise = np.fmax(noise, np.sqrt(share * np.mean(table**2, axis=0)))
         return noise
 
-    def differentiate(
-        self, given: Array, steps: Sequence[float] = STEPS, otherwise: float | None = None
-    ) -> tuple[Array, Array]:
+    def differentiate(self, given: Array, otherwise: float) -> tuple[Array, Array]:
         """The Jacobian by central differences, and the uncertainty of each entry.
 
         Longer steps come first. Where these leave a column uncertain, and the parameter is smaller than `otherwise`, so
@@ -110,29 +95,22 @@ class Neighbourhood:
         """
         differences, errors = np.empty_like(given), np.empty_like(given)
         for j, size in enumerate(self.sizes.tolist()):
-            differences[:, j], errors[:, j] = self._column(j, size, steps)
-            if (
-                otherwise is not None
-                and size < otherwise
-                and is_uncertain(errors[:, j], given[:, j], differences[:, j])
-            ):
-                others, their_errors = self._column(j, otherwise, steps)
+            differences[:, j], errors[:, j] = self._column(j, size)
+            if size < otherwise and is_uncertain(errors[:, j], given[:, j], differences[:, j]):
+                others, their_errors = self._column(j, otherwise)
                 better = their_errors < errors[:, j]
                 differences[better, j], errors[better, j] = others[better], their_errors[better]
         return differences, errors
 
-    def _column(self, j: int, size: float, steps: Sequence[float]) -> tuple[Array, Array]:
+    def _column(self, j: int, size: float) -> tuple[Array, Array]:
         """Derivatives with respect to one parameter, each with the step of the smallest uncertainty."""
         best, error = np.zeros_like(self.first), np.full_like(self.first, np.inf)
         before = np.full_like(self.first, np.nan)
-        for step in steps:
+        for step in _STEPS:
             ahead, behind = self.x.copy(), self.x.copy()
             ahead[j] += step * size
             behind[j] -= step * size
-            ahead, behind = inside(ahead, self._box), inside(behind, self._box)
             width = ahead[j] - behind[j]
-            if width == 0:  # a box that holds one number
-                continue
             there, back = self._fun(ahead), self._fun(behind)
             with np.errstate(invalid="ignore", over="ignore"):
                 slope = (there - back) / width

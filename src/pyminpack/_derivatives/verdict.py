@@ -1,38 +1,36 @@
 """Whether the Jacobian that a fit has ended with can be trusted."""
 
-from math import isfinite
-from typing import Final, NamedTuple
+from collections.abc import Iterator
+from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .._minpack import enorm
 from .._model.arrays import DOUBLE, Array
-from .comparison import NOISE_CALLS, STEPS, Agreement, Box, Neighbourhood, inside, length, worst
+from .comparison import Agreement, worst
+
+Box: TypeAlias = tuple[Array, Array]
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
 
-# A point is not stationary where the residuals make a larger cosine with a column of the Jacobian, and a step along it
-# is longer than this fraction of x: ftol, at its default, is met where steps gain no more than the square of 1e-4, and
-# residuals that are nothing but rounding make any angle.
-_STATIONARY: Final = 1e-3
-_NO_STEP: Final = 1e-8
 # Derivatives that differ by this fraction of the largest in their column are different ones; a change of the residuals
 # that is off by this one is reason enough to look.
 _DISAGREEMENT: Final = 1e-3
-SUSPICIOUS: Final = 1e-4
+_SUSPICIOUS: Final = 1e-4
 # How far to go, relative to the sizes of parameters, to see whether residuals change as the Jacobian says: rounding and
 # curvature are then both far below what is suspicious.
 _BESIDE: Final = 1e-6
-# Where that disagrees, a step that is shorter by this factor tells whether it is curvature: its error falls by as much.
-SHORTER: Final = 1 / 16
-# A parameter is no smaller than this fraction of what would weigh as much as all together; where entries are to be
-# compared, of the second.
+# A parameter's size is no less than this fraction of what changes the residuals by as much as they were at the start,
+# but no more than this times its own; those that then weigh less than this fraction of the others are left to `afar`.
 _LEAST_WEIGHT: Final = 0.1
-_LEAST_SIZE: Final = 1e-3
-_LEAST_COLUMN: Final = 1e-6  # of the longest: parameters of shorter ones are not moved any farther
-_BY_ROUNDING: Final = 100  # differences may differ from one another by this times what rounding explains
-_STEPS_AT_THE_END: Final = STEPS[-2:]  # the others are for points that need not lie next to where the fit has been
+_FARTHEST: Final = 1e3
+_LEAST_SHARE: Final = 1e-3
+# Where that disagrees, a step that is shorter by this factor tells curvature, whose part falls by as much.
+_SHORTER: Final = 1 / 16
+_ROUNDINGS: Final = 10  # of the residuals: a change is no larger where nothing has changed
+# Steps of parameters that the Jacobian says nothing of, relative to the parameters: one may begin at 1e-100.
+_AFAR: Final = (1e-6, 1.0, 1e12, 1e40, 1e120)
 
 
 class Disagreement(NamedTuple):
@@ -42,7 +40,6 @@ class Disagreement(NamedTuple):
     column: int
     given: float
     by_differences: float
-    is_stationary: bool  # whether differences say that the point is a minimum
 
 
 def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_]:
@@ -54,99 +51,105 @@ def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_
     return moves
 
 
-def scale_by(norms: Array, otherwise: Array) -> Array:
-    """Scale factors of the parameters by the lengths of the Jacobian's columns; others for columns of zeros."""
-    scale: Array = np.where(norms > 0, np.maximum(norms, _LEAST_COLUMN * norms.max()), otherwise)
-    return scale
+class Surroundings:
+    """Where to look whether residuals change as a Jacobian says, in whatever units.
 
+    Attributes
+    ----------
+    leaves_any : bool
+        Whether there are parameters of which the Jacobian says nothing, or next to nothing.
 
-def calls_to_compare(n: int) -> int:
-    """Evaluations that `find_disagreement` takes for n parameters."""
-    return NOISE_CALLS + 2 * len(_STEPS_AT_THE_END) * n
-
-
-def point_beside(x: Array, start: Array, scale: Array, box: Box | None, precision: float) -> Array:
-    """A point that shows whether a Jacobian is right, no farther away than the fit has been.
-
-    A parameter goes back towards its start, or where it is still there away from 0, lest it leave where the residuals
-    are defined; all by unlike amounts, lest errors make up for one another. Where numbers overflow, there is no such
-    point, and it is not finite.
+    Notes
+    -----
+    A parameter's size is its own, or how far the fit has moved it; but no more than what changes the residuals by as
+    much as they were at the start, as the Jacobian has it, and not much less.
     """
-    root = np.sqrt(max(precision, DOUBLE))
-    unlike = 1 - 0.5 * np.modf(0.618 * np.arange(x.size))[0]
-    with np.errstate(all="ignore"):
-        sizes = _sizes(x, scale)
-        lengths = max(_BESIDE, root) * unlike * np.maximum(np.abs(x), _LEAST_WEIGHT * sizes)
-        farthest = max(enorm(scale * (x - start)), root * enorm(scale * np.maximum(np.abs(x), sizes)))
-        lengths *= min(1.0, farthest / (enorm(scale * lengths) or 1.0))
-        point: Array = x + np.copysign(lengths, np.where(start == x, x, start - x))
-        if box is not None:
-            low, high = box
-            point = np.where((point > high) | (point < low), 2 * x - point, point)
-    return inside(point, box)
 
+    def __init__(self, x: Array, start: Array, norms: Array, highest: float, box: Box | None, precision: float) -> None:
+        """`norms` are those of the Jacobian's columns, `highest` is that of the residuals at the start."""
+        self.x, self._norms, self._box = x, norms, box
+        self._precision = max(precision, DOUBLE)
+        with np.errstate(all="ignore"):
+            natural = highest / norms
+            own = np.maximum(np.abs(x), np.abs(x - start))
+            least = np.minimum(_LEAST_WEIGHT * natural, _FARTHEST * own)
+            sizes = np.where(own > 0, np.minimum(np.maximum(own, least), natural), natural)
+            # Rounding of the residuals and of the parameter, and curvature, are then alike.
+            balanced = np.sqrt(self._precision * np.maximum(natural, np.abs(x)) * sizes)
+            lengths = np.maximum(_BESIDE * sizes, balanced)
+            weights = np.nan_to_num(lengths * norms, nan=0.0, posinf=0.0)
+        is_felt = (weights > _LEAST_SHARE * weights.max()) & (lengths > _ROUNDINGS * DOUBLE * np.abs(x))
+        self._lengths, self._unfelt = np.where(is_felt, lengths, 0.0), ~is_felt
+        self.leaves_any = bool(self._unfelt.any())
+        self._own = np.where(own > 0, own, 1.0)
+        # A parameter goes back towards its start, or where it is still there away from 0, lest it leave where the
+        # residuals are defined.
+        self._ways = np.where(start == x, x, start - x)
 
-def error_along(
-    f: Array, rows: Array, step: Array, change: Array, jacobian: Array, norms: Array, precision: float
-) -> float:
-    """How far a step changes the residuals f otherwise than the Jacobian says, beyond their rounding.
+    def beside(self) -> Array:
+        """A point that shows whether a Jacobian is right, as far as residuals should feel it.
 
-    It is relative to how much it might change them; 0 where they aren't finite, which says nothing. With a robust loss,
-    `rows` are the factors of the Jacobian's rows.
-    """
-    with np.errstate(all="ignore"):
-        change = change * rows
-        error = enorm(change - jacobian @ step) - 100 * max(precision, DOUBLE) * enorm(f)
-        reference = max(float(np.abs(step) @ norms), enorm(change))
-    return error / reference if isfinite(error) and error > 0 else 0.0
+        Parameters go by unlike amounts, lest errors make up for one another.
+        """
+        unlike = 1 - 0.5 * np.modf(0.618 * np.arange(self.x.size))[0]
+        return self._inside(unlike * self._lengths)
 
+    def afar(self) -> Iterator[Array]:
+        """Points ever farther away along the parameters that the Jacobian says nothing of, all at once."""
+        before = self.x
+        for length in _AFAR if self.leaves_any else ():
+            with np.errstate(all="ignore"):
+                point = self._inside(np.where(self._unfelt, length * self._own, 0.0))
+            if np.isfinite(point).all() and not np.array_equal(point, before):
+                yield point
+            before = point
 
-def neighbourhood_sizes(x: Array, scale: Array) -> Array:
-    """Sizes of the parameters for differences at the end of a fit."""
-    with np.errstate(all="ignore"):
-        sizes: Array = np.maximum(np.abs(x), _LEAST_SIZE * _sizes(x, scale))
-    return sizes
+    def _inside(self, lengths: Array) -> Array:
+        """So far from x; on the other side where it is out of the bounds, or where both are, at the farther bound."""
+        step = np.copysign(lengths, self._ways)
+        if self._box is None:
+            return self.x + step
+        to_low, to_high = (bound - self.x for bound in self._box)
+        step = np.where((step < to_low) | (step > to_high), -step, step)
+        farthest = np.where(to_high >= -to_low, to_high, to_low)
+        step = np.where((step < to_low) | (step > to_high), farthest, step)
+        return np.clip(self.x + step, *self._box)
 
+    def shorter(self, step: Array) -> Array:
+        """A point on the way of a step."""
+        point = self.x + _SHORTER * step
+        return point if self._box is None else np.clip(point, *self._box)
 
-def _sizes(x: Array, scale: Array) -> Array:
-    """Changes of the parameters that weigh as much as all of them together."""
-    sizes: Array = (enorm(scale * x) or 1.0) / scale
-    return sizes
+    def agrees(self, error: Array, step: Array, change: Array) -> bool:
+        """Whether residuals change along a step as the Jacobian says."""
+        with np.errstate(all="ignore"):
+            return enorm(error) <= _SUSPICIOUS * max(enorm(step * self._norms), enorm(change))
+
+    def is_rounding(self, change: Array, f: Array) -> bool:
+        """Whether a change of the residuals f is nothing but their rounding."""
+        return enorm(change) <= _ROUNDINGS * self._precision * enorm(f)
+
+    def agrees_but_for_curvature(self, error: Array, shorter_error: Array, step: Array, change: Array) -> bool:
+        """Whether an error is small but for its part of second order, which a shorter step shows."""
+        with np.errstate(all="ignore"):
+            of_first_order = (shorter_error / _SHORTER - _SHORTER * error) / (1 - _SHORTER)
+        return self.agrees(of_first_order, step, change)
 
 
 def find_disagreement(
-    beside: Neighbourhood, jacobian: Array, weighted: Array, rows: Array, box: Box | None, precision: float
+    jacobian: Array, differences: Array, others: Array, errors: Array, rows: Array
 ) -> Disagreement | None:
-    """Compare a Jacobian with differences of every parameter; None where there is nothing against it.
+    """Compare a Jacobian with differences, whose columns have errors of these lengths; None where nothing is wrong.
 
-    With a robust loss, `rows` are the factors of the Jacobian's rows, and `weighted` are the residuals that go with it.
+    The others are by longer steps. With a robust loss, `rows` are the factors of the Jacobian's rows.
     """
-    rows = rows[:, np.newaxis]
-    plain, doubts = beside.differentiate(jacobian, _STEPS_AT_THE_END)
     with np.errstate(all="ignore"):
-        differences, uncertainties = plain * rows, doubts * rows
-        # The error of a residual beside another one says as much of that one, which may have come out right by chance.
-        uncertainties = np.maximum(uncertainties, np.sqrt(np.mean(uncertainties**2, axis=0)))
-    wrong = Agreement(differences, uncertainties, _DISAGREEMENT, of_column=True).disagrees(jacobian)
-    # At poles, kinks and in coarse residuals differences are no evidence: they differ by more than rounding explains.
-    rounding = _BY_ROUNDING * precision * length(beside.first * rows[:, 0]) / (_STEPS_AT_THE_END[-1] * beside.sizes)
-    for j in np.flatnonzero(wrong.any(axis=0)):
-        if length(uncertainties[:, j]) > max(0.5 * length(differences[:, j]), rounding[j]):
-            wrong[:, j] = False
+        change = np.abs(differences - others)
+        # The error of a residual beside another says as much of that one, which may have come out right by chance.
+        change = np.maximum(change, np.sqrt(np.mean(change**2, axis=0)))
+        uncertainties = np.fmax(rows[:, np.newaxis] * errors, np.where(np.isfinite(change), change, 0.0))
+        wrong = Agreement(differences, uncertainties, _DISAGREEMENT, of_column=True).disagrees(jacobian)
     if not wrong.any():
         return None
     row, column = at = worst(jacobian, differences, wrong)
-    is_stationary = _is_stationary(beside.x, weighted, beside.sizes, differences, uncertainties, box)
-    return Disagreement(row, column, float(jacobian[at]), float(differences[at]), is_stationary)
-
-
-def _is_stationary(x: Array, f: Array, sizes: Array, jacobian: Array, uncertainties: Array, box: Box | None) -> bool:
-    """Whether a point is a minimum by a Jacobian, as far as its uncertainties let it say so."""
-    norm = enorm(f)
-    gradient = jacobian.T @ f
-    norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
-    moves = moves_of(x, gradient, box) & (norms > 0)
-    with np.errstate(all="ignore"):
-        cosines = np.abs(gradient[moves]) / norms[moves] / max(norm, np.finfo(float).tiny)
-        steps = cosines * norm / norms[moves] / np.maximum(np.abs(x[moves]), sizes[moves])
-    return not bool(np.any((cosines > _STATIONARY) & (steps > _NO_STEP)))
+    return Disagreement(row, column, float(jacobian[at]), float(differences[at]))

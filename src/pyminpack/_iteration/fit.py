@@ -8,21 +8,20 @@ from typing import Any, Final, Literal
 import numpy as np
 import numpy.typing as npt
 
-from .._derivatives.comparison import Neighbourhood, inside
 from .._derivatives.sources import ComplexSteps, GivenJacobian, Workers, as_evaluator
-from .._derivatives.verdict import (
-    SHORTER,
-    SUSPICIOUS,
-    calls_to_compare,
-    error_along,
-    find_disagreement,
-    moves_of,
-    neighbourhood_sizes,
-    point_beside,
-    scale_by,
-)
+from .._derivatives.verdict import Disagreement, Surroundings, find_disagreement, moves_of
 from .._errors import InputTypeError, InputValueError, InUseError, OptionError
-from .._minpack import as_start, begin, blocks_pay, enorm, find_jacobian_error, lm_gradient, solve
+from .._minpack import (
+    as_start,
+    begin,
+    blocks_pay,
+    column_errors,
+    enorm,
+    find_jacobian_error,
+    lm_gradient,
+    look_again,
+    solve,
+)
 from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start, shown
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
@@ -62,6 +61,7 @@ _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences tha
 _TO_THE_END: Final = -1
 _SMALL_OFFSET: Final = 1e-3  # small_offset of minpack/iteration/certify.f90
 _TOO_LATE: Final = 1
+_CALLS_TO_COMPARE: Final = 90  # a parameter: two searches take no more, of most_rounds of careful.f90 each
 _IS_OVER: Final = CODES["is_over"]
 
 _LOST_IN_A_LOOP: Final = (
@@ -80,6 +80,10 @@ _UNSETTLED: Final = (
     "max_nfev = {} leaves too few evaluations to see whether the Jacobian is right: raise it, or pass check_jac=False "
     "where the Jacobian is approximate on purpose."
 )
+
+
+class _NoneLeftError(Exception):
+    """No evaluation is left for a comparison."""
 
 
 def _in_use() -> InUseError:
@@ -175,7 +179,7 @@ class LevenbergMarquardt:
         of_free = n if self._free is None else self._free.size
         self._limit = as_limit(max_nfev, of_free)
         # Of all calls that count. A limit of ours leaves room for a comparison at the end.
-        self._limit_of_all = self._limit + (2 + calls_to_compare(of_free) if max_nfev is None else 0)
+        self._limit_of_all = self._limit + (_CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
         typical = as_typical(x_scale, n, self._free)
         kind = as_loss(loss)
         scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
@@ -516,21 +520,21 @@ class LevenbergMarquardt:
 
     def _verdict(self, status: int, message: str, norms: Array, change: tuple[Array, Array] | None) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
-        if status == Status.UNCERTAIN and self._fit.fnorm > 0 and not norms.any():
-            return Status.NO_RESPONSE, NO_RESPONSE
         if not self._fit.jacobian_is_at_x:
             return status, f"{message} {_NOT_FINITE_AT_THE_END}"
         if self._is_to_be_compared:
             self._comparison = None, _NOT_COMPARED  # as long as nothing else is known, or where fun raises
             try:
-                self._comparison = self._compare(status, norms, change or self._change_beside())
+                self._comparison = self._compare(status, change or self._change_beside())
             except OutOfTimeError:
                 self._comparison = None, ""
-        if self._comparison is None:
-            return status, message
-        other, more = self._comparison
+        other, more = self._comparison or (None, "")
         if other == Status.WRONG_JACOBIAN:
             return other, more
+        if other is not None and other > 0:
+            return other, message_for(self._fit.claim, *self._tolerances, self._limit, LEAST_SQUARES_LIMIT)
+        if status == Status.UNCERTAIN and self._fit.fnorm > 0 and not norms.any():
+            status, message = Status.NO_RESPONSE, NO_RESPONSE
         return status if other is None else other, f"{message} {more}".rstrip()
 
     @property
@@ -580,9 +584,12 @@ class LevenbergMarquardt:
         """A step from x, and by how much the residuals change along it; None where no evaluation is left for that."""
         if self._check_jac or self._fit.nfev >= self._limit_of_all:
             return None
-        x, start = self._memory.x, self._part(self._model.template)
-        point = point_beside(x, start, self._scale(), self._box, self._model.precision)
-        return self._change_at(point) if np.isfinite(point).all() else None
+        return self._change_at(self._surroundings().beside())
+
+    def _surroundings(self) -> Surroundings:
+        fit, start = self._fit, self._part(self._model.template)
+        highest = max(fit.highest, fit.fnorm)
+        return Surroundings(self._memory.x, start, self._memory.norms, highest, self._box, self._model.precision)
 
     def _change_at(self, point: Array) -> tuple[Array, Array]:
         """The step to a point, and by how much the residuals change along it."""
@@ -590,12 +597,10 @@ class LevenbergMarquardt:
         with np.errstate(all="ignore"):
             return point - self._memory.x, f - self._memory.f
 
-    def _scale(self) -> Array:
-        """Scale factors by the last Jacobian."""
-        return scale_by(self._memory.norms, self._memory.diag)
-
     def _evaluate(self, x: Array) -> Array:
         """The residuals at a point of the free parameters, by a call that counts."""
+        if self._fit.nfev >= self._limit_of_all:
+            raise _NoneLeftError
         self._model.require_time()
         self._fit.nfev += 1
         self._count_call()
@@ -606,36 +611,65 @@ class LevenbergMarquardt:
         """Count a call of the function; those for a given Jacobian the core adds to nfev itself."""
         self._fit.calls += 1
 
-    def _compare(self, status: int, norms: Array, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
+    def _compare(self, status: int, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
         """Another status, or None, and what is to be said of the Jacobian at x."""
-        x, f, jacobian = self._memory.x, self._memory.f, self._kept[0]
-        weighted, rows = (f, np.ones(f.size)) if self._robust is None else self._robust.correct(f)
-        precision = self._model.precision
-        if change is not None:
-            step, by = change
-            error = error_along(f, rows, step, by, jacobian, norms, precision)
-            if error <= SUSPICIOUS:
+        if change is None and not self._check_jac:
+            return None, ""  # no evaluation is left
+        rows = np.ones(self._fit.m) if self._robust is None else self._robust.correct(self._memory.f)[1]
+        try:
+            is_open = status in (Status.UNCERTAIN, Status.NO_MINIMUM)  # it may be a minimum where the Jacobian is 0
+            if change is not None and not is_open and self._agrees_with(change, rows):
                 return None, ""
-        elif self._fit.nfev < self._limit_of_all and not self._check_jac:
-            return None, ""  # there is no point beside x
-        jacobian = self._kept[0] = jacobian.copy()  # it may lie in memory that fun fills anew
-        if change is not None and self._fit.nfev < self._limit_of_all:
-            step, by = self._change_at(inside(x + SHORTER * step, self._box))
-            if error_along(f, rows, step, by, jacobian, norms, precision) < 2 * SHORTER * error:
-                return None, ""
-        if self._limit_of_all - self._fit.nfev < calls_to_compare(x.size):
+            if change is None or is_open:
+                self._kept[0] = self._kept[0].copy()  # it may lie in memory that fun fills anew
+            found, is_minimum = self._look_again(rows)
+        except _NoneLeftError:
             return Status.MAX_NFEV if status > 0 else None, _UNSETTLED.format(self._limit)
-        beside = Neighbourhood(self._evaluate, x, f, neighbourhood_sizes(x, self._scale()), precision, self._box)
-        found = find_disagreement(beside, jacobian, weighted, rows, self._box, precision)
         if found is None:
-            return None, ""
+            return STATUS_OF[Info(self._fit.claim)] if is_open and is_minimum else None, ""
         worst = (
             f"worst for parameter x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where "
             f"differences give {found.by_differences:.6g}"
         )
-        if found.is_stationary:
+        if is_minimum:
             return None, _MINIMUM_ALL_THE_SAME.format(worst)
         return Status.WRONG_JACOBIAN, WRONG_JACOBIAN.format(worst)
+
+    def _agrees_with(self, change: tuple[Array, Array], rows: Array) -> bool:
+        """Whether the residuals change beside x as the Jacobian says, and not at all where it says nothing."""
+        f, jacobian, look = self._memory.f * rows, self._kept[0], self._surroundings()
+        with np.errstate(all="ignore"):
+            step, by = change[0], change[1] * rows
+            error = by - jacobian @ step
+        agrees = look.agrees(error, step, by)
+        if agrees and not look.leaves_any:
+            return True
+        jacobian = self._kept[0] = jacobian.copy()  # it may lie in memory that fun fills anew
+        if not agrees:
+            if not np.isfinite(error).all():
+                return False
+            shorter, by_shorter = self._change_at(look.shorter(step))
+            with np.errstate(all="ignore"):
+                shorter_error = by_shorter * rows - jacobian @ shorter
+            if not look.agrees_but_for_curvature(error, shorter_error, step, by):
+                return False
+        return all(look.is_rounding(self._change_at(point)[1] * rows, f) for point in look.afar())
+
+    def _look_again(self, rows: Array) -> tuple[Disagreement | None, bool]:
+        """Where the Jacobian is wrong by careful differences, and whether x is a minimum by these."""
+        look = Memory(self._memory.block.copy())
+        problem = self._evaluate, None, (), self._model.convert, None, None, None, self._robust, None, None
+        looks = []
+        for _ in range(2):
+            kept: list[Any] = [None]
+            look_again(look.block)
+            solve(look.block, problem, -1, kept)
+            looks.append((kept[0], column_errors(look.block), look.record.info == Info.FTOL))
+            offset = look.record.offset
+        (differences, errors, is_minimum), (others, _, _) = looks
+        if is_minimum:
+            self._fit.offset = offset  # by these it is one
+        return find_disagreement(self._kept[0], differences, others, errors, rows), is_minimum
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
         x, n = self.x, self._n

@@ -49,6 +49,7 @@ class FitRecord(ctypes.Structure):
     njev: int
     differences: int
     fnorm: float
+    highest: float
     par: float
     pnorm: float
     gnorm: float
