@@ -35,7 +35,7 @@ def judged(fun: Callable, jac: Callable, x: Any, box: Any = None, loss: str = "l
     fit = LevenbergMarquardt(fun, x, jac, bounds, loss=loss, f_scale=0.3)
     fit._fit.info, fit._fit.stage = CODES["info_maxfev"], CODES["is_over"]
     told = re.search(
-        r"worst for parameter x\[(\d+)\] in residual (\d+): (\S+), where differences give (\S+?)\.(?: |$)",
+        r"worst for parameter x\[(\d+)\] in residual (\d+): (\S+), where differences give (\S+?)[.,;:]?(?: |$)",
         fit.result().message,
     )
     return told and Found(*map(int, told.groups()[:2]), *map(float, told.groups()[2:]))
