@@ -53,7 +53,7 @@ class BlocksFit:
         self._options = options
         self._not_finite: list[tuple[int, NotFinite]] = []  # what was not, of the last Jacobian: block and place
         precision = DOUBLE if epsfcn is None else max(epsfcn, DOUBLE)
-        self._machine = Machine(start, options, scale, precision, jac is not None)
+        self._machine = Machine(start, options, scale, precision, jac is not None, certifies=True)
         self._fit = self._machine.record
 
     def run(self, callback: Callable[[BlocksState], Any] | None) -> BlocksResult:

@@ -142,11 +142,13 @@ class Machine:
         options: tuple[float, float, float, int, float],
         scale: Array | None,
         precision: float,
-        is_given: bool,
+        is_given: bool = True,
+        certifies: bool = False,
     ) -> None:
         """Prepare for a fit from x; options are ftol, xtol, gtol, maxfev and factor.
 
-        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it.
+        `precision` is the relative error of the residuals that differences follow as long as nothing speaks against it;
+        `is_given` says whether there are none, up to the end, and `certifies` whether that is made sure of.
         """
         n = x.size
         self.x, self.trial = x.copy(), x.copy()
@@ -155,7 +157,8 @@ class Machine:
         self.record = FitRecord.from_buffer(self._fit.data)
         named = dict(zip(("ftol", "xtol", "gtol", "maxfev", "factor"), options, strict=True))
         named |= {"n": n, "mode": 1 if scale is None else 2, "differences": int(not is_given), "given": int(is_given)}
-        named |= {"precision": precision, "precision_known": int(precision > DOUBLE), "certifies": 1}
+        named |= {"precision": precision, "precision_known": int(precision > DOUBLE)}
+        named["certifies"] = int(certifies)
         for name, value in named.items():
             setattr(self.record, name, value)
         self.r, self.ipvt = np.zeros((n, n)), np.arange(1, n + 1, dtype=np.int32)
