@@ -8,10 +8,13 @@ from ._check_jacobian import JacobianCheck, check_jacobian
 from ._compiled import compiled_jacobian, compiled_residuals
 from ._config import choose_kernel_at_import, show_config
 from ._covariance import covariance
+from ._curve.fit import CurveFit
+from ._curve_fit import curve_fit
 from ._errors import (
     InputTypeError,
     InputValueError,
     InUseError,
+    NotConvergedError,
     OptionError,
     PyminpackError,
     ShapeError,
@@ -48,6 +51,7 @@ __all__ = [
     "BlocksResult",
     "BlocksState",
     "Covariance",
+    "CurveFit",
     "InUseError",
     "InputTypeError",
     "InputValueError",
@@ -55,6 +59,7 @@ __all__ = [
     "LeastSquaresResult",
     "LeastSquaresState",
     "LevenbergMarquardt",
+    "NotConvergedError",
     "OptionError",
     "PyminpackError",
     "ShapeError",
@@ -64,6 +69,7 @@ __all__ = [
     "compiled_jacobian",
     "compiled_residuals",
     "covariance",
+    "curve_fit",
     "least_squares",
     "leastsq",
     "leastsq_blocks",

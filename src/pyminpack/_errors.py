@@ -1,4 +1,12 @@
-"""The package's exceptions, each of which is one of Python's builtin exceptions, too, and its warning."""
+"""The package's exceptions, each of which is one of Python's builtin exceptions, too, and its warnings."""
+
+import sys
+from types import FrameType
+from typing import Any, Final
+from warnings import warn
+
+# Frames between a line of the user's and a warning: those of this package.
+_INNER_PACKAGE: Final = __name__.partition(".")[0]
 
 
 class PyminpackError(Exception):
@@ -32,5 +40,36 @@ class InUseError(PyminpackError, RuntimeError):
     """A fit is asked to go on while it does so already: in another thread, or since its own function asks."""
 
 
+class NotConvergedError(PyminpackError, RuntimeError):
+    """`curve_fit` did not converge.
+
+    Attributes
+    ----------
+    result : LeastSquaresResult
+        Where the fit ended: ``result.x`` is the best point found, ``result.status`` and ``result.message`` say why.
+    """
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
 class UnidentifiableWarning(RuntimeWarning):
     """The data do not determine some of the parameters: their standard errors are infinite."""
+
+
+def warn_user(message: str, category: type[Warning]) -> None:
+    """Give a warning that points to the line of the user's program from which the call came."""
+    warn(message, category, stacklevel=_depth_of_user())
+
+
+def _depth_of_user() -> int:
+    """How many frames above the caller the first frame outside of this package is, as `warn` counts."""
+    frame, depth = sys._getframe(1), 1
+    while frame.f_back is not None and _package_of(frame) == _INNER_PACKAGE:
+        frame, depth = frame.f_back, depth + 1
+    return depth
+
+
+def _package_of(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__")).partition(".")[0]

@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from ._derivatives.sources import Workers
+from ._errors import warn_user
 from ._iteration.fit import LevenbergMarquardt
-from ._model.options import as_callback, as_timeout, as_verbosity, refuse_foreign
+from ._model.options import as_callback, as_method, as_timeout, as_verbosity
 from ._report.least_squares import LeastSquaresResult, LeastSquaresState
 
 _HEADER: Final = (
@@ -22,7 +23,7 @@ def least_squares(
     x0: npt.ArrayLike,
     jac: Callable[..., Any] | Literal["2-point", "3-point", "cs", True] = "2-point",
     bounds: Any = (-np.inf, np.inf),
-    method: Literal["lm"] = "lm",
+    method: Literal["lm", "trf", "dogbox"] = "lm",
     ftol: float | None = 1e-8,
     xtol: float | None = 1e-8,
     gtol: float | None = 1e-8,
@@ -30,9 +31,9 @@ def least_squares(
     loss: Literal["linear", "soft_l1", "huber", "cauchy", "arctan"] | Callable[[Any], Any] = "linear",
     f_scale: float = 1.0,
     diff_step: npt.ArrayLike | None = None,
-    tr_solver: None = None,
+    tr_solver: Literal["exact", "lsmr"] | None = None,
     tr_options: dict[str, Any] | None = None,
-    jac_sparsity: None = None,
+    jac_sparsity: Any = None,
     max_nfev: int | None = None,
     verbose: Literal[0, 1, 2] = 0,
     args: Any = (),
@@ -66,8 +67,8 @@ def least_squares(
     bounds : pair of array_like, or object with `lb` and `ub`, optional
         Lower and upper bounds, one for each parameter or one for all. Residuals are never evaluated outside. A
         parameter whose bounds are equal is fixed. The default is no bounds.
-    method : {'lm'}, optional
-        The only method.
+    method : {'lm', 'trf', 'dogbox'}, optional
+        The only method is 'lm'. SciPy's others are taken, with one warning, and do not change the fit.
     ftol, xtol, gtol : float or None, optional
         The fit has converged when the relative reduction of the cost, actual and predicted, is at most `ftol`; when the
         relative size of the step is at most `xtol`; or when the cosine of the angle between the residuals and every
@@ -87,8 +88,8 @@ def least_squares(
     diff_step : array_like, optional
         Steps of differences, relative to the sizes of the parameters, one for each or one for all. The default follows
         from the precision of the residuals.
-    tr_solver, tr_options, jac_sparsity : None
-        Options of SciPy's other methods; they must be None.
+    tr_solver, tr_options, jac_sparsity : optional
+        Options of SciPy's other methods. They are taken, with one warning, and do not change the fit.
     max_nfev : int, optional
         Number of evaluations of the residuals, without those for differences, after which the fit stops; it is never
         exceeded. The default is 100 for each free parameter, and what `check_jac` takes at the end.
@@ -223,10 +224,10 @@ def least_squares(
     >>> least_squares(residuals, [2.5, 1], fixed=[True, False], loss="cauchy", f_scale=0.01).x.round(3)
     array([2.5, 1.3])
     """
-    began = monotonic()
-    refuse_foreign(method, tr_solver, tr_options, jac_sparsity)
-    verbosity = as_verbosity(verbose)
-    timeout, watcher = as_timeout(timeout), as_callback(callback)
+    run = Run(timeout, callback, verbose)
+    remark = as_method(method, tr_solver, tr_options, jac_sparsity)
+    if remark:
+        warn_user(remark, UserWarning)
     fit = LevenbergMarquardt(
         fun,
         x0,
@@ -247,15 +248,35 @@ def least_squares(
         check_jac=check_jac,
         accel=accel,
     )
-    if timeout is not None:
-        fit.stop_at(began + timeout)
-    if watcher is not None or verbosity == 2:
-        _watch(fit, watcher, verbosity)
-    result = fit.run()
-    if verbosity:
-        print(f"{result.message}\n{result.nit} steps, {result.nfev} evaluations, cost {result.cost:.8g}, ", end="")
-        print(f"optimality {result.optimality:.3g}")
-    return result
+    return run.to_the_end(fit)
+
+
+class Run:
+    """How a fit is watched on its way to the end; the time begins here."""
+
+    def __init__(self, timeout: Any, callback: Any, verbose: Any) -> None:
+        began = monotonic()
+        self._verbosity = as_verbosity(verbose)
+        seconds = as_timeout(timeout)
+        self._deadline = None if seconds is None else began + seconds
+        self._callback = as_callback(callback)
+
+    @property
+    def has_time(self) -> bool:
+        """Whether nobody has asked for an end by the clock."""
+        return self._deadline is None
+
+    def to_the_end(self, fit: LevenbergMarquardt) -> LeastSquaresResult:
+        """Go on until the fit ends, and print what is wanted."""
+        if self._deadline is not None:
+            fit.stop_at(self._deadline)
+        if self._callback is not None or self._verbosity == 2:
+            _watch(fit, self._callback, self._verbosity)
+        result = fit.run()
+        if self._verbosity:
+            print(f"{result.message}\n{result.nit} steps, {result.nfev} evaluations, cost {result.cost:.8g}, ", end="")
+            print(f"optimality {result.optimality:.3g}")
+        return result
 
 
 def _watch(fit: LevenbergMarquardt, callback: Callable[[LeastSquaresState], Any] | None, verbose: int) -> None:

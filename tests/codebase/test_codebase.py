@@ -81,7 +81,8 @@ def test_import_takes_numpy_alone():
 
 
 WITH_EXAMPLES = (
-    "LevenbergMarquardt", "check_jacobian", "covariance", "least_squares", "leastsq", "leastsq_blocks", "show_config",
+    "LevenbergMarquardt", "check_jacobian", "covariance", "curve_fit", "least_squares", "leastsq", "leastsq_blocks",
+    "show_config",
 )  # fmt: skip
 
 

@@ -323,11 +323,11 @@ def test_starts_of_other_kinds_are_taken() -> None:
 @pytest.mark.parametrize(
     ("options", "told"),
     [
-        ({"method": "trf"}, "the only method is 'lm'"),
+        ({"method": "newton"}, "the only method is 'lm'"),
         ({"method": None}, "method"),
-        ({"tr_solver": "exact"}, "tr_solver"),
-        ({"tr_options": {"regularize": True}}, "tr_options"),
-        ({"jac_sparsity": np.ones((20, 2))}, "jac_sparsity"),
+        ({"tr_solver": "cholesky"}, "tr_solver"),
+        ({"tr_options": ["regularize"]}, "tr_options"),
+        ({"jac_sparsity": 1}, "jac_sparsity"),
         ({"ftol": -1e-8}, "ftol"),
         ({"xtol": np.nan}, "xtol"),
         ({"gtol": "small"}, "gtol"),
@@ -387,6 +387,23 @@ def test_function_that_is_none() -> None:
 def test_options_of_no_consequence_are_taken() -> None:
     fit = least_squares(residuals, START, tr_options={}, tr_solver=None, jac_sparsity=None, kwargs={})
     assert fit.success
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"method": "trf"},
+        {"method": "dogbox", "tr_options": {"regularize": True}, "tr_solver": "lsmr"},
+        {"jac_sparsity": np.ones((20, 2))},
+    ],
+)
+def test_options_of_scipys_other_methods_are_taken_with_one_warning(options: Any) -> None:
+    with pytest.warns(UserWarning, match="nothing: the fit is made by the method of Levenberg") as caught:
+        fit = least_squares(residuals, START, **options)
+    assert len(caught) == 1
+    assert caught[0].filename == __file__
+    assert all(name in str(caught[0].message) for name in options)
+    np.testing.assert_array_equal(fit.x, least_squares(residuals, START).x)
 
 
 @each_way

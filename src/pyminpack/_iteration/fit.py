@@ -56,7 +56,6 @@ from .._report.info import (
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .machine import CAREFUL, CODES, RUNNING, FitRecord, Memory
 
-_FACTOR: Final = 100.0  # the first step bound relative to ‖D x‖, as leastsq has it
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
 _SMALL_OFFSET: Final = 1e-3  # small_offset of minpack/iteration/certify.f90
@@ -105,6 +104,8 @@ class LevenbergMarquardt:
     fun, x0, jac, bounds, ftol, xtol, gtol, x_scale, loss, f_scale, diff_step, max_nfev, args, kwargs, workers, fixed, \
     check_jac, accel
         As `least_squares` has them.
+    factor : float, optional
+        The first step is at most so many times as long as the start, in scaled parameters, as in `leastsq`.
 
     Attributes
     ----------
@@ -118,6 +119,8 @@ class LevenbergMarquardt:
         Evaluations of the residuals (those for differences not counted), Jacobians, and accepted steps.
     is_running : bool
         Whether the fit has not ended yet.
+    calls : int
+        All calls of `fun`, those for differences included.
     x_scale : ndarray of shape (n,)
         Sizes of the parameters that the length of a step is measured in, those of fixed ones NaN. Assign sizes or
         ``'jac'`` to change it: the step bound and the damping begin anew.
@@ -161,6 +164,7 @@ class LevenbergMarquardt:
         fixed: npt.ArrayLike | None = None,
         check_jac: bool | None = None,
         accel: bool = False,
+        factor: float = 100.0,
     ) -> None:
         start = as_start(x0)
         if start is None:
@@ -192,6 +196,7 @@ class LevenbergMarquardt:
         self._source = self._source_of(jac, arguments, typical)
         self._check_jac = as_choice("check_jac", check_jac, (None, True, False))
         self._accelerates = as_flag("accel", accel)
+        self._factor = as_positive("factor", factor, "the first step bound must be a positive and finite number")
         self._end: tuple[int, str] | None = None  # status and message of an end that isn't the iteration's
         self._comparison: tuple[int | None, str] | None = None  # another status and what is to be said, once compared
         self._begin(self._part(start), typical)
@@ -236,7 +241,7 @@ class LevenbergMarquardt:
             x,
             f,
             norm,
-            (*self._tolerances, _FACTOR),
+            (*self._tolerances, self._factor),
             self._limit,
             None if sizes is None else 1 / sizes,
             self._box or (None, None),
@@ -342,6 +347,12 @@ class LevenbergMarquardt:
     def nfev(self) -> int:
         """Evaluations of the residuals, those for differences not counted."""
         return self._fit.nfev
+
+    @property
+    def calls(self) -> int:
+        """All calls of the function, those for differences included."""
+        of_jacobian = self._memory.x.size if isinstance(self._source, ComplexSteps) else 0
+        return self._fit.calls + self._fit.njev * of_jacobian
 
     @property
     def njev(self) -> int:

@@ -163,8 +163,8 @@ def as_steps(diff_step: Any, n: int) -> Array | None:
     return steps
 
 
-def as_bounds(bounds: Any, start: Array) -> tuple[Array, Array] | None:
-    """Lower and upper bounds; None where all are infinite."""
+def as_bounds(bounds: Any, start: Array, name: str = "x0") -> tuple[Array, Array] | None:
+    """Lower and upper bounds; None where all are infinite. `name` is what the user calls the start."""
     if hasattr(bounds, "lb") and hasattr(bounds, "ub"):
         bounds = bounds.lb, bounds.ub
     try:
@@ -189,8 +189,8 @@ def as_bounds(bounds: Any, start: Array) -> tuple[Array, Array] | None:
     if outside.size:
         j = outside[0]
         raise InputValueError(
-            f"x0[{j}] is {start[j]}, outside its bounds {low[j]} and {high[j]}; a fit starts from within "
-            f"(x0 = {describe(start)}){_hint_at_pairs(bounds, start)}"
+            f"{name}[{j}] is {start[j]}, outside its bounds {low[j]} and {high[j]}; a fit starts from within "
+            f"({name} = {describe(start)}){_hint_at_pairs(bounds, start)}"
         )
     return None if (np.isneginf(low) & np.isposinf(high)).all() else (low, high)
 
@@ -245,18 +245,32 @@ def as_options(
 # ------------------------------------------------------------------------------------ options of least_squares
 
 
-def refuse_foreign(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> None:
-    """Raise for arguments that only SciPy's other methods take."""
-    if not (isinstance(method, str) and method == "lm"):
+def as_method(method: Any, tr_solver: Any, tr_options: Any, jac_sparsity: Any) -> str:
+    """What there is to say of options that choose among SciPy's methods; "" for nothing.
+
+    They are taken, so that programs written for SciPy run unchanged, and there is one method all the same.
+    """
+    if not (isinstance(method, str) and method in ("lm", "trf", "dogbox")):
         raise OptionError(
             f"method is {shown(method)}; the only method is 'lm', Levenberg-Marquardt, which here takes bounds and "
-            "losses, too: leave method out"
+            "losses, too, and stands in for SciPy's 'trf' and 'dogbox': leave method out"
         )
-    if isinstance(tr_options, Mapping) and not tr_options:
-        tr_options = None  # as SciPy has it by default
-    for name, value in (("tr_solver", tr_solver), ("tr_options", tr_options), ("jac_sparsity", jac_sparsity)):
-        if value is not None:
-            raise OptionError(f"{name} is an option of SciPy's methods 'trf' and 'dogbox' alone; leave it at None")
+    if tr_solver is not None and not (isinstance(tr_solver, str) and tr_solver in ("exact", "lsmr")):
+        raise _out_of_range("tr_solver", tr_solver, "it can be None, or 'exact' or 'lsmr', which change nothing")
+    if tr_options is not None and not _has_names(tr_options):
+        raise _out_of_range("tr_options", tr_options, "it can be None, or a dict of options, which change nothing")
+    if jac_sparsity is not None and len(getattr(jac_sparsity, "shape", ())) != 2:
+        raise _out_of_range("jac_sparsity", jac_sparsity, "it can be None, or a matrix, which changes nothing")
+    given = [] if method == "lm" else [f"method={method!r}"]
+    given += [] if tr_solver is None else ["tr_solver"]
+    given += ["tr_options"] if tr_options else []  # SciPy's default is an empty dict
+    given += [] if jac_sparsity is None else ["jac_sparsity"]
+    if not given:
+        return ""
+    return (
+        f"{', '.join(given)} {'changes' if len(given) == 1 else 'change'} nothing: the fit is made by the method of "
+        "Levenberg and Marquardt, which here takes bounds and losses, and a dense Jacobian"
+    )
 
 
 def as_tolerances(ftol: Any, xtol: Any, gtol: Any) -> tuple[float, float, float]:
@@ -280,9 +294,14 @@ def as_workers(workers: Any) -> Any:
 
 def as_arguments(args: Any, kwargs: Any) -> tuple[tuple[Any, ...], dict[str, Any]]:
     """Further arguments of the user's functions, positional and by name."""
-    if kwargs is not None and not (isinstance(kwargs, Mapping) and all(isinstance(name, str) for name in kwargs)):
+    if kwargs is not None and not _has_names(kwargs):
         raise InputTypeError(f"kwargs is {shown(kwargs)}; it must be a dict of named arguments, or None")
     return tuple(args) if isinstance(args, tuple | list) else (args,), dict(kwargs or {})
+
+
+def _has_names(value: Any) -> bool:
+    """Whether a value is a dict whose keys are names."""
+    return isinstance(value, Mapping) and all(isinstance(name, str) for name in value)
 
 
 def as_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:

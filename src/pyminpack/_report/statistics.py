@@ -4,15 +4,13 @@ The rule, the same for every function that users call: columns of the Jacobian c
 angle between them is no more than the relative error of the Jacobian.
 """
 
-import sys
+from collections.abc import Callable
 from math import sqrt
-from types import FrameType
 from typing import Final
-from warnings import warn
 
 import numpy as np
 
-from .._errors import UnidentifiableWarning
+from .._errors import UnidentifiableWarning, warn_user
 from .._minpack import block_rows, fold_jacobian, identifiable
 from .._minpack import unscaled_covariance as invert_in_core
 from .._model.arrays import DOUBLE, Array, Indices, Mask, named
@@ -22,9 +20,6 @@ from .record import Record
 # of two or three rows with dependent columns were taken for independent ones, with ten none; from four rows on there
 # was no difference. A hundred would take columns at an angle of 2e-14 for dependent ones.
 _LEAST_ROUNDINGS: Final = 10
-
-# Frames between a line of the user's and a warning: those of this package.
-_INNER_PACKAGE: Final = __name__.partition(".")[0]
 
 
 class Covariance(Record):
@@ -186,10 +181,10 @@ def triangle_of(jacobian: Array) -> Array:
 # ------------------------------------------------------------------------------------ the warning
 
 
-def warn_of_unidentifiable(unidentifiable: Mask, rank: int, n: int) -> None:
+def warn_of_unidentifiable(unidentifiable: Mask, rank: int, n: int, names: Callable[[list[int]], str] = named) -> None:
     """Give one warning that names the parameters that are not determined, if there are any; n parameters are free.
 
-    The warning points to the line of the user's program from which the call came.
+    `names` makes text of their numbers.
     """
     numbers = np.flatnonzero(unidentifiable).tolist()
     if not numbers:
@@ -198,21 +193,8 @@ def warn_of_unidentifiable(unidentifiable: Mask, rank: int, n: int) -> None:
     if len(numbers) == 1:
         parameters, errors = "parameter", "its standard error is"
     free = f"{n} free" if n < unidentifiable.size else f"{n}"
-    warn(
-        f"the data do not determine the {parameters} {named(numbers)}: the Jacobian has rank {rank} for {free} "
+    warn_user(
+        f"the data do not determine the {parameters} {names(numbers)}: the Jacobian has rank {rank} for {free} "
         f"parameters; {errors} inf (fix some of them, or add data that tells them apart)",
         UnidentifiableWarning,
-        stacklevel=_depth_of_user(),
     )
-
-
-def _depth_of_user() -> int:
-    """How many frames above the caller the first frame outside of this package is, as `warn` counts."""
-    frame, depth = sys._getframe(1), 1
-    while frame.f_back is not None and _package_of(frame) == _INNER_PACKAGE:
-        frame, depth = frame.f_back, depth + 1
-    return depth
-
-
-def _package_of(frame: FrameType) -> str:
-    return str(frame.f_globals.get("__name__")).partition(".")[0]

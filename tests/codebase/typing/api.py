@@ -10,16 +10,19 @@ from pyminpack import (
     BlocksResult,
     BlocksState,
     Covariance,
+    CurveFit,
     JacobianCheck,
     LeastSquaresResult,
     LeastSquaresState,
     LevenbergMarquardt,
+    NotConvergedError,
     PyminpackError,
     ShapeError,
     UnidentifiableWarning,
     __version__,
     check_jacobian,
     covariance,
+    curve_fit,
     least_squares,
     leastsq,
     leastsq_blocks,
@@ -95,3 +98,28 @@ for state in stepper:
     assert_type(state, LeastSquaresState)
 assert_type(stepper.step(), LeastSquaresState)
 assert_type(stepper.result(), LeastSquaresResult)
+
+
+def line(x: Array, a: float, b: float) -> Array:
+    return a + b * x
+
+
+curve = curve_fit(line, y, y, {"a": 1}, bounds={"b": (0, None)}, fixed={"a"}, sigma=0.1, absolute_sigma=True)
+assert_type(curve, CurveFit)
+popt, pcov = curve
+assert_type(popt, Array)
+assert_type(pcov, Array)
+popt, pcov, infodict, mesg, ier = curve_fit(line, y, y, full_output=True, method="trf")
+assert_type(popt, Array)
+assert_type(curve.names, tuple[str, ...])
+assert_type(curve.params["a"].value, float)
+assert_type(curve.stderr, Array)
+assert_type(curve.result, LeastSquaresResult)
+assert_type(curve.interval(0.9, method="profile"), Array)
+assert_type(curve.band(y, kind="prediction"), tuple[Array, Array])
+assert_type(curve.bootstrap(10, "pairs", seed=1).x, Array)
+assert_type(curve.reduced_chi2, float)
+try:
+    curve_fit(line, [1, 2], [1, 2], [1, 1])
+except NotConvergedError as failure:
+    failure.result.x  # noqa: B018
