@@ -9,6 +9,7 @@ import numpy as np
 from .._model.arrays import Array, Indices, Mask
 from .record import Record, computed_once
 from .statistics import Covariance, covariance_of_fit, warn_of_unidentifiable
+from .text import Text, paragraph, table_as_html
 
 
 class FitResult(Record):
@@ -96,20 +97,34 @@ class FitResult(Record):
     def summary(self) -> str:
         """A report: why the fit ended, and a line for each parameter with value, standard error and remarks."""
         lines = [self.message, f"{'':>8} {'value':>14} {'std. error':>11}"]
-        errors = self._statistics.stderr
+        for name, value, error, remarks in self._rows():
+            lines.append(f"{name:>8} {value:>14} {error:>11}  {remarks}".rstrip())
+        return Text("\n".join([*lines, *self._about()]))
+
+    def _repr_html_(self) -> str:
+        """The summary for a notebook."""
+        head = ("parameter", "value", "std. error", "remark")
+        parts = [paragraph(self.message, strong=True), table_as_html(head, self._rows())]
+        return f"<div>{''.join(parts)}{paragraph(chr(10).join(self._about()))}</div>"
+
+    def _rows(self) -> list[tuple[str, str, str, str]]:
+        """For each parameter its name, value, standard error, and what is special about it."""
+        rows, errors = [], self._statistics.stderr
         for j, value in enumerate(self.x.tolist()):
             error = "-" if self._fixed[j] or np.isnan(errors[j]) else f"{errors[j]:.3g}"
-            name = f"x[{j}]"
-            lines.append(f"{name:>8} {value:14.7g} {error:>11}  {', '.join(self._remarks(j))}".rstrip())
+            rows.append((f"x[{j}]", f"{value:.7g}", error, ", ".join(self._remarks(j))))
+        return rows
+
+    def _about(self) -> list[str]:
+        """Lines about the fit as a whole."""
         chi2 = "none" if np.isnan(self.reduced_chi2) else f"{self.reduced_chi2:.6g}"
-        lines.append(f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}")
+        lines = [f"cost {self.cost:.8g}, degrees of freedom {self.dof}, reduced chi-squared {chi2}"]
         if self._factor is None:
             lines.append("no finite Jacobian at x: rank and standard errors are not known")
         else:
             cond = "none" if np.isnan(self.cond) else f"{self.cond:.3g}"
             lines.append(f"rank {self.rank} of {np.count_nonzero(self._free)}, condition number {cond}")
-        lines.append(f"{self.nit} steps, {self.nfev} {self._evaluations}, {self.njev} Jacobians")
-        return "\n".join(lines)
+        return [*lines, f"{self.nit} steps, {self.nfev} {self._evaluations}, {self.njev} Jacobians"]
 
     def _remarks(self, j: int) -> list[str]:
         """What is special about a parameter."""
