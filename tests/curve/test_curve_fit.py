@@ -338,7 +338,7 @@ def test_xarray_data() -> None:
 
 
 def test_masked_points_are_left_out() -> None:
-    y = np.ma.array(Y, mask=np.arange(Y.size) % 5 == 0)
+    y = np.ma.array(Y.copy(), mask=np.arange(Y.size) % 5 == 0)
     y.data[0] = 1e9
     x = np.ma.array(T, mask=np.arange(Y.size) == 7)
     kept = ~(y.mask | x.mask)

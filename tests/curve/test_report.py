@@ -50,7 +50,8 @@ Vmax        212.7         6.9     3.3 %    197.2 to 228.2    200
 Km         0.0641      0.0083      13 %  0.0457 to 0.0826    0.1
 
 Standard errors: by the linear model at the minimum; the residuals tell the errors of the data.
-Sum of squares 1195.45 of 12 residuals with 10 degrees of freedom; standard deviation of the residuals 10.93; AICc 98.271.
+Sum of squares 1195.45 of 12 residuals with 10 degrees of freedom; \
+standard deviation of the residuals 10.93; AICc 98.271.
 Correlations above 0.5: Km and Vmax 0.765.
 38 evaluations of the model, 10 Jacobians."""
 

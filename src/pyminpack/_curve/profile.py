@@ -11,11 +11,13 @@ from .._model.arrays import Array
 if TYPE_CHECKING:
     from .fit import CurveFit
 
-# An end is found where the signed root tau is this near to where it should be, relative to it: the published intervals
-# of Puromycin have five digits, and their half width is a tenth of the value. Ten times more is two digits less in the
-# end; ten times less takes one more fit in four.
-_CLOSE: Final = 1e-5
-_MOST_FITS: Final = 25  # for one end; 4 or 5 are usual
+# An end is interpolated once a fit is this near to it, in units of tau. The published intervals of Puromycin, with five
+# digits, come out the same; ten times more changes the fifth digit, ten times less takes a fit more for some ends.
+_CLOSE: Final = 2e-3
+_MOST_FITS: Final = 15  # for one end; 3 to 5 are usual
+# Chi-squared is better than at the minimum if it is less by this, relative to it or to the variance: a fit that has
+# converged by the default tolerances leaves 1e-8. With ten times less rounded models give false alarms.
+_BETTER: Final = 1e-4
 _LONGEST: Final = 4.0  # a step outward, relative to the distance from the minimum: it is by extrapolation
 # An end is infinite where tau has grown by less than this while the distance from the minimum grew fourfold. Any limit
 # between 0.2 and 1e-4 gives the same ends in NIST's sets: tau either grows nearly in proportion, or not at all.
@@ -49,6 +51,7 @@ class Profile:
         self._scale = stderr if isfinite(stderr) and stderr > 0 else max(abs(float(fit.x[j])), 1e-8)
         bounds = fit._options.get("bounds")
         self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
+        self._is_of_a_local_minimum = False
         self._ends: dict[tuple[float, int], float] = {}
 
     @property
@@ -72,7 +75,7 @@ class Profile:
 
     def _end(self, half: float, side: int) -> float:
         """Where tau is half on one side; inf where it never is."""
-        if not isfinite(half) or not self._fit._variance > 0:
+        if not isfinite(half) or not self._fit._variance > 0 or self._is_of_a_local_minimum:
             return nan
         key = half, side
         if key not in self._ends:
@@ -89,11 +92,12 @@ class Profile:
             tau = self._evaluate(value) if found is None else found
             if not isfinite(tau):
                 return nan
+            points = self._points_on(side)
             if abs(abs(tau) - half) <= _CLOSE * half:
-                return value
+                end = _interpolate(sorted(points, key=lambda point: abs(point[0] - half))[:4], half)
+                return min(max(end, self._low), self._high) if isfinite(end) else value
             if value == bound and abs(tau) < half:
                 return bound
-            points = self._points_on(side)
             if abs(tau) < half and self._is_level(points):
                 return side * inf
             value = self._next(points, half, side)
@@ -161,12 +165,15 @@ class Profile:
                 self.nfits += 1
         self.nfits += 1
         grown = chi2 - best
-        if grown < -1e-6 * best and grown < -1e-3 * fit._variance:
-            warn_user(
-                f"with {self.name} held at {value:.6g}, the fit of the other parameters is better than the minimum: "
-                "it is a local one; fit again from there",
-                UnidentifiableWarning,
-            )
+        if grown < -_BETTER * max(best, fit._variance):
+            if not self._is_of_a_local_minimum:
+                self._is_of_a_local_minimum = True
+                warn_user(
+                    f"with {self.name} held at {value:.6g}, the fit of the other parameters is better than the "
+                    "minimum, which is a local one: fit again from near there",
+                    UnidentifiableWarning,
+                )
+            return nan
         tau = copysign(sqrt(max(grown, 0.0) / fit._variance), value - fit.x[j])
         self._points.append((value, tau, x))
         self._points.sort(key=lambda point: point[0])
