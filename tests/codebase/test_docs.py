@@ -341,7 +341,22 @@ def test_each_ier_has_its_section(ier: Info) -> None:
     assert f"ier-{ier.value}" in anchors_of("convergence.md")
 
 
-@pytest.mark.parametrize("page", ["convergence.md", "least_squares.md"])
+@pytest.mark.parametrize("page", ["convergence.md", "least_squares.md", "curve_fit.md"])
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([\w.]*)#([\w-]+)\)", " ".join((DOCS / page).read_text().split()))
     assert [f"{to}#{anchor}" for to, anchor in links if anchor not in anchors_of(to or page)] == []
+
+
+# ------------------------------------------------------------------------------- curve_fit.md
+
+CURVE_EXAMPLES = examples_of("curve_fit.md")
+
+
+def test_examples_of_curves_show_what_they_print(capsys: pytest.CaptureFixture[str]) -> None:
+    """One after the other, as a reader runs them."""
+    shown = shown_by("curve_fit.md")
+    assert list(shown) == list(CURVE_EXAMPLES)
+    names: dict[str, Any] = {}
+    for name, example in CURVE_EXAMPLES.items():
+        exec(example, names)
+        assert capsys.readouterr().out == shown[name], name

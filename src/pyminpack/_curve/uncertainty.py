@@ -153,7 +153,7 @@ def derived_of(fit: "CurveFit", quantity: str | Callable[[Any], Any]) -> Derived
         raise OptionError(f"quantity is {shown(quantity)}; it can be an expression or a function of the parameters")
     value = np.asarray(function(fit.x))
     errors = _errors_by(fit, _derivatives(fit, function)).reshape(value.shape)
-    return Derived(value[()], errors[()])
+    return Derived(value.item(), errors.item()) if value.ndim == 0 else Derived(value, errors)
 
 
 # ------------------------------------------------------------------------------------ by residuals
