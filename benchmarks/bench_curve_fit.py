@@ -1,7 +1,7 @@
 """`curve_fit` beside SciPy's: a small fit, with options; and what is asked of a fit afterwards, in units of it.
 
-The model is evaluated more often than by SciPy, since an end is looked at before it counts as a success. "by evaluation"
-is the same fit with a model that takes a millisecond: there nothing else counts.
+The model is evaluated more often than by SciPy, since an end is looked at before it counts as a success. "by
+evaluation" is the same fit with a model that takes a millisecond: there nothing else counts.
 
 Run by hand: python benchmarks/bench_curve_fit.py [case ...]
 """

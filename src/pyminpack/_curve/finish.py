@@ -9,14 +9,9 @@ from .._model.arrays import Array
 from .._report.least_squares import LeastSquaresResult
 from .model import Curve
 
-# Relative error of the Jacobian, and distance to the minimum in standard errors, from which on the last step is taken:
-# the sixth digit. In NIST's 27 sets from the second start this is so in 9, for 14 to 38 evaluations of 41 to 801; with
-# ten times as much Nelson's, Thurber's, ENSO's and MGH10's standard errors have five digits, with a tenth two sets
-# more take the step.
-_SIXTH_DIGIT: Final = 1e-6
-# Standard errors by fine differences are believed if they agree with those by the fit's, which are long where the
-# model is noisy or rounded, to this part. Models in single precision disagree by 1e-2, NIST's by 2e-6 at most.
-_AGREEMENT: Final = 1e-3
+# These numbers are in docs/constants.md, with what changes if they are larger or smaller.
+_SIXTH_DIGIT: Final = 1e-6  # the error of the Jacobian, or the offset, from which on the last step is taken
+_AGREEMENT: Final = 1e-4  # of standard errors by fine differences with those by the longer ones of a noisy model
 _CALLS: Final = 3  # of the model along the step
 
 

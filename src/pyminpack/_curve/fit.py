@@ -16,6 +16,8 @@ from .._report.least_squares import LeastSquaresResult
 from .._report.record import Record, computed_once
 from .._report.statistics import Covariance, covariance_of_fit
 from .._report.text import Text
+from .comparison import Comparison, compare_fits
+from .curvature import Curvature, curvature_of
 from .data import as_independent
 from .model import Curve, what_can_be_pickled
 from .parameters import names_of
@@ -495,6 +497,31 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         h, k = self.leverage, max(1, int(np.count_nonzero(self.free)))
         with np.errstate(divide="ignore", invalid="ignore"):
             return self.studentized_residuals**2 * h / ((1 - h) * k)
+
+    @computed_once
+    def curvature(self) -> Curvature:
+        """How far the linear model can be trusted: curvatures, bias and skewness of the parameters.
+
+        It takes ``2*k**2`` evaluations of the model for k free parameters, at the first use.
+        """
+        self._curve.require_model()
+        return curvature_of(self)
+
+    def compare(self, other: "CurveFit") -> Comparison:
+        """Compare two fits to the same data, one of which may be a special case of the other.
+
+        Parameters
+        ----------
+        other : CurveFit
+            A fit of another model, or with other parameters fixed, with the same `sigma`.
+
+        Returns
+        -------
+        Comparison
+            The F test of the larger model, which holds where the smaller one is nested in it, and the difference of
+            AICc.
+        """
+        return compare_fits(self, other)
 
     def as_ufloats(self) -> dict[str, Any]:
         """The parameters as correlated numbers of the package `uncertainties`, by name."""

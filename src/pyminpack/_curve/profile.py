@@ -11,17 +11,12 @@ from .._model.arrays import Array
 if TYPE_CHECKING:
     from .fit import CurveFit
 
-# An end is interpolated once a fit is this near to it, in units of tau. The published intervals of Puromycin, with five
-# digits, come out the same; ten times more changes the fifth digit, ten times less takes a fit more for some ends.
-_CLOSE: Final = 2e-3
-_MOST_FITS: Final = 15  # for one end; 3 to 5 are usual
-# Chi-squared is better than at the minimum if it is less by this, relative to it or to the variance: a fit that has
-# converged by the default tolerances leaves 1e-8. With ten times less rounded models give false alarms.
-_BETTER: Final = 1e-4
-_LONGEST: Final = 4.0  # a step outward, relative to the distance from the minimum: it is by extrapolation
-# An end is infinite where tau has grown by less than this while the distance from the minimum grew fourfold. Any limit
-# between 0.2 and 1e-4 gives the same ends in NIST's sets: tau either grows nearly in proportion, or not at all.
-_LEVEL: Final = 1e-2
+# These numbers are in docs/constants.md, with what changes if they are larger or smaller.
+_CLOSE: Final = 2e-3  # an end is interpolated once tau is this near to what it is to be, relative to it
+_MOST_FITS: Final = 15  # for one end; 3 to 6 are usual
+_LONGEST: Final = 4.0  # a step outward beyond all that is known, relative to the distance from the minimum
+_LEVEL: Final = 1e-2  # tau has stopped growing if it grows by no more while the distance from the minimum doubles
+_BETTER: Final = 1e-4  # by how much less chi-squared tells of a better minimum, relative to it or to the variance
 
 
 class Profile:

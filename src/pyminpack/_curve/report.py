@@ -5,12 +5,14 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from .._report.text import paragraph, rounded, table_as_html, table_as_text, to_the_place_of
+from .._report.text import paragraph, rounded, table_as_html, table_as_text
 
 if TYPE_CHECKING:
+    from .._model.arrays import Array
     from .fit import CurveFit
 
 _HEAD: Final = ("parameter", "value", "std. error", "relative", "95 % interval", "start", "remark")
+_SKEWED: Final = 0.25  # Ratkowsky (1990): the skewness from which on it is apparent
 _NOTABLE: Final = 0.5  # correlations above it are told
 _MOST_PAIRS: Final = 8
 _HARDLY: Final = 1e-6  # a parameter that has moved by less, relative to its start, has hardly moved
@@ -85,12 +87,16 @@ def _rows(fit: "CurveFit") -> list[tuple[str, ...]]:
         if parameter.fixed:
             error = ""
         elif isfinite(parameter.stderr):
-            relative = f"{100 * parameter.stderr / abs(parameter.value):.2g} %" if parameter.value else ""
+            relative = _percent(parameter.stderr / abs(parameter.value)) if parameter.value else ""
             low, high = intervals[j]
             if isfinite(low):
-                interval = " to ".join(to_the_place_of(end, parameter.stderr) for end in (low, high))
+                interval = " to ".join(rounded(end, parameter.stderr)[0] for end in (low, high))
         rows.append((name, value, error, relative, interval, f"{parameter.start:.6g}", ", ".join(_remarks(fit, j))))
     return rows
+
+
+def _percent(part: float) -> str:
+    return f"{100 * part:.2g} %" if part < 0.995 else f"{100 * part:.0f} %"
 
 
 def _remarks(fit: "CurveFit", j: int) -> list[str]:
@@ -105,6 +111,9 @@ def _remarks(fit: "CurveFit", j: int) -> list[str]:
         remarks.append("not identifiable")
     elif parameter.stderr > abs(parameter.value):
         remarks.append("error larger than the value")
+    skewness = _skewness(fit)
+    if skewness is not None and abs(skewness[j]) > _SKEWED:
+        remarks.append("skewed")
     if abs(parameter.value - parameter.start) <= _HARDLY * abs(parameter.start) and not parameter.at_bound:
         remarks.append("hardly moved")
     return remarks
@@ -115,11 +124,25 @@ def _remarks(fit: "CurveFit", j: int) -> list[str]:
 
 def _about(fit: "CurveFit") -> list[str]:
     lines = [_errors(fit), _goodness(fit)]
+    skewness = _skewness(fit)
+    skewed = [] if skewness is None else [n for n, g in zip(fit.names, skewness, strict=True) if abs(g) > _SKEWED]
+    if skewed:
+        lines.insert(
+            1,
+            f"The errors of {', '.join(skewed)} are skewed, and the intervals above misplaced: "
+            "interval(method='profile') has better ones.",
+        )
     pairs = _correlations(fit)
     if pairs:
         lines.append(f"Correlations above {_NOTABLE:g}: {pairs}.")
     lines.append(f"{_counted(fit.nfev, 'evaluation')} of the model, {_counted(fit.result.njev, 'Jacobian')}.")
     return lines
+
+
+def _skewness(fit: "CurveFit") -> "Array | None":
+    """The skewness of the parameters; None where to know it takes more evaluations than the fit did."""
+    k = int(np.count_nonzero(fit.free))
+    return None if fit._curve.f is None or 2 * k * k > fit.nfev else fit.curvature.skewness
 
 
 def _errors(fit: "CurveFit") -> str:

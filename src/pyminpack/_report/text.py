@@ -32,7 +32,7 @@ class Text(str):
 def rounded(value: float, error: float) -> tuple[str, str]:
     """A value and its error, both to the last place that the error tells."""
     if not isfinite(value):
-        return f"{value:g}", _plain(error)
+        return _plain(value), _plain(error)
     if not isfinite(error) or error <= 0:
         return f"{value:.{_WITHOUT_ERROR}g}", _plain(error)
     digits = f"{error:.{_DIGITS - 1}e}"  # rounded first: 0.0996 is 0.10
@@ -46,16 +46,6 @@ def rounded(value: float, error: float) -> tuple[str, str]:
         return f"{round(value / step) * step:d}", f"{round(float(digits) / step) * step:d}"
     shown = f"{value:.{max(0, floor(log10(abs(value))) - place)}e}" if value else "0"
     return shown, digits
-
-
-def to_the_place_of(number: float, error: float) -> str:
-    """An end of an interval, with a digit more than the error of its value has."""
-    if not isfinite(number):
-        return _plain(number)
-    if not isfinite(error) or error <= 0:
-        return f"{number:.{_WITHOUT_ERROR}g}"
-    digits = floor(log10(max(abs(number), error))) - floor(log10(error)) + _DIGITS
-    return f"{number:.{max(1, min(digits, 15))}g}"
 
 
 def _plain(number: float) -> str:
