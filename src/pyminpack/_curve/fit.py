@@ -21,6 +21,7 @@ from .curvature import Curvature, curvature_of
 from .data import as_independent
 from .model import Curve, what_can_be_pickled
 from .parameters import names_of
+from .plots import plot_fit, plot_profile
 from .profile import Profile, profile_of
 from .quantiles import chi2_tails, two_sided
 from .report import as_html, as_text, in_short
@@ -530,6 +531,47 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         if not np.isfinite(self.cov).all():
             raise InputValueError("the covariance is not finite: fix what the data do not determine")
         return dict(zip(self.names, correlated_values(self.x, self.cov, tags=list(self.names)), strict=True))
+
+    # ------------------------------------------------------------------------------------ pictures
+
+    @property
+    def errors_of_data(self) -> npt.NDArray[Any] | None:
+        """Standard errors of the data in their own units, scaled by the residuals unless `absolute_sigma`.
+
+        None without `sigma`, where the residuals alone tell them.
+        """
+        data = self._curve.data
+        if data.sigma is None and data.root is None:
+            return None
+        relative = data.sigma if data.root is None else np.sqrt(np.sum(data.root**2, axis=1)).reshape(data.y.shape)
+        return np.broadcast_to(np.asarray(relative) * np.sqrt(self._variance), data.y.shape)
+
+    def plot(self, ax: Any = None, level: float = 0.95, grid: npt.ArrayLike | None = None) -> Any:
+        """A picture: the data with their errors, the curve and its band; below them the residuals.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw data and curve; without the residuals, then. The default is a new figure.
+        level : float, optional
+            Of the band; the default is 0.95.
+        grid : array_like, optional
+            Where to draw the curve. The default is a fine grid over the data.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_fit(self, ax, level, grid)
+
+    def plot_profile(self, level: float = 0.95) -> Any:
+        """A picture of the profile of each parameter, with the ends of its interval.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_profile(self, level)
 
     # ------------------------------------------------------------------------------------ what others need
 
