@@ -281,6 +281,11 @@ def test_number_of_parameters_must_be_known() -> None:
             curve_fit(f, T, Y)
 
 
+def test_start_that_is_not_finite_is_called_p0() -> None:
+    with pytest.raises(InputValueError, match=r"p0\[1\] is nan"):
+        curve_fit(decay, T, Y, [1, np.nan])
+
+
 def test_start_outside_the_bounds_is_called_p0() -> None:
     with pytest.raises(InputValueError, match=r"p0\[0\] is 1.0, outside its bounds 2.0 and 3.0"):
         curve_fit(decay, T, Y, [1, 1], bounds=([2, 0], [3, 9]))

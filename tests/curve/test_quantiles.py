@@ -96,6 +96,14 @@ def test_quantiles_of_f(dof1: float, dof2: float) -> None:
         assert abs(distance / density) < ACCURACY
 
 
+@pytest.mark.parametrize("dof2", [3, 1e5, 1e9, 1e12])
+def test_quantiles_of_f_of_two_degrees_of_freedom_have_a_formula(dof2: float) -> None:
+    """Also of so many that the two ends of a difference are the same but for rounding."""
+    for upper in (0.5, 0.05, 1e-6):
+        expected = mpmath.mpf(dof2) / 2 * mpmath.expm1(-2 * mpmath.log(mpmath.mpf(upper)) / mpmath.mpf(dof2))
+        assert f_quantile(1 - upper, upper, 2, dof2) == pytest.approx(float(expected), rel=ACCURACY)
+
+
 @pytest.mark.parametrize("dof", [1, 3, 10, 100, 3000])
 def test_tails_of_chi_squared(dof: float) -> None:
     for chi2 in (0.01 * dof, 0.5 * dof, dof, 1.3 * dof, 3 * dof):

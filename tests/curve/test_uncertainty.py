@@ -114,6 +114,12 @@ def test_profile_warns_once_of_a_better_minimum() -> None:
     assert len([w for w in caught if "with a held" in str(w.message)]) == 1
 
 
+def test_profile_of_an_exact_fit_is_wald() -> None:
+    """Rounding, which is all that is left, does not follow the parameters: no alarm."""
+    fit = curve_fit(decay, T, decay(T, 2.5, 1.3))
+    np.testing.assert_array_equal(fit.interval(method="profile"), fit.interval())
+
+
 def test_fixed_parameters_are_their_intervals() -> None:
     fit = curve_fit(decay, T, Y, fixed={"a": 2.5})
     for method in ("wald", "profile"):
@@ -245,6 +251,11 @@ def test_robust_covariances_are_the_sandwich() -> None:
         np.testing.assert_allclose(fit.robust_cov(kind), expected, rtol=1e-6)  # type: ignore[arg-type]
     with pytest.raises(OptionError, match="HC4"):
         fit.robust_cov("HC4")  # type: ignore[arg-type]
+
+
+@pytest.mark.filterwarnings("ignore::pyminpack.UnidentifiableWarning")
+def test_robust_covariance_is_not_known_where_a_parameter_is_not_determined() -> None:
+    assert np.isnan(curve_fit(lambda x, a, b, c: a * c * np.exp(-b * x), T, Y).robust_cov()).all()
 
 
 def test_diagnostics_are_those_without_a_point(straight: CurveFit) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
-from .._model.arrays import Array, as_parameters, require_finite_start, shown
+from .._model.arrays import Array, as_parameters, require_finite, shown
 from .._model.options import as_bounds
 
 _POSITIONAL = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
@@ -156,5 +156,5 @@ def start_of(p0: Any, by_name: ByName, bounds: Any) -> tuple[Array, np.ndarray[A
     start = as_parameters(p0, "p0")
     if start.size == 0:
         raise InputTypeError("p0 is empty: there are no parameters to fit")
-    require_finite_start(start)
+    require_finite(start, "p0", "to start from")
     return start, np.ones(start.size, bool)

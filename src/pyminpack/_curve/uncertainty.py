@@ -168,10 +168,7 @@ def covariance_by_residuals(fit: "CurveFit", kind: str) -> Array:
     fixed = fit.result._fixed
     cov[fixed], cov[:, fixed] = 0.0, 0.0
     jacobian = fit._free_jacobian
-    if (
-        jacobian is None
-        or np.linalg.matrix_rank(jacobian / (np.linalg.norm(jacobian, axis=0) + 1e-300)) < jacobian.shape[1]
-    ):
+    if jacobian is None or fit._statistics.unidentifiable.any():
         return cov
     pseudo = np.linalg.pinv(jacobian)
     with np.errstate(divide="ignore", invalid="ignore"):
