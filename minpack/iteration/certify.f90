@@ -41,7 +41,7 @@ module minpack_certify
     real(wp), parameter :: evaporated = 1.0e-6_wp
     !> Columns that differ by no more than this times the doubt about them may be the same.
     real(wp), parameter :: margin = 30.0_wp
-    !> Terms of the model that are this much larger than the residuals at the start cancel. !!MEASURE
+    !> Terms of the model that are this much larger than the residuals at the start cancel.
     real(wp), parameter :: cancellation = 1.0e2_wp
     !> Where columns that differ by this may be the same, too many may be: none is left out.
     real(wp), parameter :: blurred = 1.0e-3_wp
