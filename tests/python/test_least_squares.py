@@ -58,6 +58,8 @@ def test_iterates_are_those_of_leastsq_up_to_its_end(run: Run, by_differences: b
     assert end.cost <= cost * (1 + 1e-9) + 1e-30 or end.status == 0
     if (run.number in REACH_THE_LIMIT and by_differences) or fit.nit > 50 or (problem.name, by_differences) in RESCALED:
         return  # every 50 steps the fit may begin anew
+    if ier > 4:
+        return  # leastsq has gone on, too, to where a parameter runs away
     assert any(np.array_equal(x, point) for point in path)
     is_best = any(np.isclose(np.sqrt(2 * cost), best, rtol=1e-5, atol=1e-6) for best in run.case.best_norms)
     if ier in (1, 2, 3, 4) and is_best and (problem.name, by_differences) not in AT_INFINITY:

@@ -116,7 +116,7 @@ def test_converged_fits_of_the_table_do_not_go_on(run: Run, jac: str) -> None:
     given: Any = problem.jacobian if jac == "given" else jac
     fit = LevenbergMarquardt(problem.residuals, problem.start, given, max_nfev=3000)
     end = fit.run()
-    if end.status in (-6, -10):
+    if end.status in (-6, -8, -10):
         return  # parameters that have run away, to where residuals do not respond
     assert end.success
     if jac == "2-point" and problem.name.startswith("watson-31x12"):
@@ -125,7 +125,7 @@ def test_converged_fits_of_the_table_do_not_go_on(run: Run, jac: str) -> None:
     again = LevenbergMarquardt(problem.residuals, end.x, given, max_nfev=3000)
     result = again.run()
     assert again._fit.restart_norm == 0
-    assert result.cost <= end.cost
+    assert result.cost <= end.cost * (1 + 1e-10)
     # Where columns are short, the step from a minimum may be a long one, into another valley: Chebyquad 8x1.
     assert result.cost >= end.cost * (1 - 1e-3) or end.cost < 1e-7 or problem.name.startswith("chebyquad-8x1")
 

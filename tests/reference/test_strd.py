@@ -75,7 +75,7 @@ TOO_FEW_CALLS = {
     ("differences", "Bennett5", 1),
 }
 
-# Fits that end with a success far from the certified answer.
+# Fits that end far from the certified answer, and say so.
 # BoxBOD/1: the first step leads to b2 = 111, where exp(-b2 x) is below the rounding of 1: nothing responds to b2 any
 # more, and b1 has its best value. (With its exact derivatives, as small as they are, the fit turns back.)
 WRONG_MINIMUM = {("differences", "BoxBOD", 1)}
@@ -108,12 +108,11 @@ def test_no_wrong_answer_is_a_success(way: str, name: str, start: int) -> None:
 
 @pytest.mark.parametrize(("way", "name", "start"), sorted(WRONG_MINIMUM))
 def test_wrong_minimum(way: str, name: str, start: int) -> None:
-    """A plateau: there the fit can't be told from a right one by its tests, but cov_x gives it away."""
+    """A plateau: MINPACK's tests are met, and no residual responds to b2 any more."""
     answer = fit(way, name, start)
-    assert answer.ier in SUCCESS
+    assert answer.ier == 8
     assert answer.digits[0] < 1
     assert answer.cov_x is None
-    assert np.all(answer.infodict["fjac"][1, :2] == 0)
     assert answer.x[0] == pytest.approx(np.mean(load(name).y))
 
 
