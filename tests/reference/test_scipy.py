@@ -92,6 +92,8 @@ def test_standard_runs_end_alike(run: Run, way: str, scipy_leastsq: Callable[...
     key = (run.number, way)
     if info["nfev"] > their_info["nfev"] + (key in ONE_CALL_MORE):
         return  # the end was looked at, and the fit went on
+    if ier == 8 and key not in JACOBIAN_OF_ZEROS:
+        return  # a parameter has run away, as the last Jacobian shows
     assert info["nfev"] - their_info["nfev"] == (key in ONE_CALL_MORE)
     assert info.get("njev") == their_info.get("njev")
     assert (ier, their_ier) == ((8, 4) if key in JACOBIAN_OF_ZEROS else (their_ier, ier))
