@@ -242,3 +242,11 @@ def test_noise_is_told(noise: float) -> None:
     known = least_squares(straight.residuals, straight.start, straight.jacobian)
     assert np.isnan(known.noise)
     assert np.isnan(known.steps).all()
+
+
+@pytest.mark.parametrize("value", [1.0, np.nan])
+def test_noise_of_residuals_that_never_bend_is_not_known(value: float) -> None:
+    def residuals(x: np.ndarray) -> np.ndarray:
+        return np.full(5, 1.0 if np.all(x == 1) else value)
+
+    assert np.isnan(least_squares(residuals, [1.0, 1.0]).noise)

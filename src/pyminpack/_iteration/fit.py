@@ -696,6 +696,7 @@ class LevenbergMarquardt:
         else:
             grad, free = np.full(n, np.nan), ~fixed
         is_careful = self._fit.differences == CAREFUL
+        has_bent = is_careful and self._fit.noise < np.finfo(float).max
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
@@ -704,7 +705,7 @@ class LevenbergMarquardt:
             grad=grad,
             optimality=optimality,
             offset=self._fit.offset if self._fit.offset >= 0 and has_factor else np.nan,
-            noise=self._fit.noise / np.sqrt(6 * self._fit.m) if is_careful else np.nan,  # of f₊ - 2 f + f₋
+            noise=self._fit.noise / np.sqrt(6 * self._fit.m) if has_bent else np.nan,  # of f₊ - 2 f + f₋
             steps=self._among_all(self._memory.steps if is_careful else np.full(self._memory.x.size, np.nan), np.nan),
             active_mask=self._active(x),
             nfev=self.nfev,

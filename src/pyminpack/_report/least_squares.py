@@ -82,7 +82,7 @@ class LeastSquaresResult(FitResult):
     noise : float
         What the fit has learnt of the residuals' noise, if it has looked: about the root mean square of their errors,
         or more, as they bend by no less for the shortest steps. NaN where differences were not taken with care: where
-        a Jacobian was given, `diff_step` was, or the fit was stopped.
+        a Jacobian was given, `diff_step` was, the residuals never bent, or the fit was stopped.
     steps : ndarray of shape (n,)
         Lengths of the last steps of these differences; NaN where there were none, and for fixed parameters.
     active_mask : ndarray of int, shape (n,)
