@@ -636,7 +636,8 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
 
 /* leastsq ------------------------------------------------------------------------------------------------- */
 
-/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, jacobian, error) where all is wanted, or Python has something to say. */
+/* (x, info), or (x, fvec, info, nfev, njev, fjac, ipvt, qtf, jacobian, error, is_replaced) where all is wanted, or Python has
+   something to say. */
 static PyObject *tell(lm_run *run, int full_output)
 {
     enum { LAST_TO_TRUST = LM_info_ftol_and_xtol }; /* gtol may be met by a Jacobian of zeros: for Python to see */
@@ -657,8 +658,9 @@ static PyObject *tell(lm_run *run, int full_output)
     find_jacobian_error_(fit, &error);
     PyObject *jacobian = run->jacobian != NULL && p->by_blocks ? (PyObject *)run->jacobian : Py_None;
     PyObject *njev = run->jac == NULL ? Py_NewRef(Py_None) : PyLong_FromLong(run->given);
-    return Py_BuildValue("NNiiNNNNOd", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
-                         lm_vector(p->qtf, n), jacobian, error);
+    const int is_replaced = run->jac != NULL && fit->differences != 0;
+    return Py_BuildValue("NNiiNNNNOdi", x, lm_vector(p->f, fit->m), fit->info, fit->nfev, njev, r, ipvt,
+                         lm_vector(p->qtf, n), jacobian, error, is_replaced);
 }
 
 /* Where leastsq finds its arguments. */

@@ -21,7 +21,7 @@ from ._model.arrays import (
 )
 from ._model.compiled import Compiled, CompiledResiduals, prepare
 from ._model.options import as_count, as_flag, as_options, as_scale, not_a_function
-from ._report.info import IER_OF, NO_RESPONSE, SUCCESS, Info, message_for
+from ._report.info import IER_OF, NO_RESPONSE, REPLACED_JACOBIAN, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
 from ._report.statistics import error_of_forward_differences
 
@@ -207,6 +207,9 @@ def leastsq(
     there with central differences whose steps are found out. What they can't bring to a minimum ends with `ier` 7 or 8.
     Tolerances above 1e-4 are taken at their word.
 
+    So is a `Dfun` whose last step did what it foretold, as most wrong ones don't: these make way for differences, as
+    `mesg` then says. `least_squares` compares each Jacobian with differences, `check_jacobian` shows where it is wrong.
+
     Jacobians of 512 rows or more, and of three times as many rows as columns, are factored by blocks of rows [3]_,
     in about the time that it takes to read them a few times. They are read where they lie, in C's order or in
     Fortran's, and not kept: a `Dfun` that fills and returns the same array at every call makes one Jacobian all
@@ -279,7 +282,7 @@ def leastsq(
 
     if len(fit) == 2:
         return fit
-    x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, error = fit
+    x, fvec, info, nfev, njev, r, ipvt, qtf, jacobian, error, is_replaced = fit
     fjac = r if jacobian is None else _factor_of_tall(r, jacobian, info, Dfun is not None, bool(col_deriv))
     message = ""
     is_suspect = info == _UNCERTAIN or (_HAS_ORIGINAL and info == _GTOL and enorm(fvec) > 0)
@@ -290,6 +293,8 @@ def leastsq(
     if info > _GTOL_TOO_SMALL and info not in IER_OF:
         refuse_values(info, x, fvec, fjac, "func" if Dfun is None else "Dfun")
     message = message or message_for(info, ftol, xtol, gtol, maxfev)
+    if is_replaced and info in SUCCESS:
+        message += REPLACED_JACOBIAN
     info = IER_OF.get(info, info)
     if full_output:
         return report(x, fvec, info, nfev, njev, fjac, ipvt, qtf, message, error)
@@ -317,6 +322,7 @@ def _fit_by_the_original(*arguments: Any) -> tuple[Any, ...]:
             *lmder(func, jac, start, first, bool(col_deriv), ftol, xtol, gtol, maxfev, diag, factor, args),
             None,
             step,
+            False,
         )
     x, fvec, info, nfev, *rest = lmdif(func, start, first, ftol, xtol, gtol, maxfev, step, diag, factor, args)
-    return x, fvec, info, nfev, None, *rest, None, error_of_forward_differences(step)
+    return x, fvec, info, nfev, None, *rest, None, error_of_forward_differences(step), False

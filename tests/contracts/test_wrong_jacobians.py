@@ -12,7 +12,7 @@ from landscapes import drawn_land
 from models import T, Y
 from problems.drawn import drawn
 from problems.spoilt import RIGHT, SPOILT
-from pyminpack import compiled_jacobian, compiled_residuals, least_squares
+from pyminpack import compiled_jacobian, compiled_residuals, least_squares, leastsq, leastsq_blocks
 
 COMPLEX_STEPS = "complex steps"
 # Where the fit has no Jacobian in common with its residuals: the model is in single precision, the Jacobian isn't.
@@ -167,3 +167,18 @@ def test_compiled_functions(factor: float) -> None:
     end = least_squares(compiled_residuals(fun, m=size), [1, 0.7, 0], compiled_jacobian(jac, m=size, n=3))
     assert (end.status == -7) == (factor != 1)
     assert end.success == (factor == 1)
+
+
+@pytest.mark.parametrize("door", ["leastsq", "leastsq_blocks"])
+@pytest.mark.parametrize("factor", [1.0, 0.0, -1.0])
+def test_an_end_by_differences_in_spite_of_the_given_jacobian_is_told(door: str, factor: float) -> None:
+    def jac(u: np.ndarray) -> np.ndarray:
+        return raised_jacobian(u) * [1, 1, factor]
+
+    if door == "leastsq":
+        *_, message, ier = leastsq(raised, [1, 0.7, 0], Dfun=jac, full_output=True)
+    else:
+        end = leastsq_blocks(lambda u, _: raised(u), [1, 0.7, 0], [None], jac=lambda u, _: jac(u))
+        message, ier = end.message, end.ier
+    assert ier in (1, 2, 3, 4)
+    assert ("check_jacobian" in message) == (factor != 1)

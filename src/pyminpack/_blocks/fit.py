@@ -10,7 +10,7 @@ from .._iteration.machine import ENDED, RUNNING, WANT_FACTOR, WANT_NORM, Machine
 from .._minpack import enorm, lm_pivot
 from .._model.arrays import DOUBLE, Array, NotFinite, describe
 from .._report.blocks import BlocksResult, BlocksState
-from .._report.info import BLOCKS_LIMIT, IER_OF, NO_RESPONSE, Info, Status, message_for
+from .._report.info import BLOCKS_LIMIT, IER_OF, NO_RESPONSE, REPLACED_JACOBIAN, SUCCESS, Info, Status, message_for
 from .engine import Passes
 from .errand import Unshared
 from .tasks import NormPass, Round, RoundPass, Triangle, TrianglePass, fold_triangle
@@ -233,6 +233,8 @@ class BlocksFit:
             message = NO_RESPONSE
         else:
             message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
+            if info in SUCCESS and self._jac is not None and fit.differences:
+                message += REPLACED_JACOBIAN
         return BlocksResult(
             x=machine.x,
             ier=IER_OF.get(info, info),

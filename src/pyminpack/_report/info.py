@@ -128,6 +128,10 @@ WRONG_JACOBIAN: Final = (
     "Stopped: the Jacobian disagrees with differences of fun, {}. Correct it (check_jacobian shows where it is wrong), "
     "or leave it to differences. " + page_on(Status.WRONG_JACOBIAN)
 )
+REPLACED_JACOBIAN: Final = (
+    " By differences: where the Jacobian that was given saw an end there was no minimum. check_jacobian shows whether "
+    "it is wrong."
+)
 JACOBIAN_NOT_FINITE: Final = (
     "Stopped: the Jacobian has {}; x is the best point found. Mend it there, or keep x away by bounds. "
     + page_on(Status.JACOBIAN_NOT_FINITE)
