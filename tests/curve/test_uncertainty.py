@@ -116,8 +116,9 @@ def test_profile_warns_once_of_a_better_minimum() -> None:
 
 def test_profile_of_an_exact_fit_is_wald() -> None:
     """Rounding, which is all that is left, does not follow the parameters: no alarm."""
-    fit = curve_fit(decay, T, decay(T, 2.5, 1.3))
-    np.testing.assert_array_equal(fit.interval(method="profile"), fit.interval())
+    for p0 in (None, [2.5, 1.3]):  # residuals of rounding, or of exactly 0
+        fit = curve_fit(decay, T, decay(T, 2.5, 1.3), p0)
+        np.testing.assert_array_equal(fit.interval(method="profile"), fit.interval())
 
 
 def test_fixed_parameters_are_their_intervals() -> None:

@@ -540,7 +540,7 @@ class LevenbergMarquardt:
             except OutOfTimeError:
                 self._comparison = None, ""
         other, more = self._comparison or (None, "")
-        if other == Status.WRONG_JACOBIAN:
+        if other in (Status.WRONG_JACOBIAN, Status.UNCERTAIN):
             return other, more
         if other is not None and other > 0:
             return other, message_for(self._fit.claim, *self._tolerances, self._limit, LEAST_SQUARES_LIMIT)
@@ -637,7 +637,11 @@ class LevenbergMarquardt:
         except _NoneLeftError:
             return Status.MAX_NFEV if status > 0 else None, _UNSETTLED.format(self._limit)
         if found is None:
-            return STATUS_OF[Info(self._fit.claim)] if is_open and is_minimum else None, ""
+            if is_open and is_minimum:
+                return STATUS_OF[Info(self._fit.claim)], ""
+            if status > 0 and not is_minimum and self._surroundings().leaves_any:
+                return Status.UNCERTAIN, message_for(Info.UNCERTAIN, *self._tolerances, self._limit)
+            return None, ""
         worst = (
             f"worst for parameter x[{self._number(found.column)}] in residual {found.row}: {found.given:.6g}, where "
             f"differences give {found.by_differences:.6g}"
