@@ -13,13 +13,6 @@ FUNCTIONS = ("leastsq", "least_squares", "curve_fit")
 LIBRARIES = ("lmfit", "astropy", "skimage", "photutils", "pybaselines")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What these libraries warn of among themselves is none of our business."""
-    for item in items:
-        if "libraries" in item.path.parts:
-            item.add_marker(pytest.mark.filterwarnings("ignore::DeprecationWarning"), append=False)
-
-
 @contextmanager
 def ours_in_place() -> Iterator[None]:
     """Put this package's functions into `scipy.optimize`, and wherever a library has imported SciPy's to."""
