@@ -13,7 +13,7 @@ from ._curve.fit import CurveFit
 from ._curve.model import Curve
 from ._curve.parameters import ByName, as_names, names_of, start_of
 from ._curve.scipy_tuple import make_fit
-from ._errors import NotConvergedError, OptionError, warn_user
+from ._errors import NotConvergedError, OptionError, warn_user_once
 from ._iteration.fit import LevenbergMarquardt
 from ._least_squares import Run
 from ._model.arrays import DOUBLE, as_parameters, shown
@@ -177,7 +177,7 @@ def curve_fit(
         if name in options:
             options[name] = by_name.vector(name, options[name])
     if remark:
-        warn_user(remark, UserWarning)
+        warn_user_once(remark, UserWarning)
     workers = options.pop("workers", None)
     fit = LevenbergMarquardt(curve.residuals, start, fixed=mask, workers=workers, **options)
     start_cost = fit.cost

@@ -58,9 +58,27 @@ class UnidentifiableWarning(RuntimeWarning):
     """The data do not determine some of the parameters: their standard errors are infinite."""
 
 
+# Lines of the user's program that were told once, and what.
+_TOLD: Final[set[tuple[str, str, int]]] = set()
+
+
 def warn_user(message: str, category: type[Warning]) -> None:
     """Give a warning that points to the line of the user's program from which the call came."""
     warn(message, category, stacklevel=_depth_of_user())
+
+
+def warn_user_once(message: str, category: type[Warning]) -> None:
+    """Give a warning, but no second time for the same line of the user's program.
+
+    Python remembers lines as well, but forgets them all whenever somebody changes the filters of warnings, as
+    `warnings.catch_warnings` does. Libraries do so at every turn, and their users would read the same at every fit.
+    """
+    depth = _depth_of_user()
+    frame = sys._getframe(depth - 1)
+    line = message, frame.f_code.co_filename, frame.f_lineno
+    if line not in _TOLD:
+        warn(message, category, stacklevel=depth)
+        _TOLD.add(line)  # not where a filter makes it an exception
 
 
 def _depth_of_user() -> int:

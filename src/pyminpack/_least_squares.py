@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ._derivatives.sources import Workers
-from ._errors import warn_user
+from ._errors import warn_user_once
 from ._iteration.fit import LevenbergMarquardt
 from ._model.options import as_callback, as_method, as_timeout, as_verbosity
 from ._report.least_squares import LeastSquaresResult, LeastSquaresState
@@ -227,7 +227,7 @@ def least_squares(
     run = Run(timeout, callback, verbose)
     remark = as_method(method, tr_solver, tr_options, jac_sparsity)
     if remark:
-        warn_user(remark, UserWarning)
+        warn_user_once(remark, UserWarning)
     fit = LevenbergMarquardt(
         fun,
         x0,

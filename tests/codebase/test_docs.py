@@ -341,7 +341,7 @@ def test_each_ier_has_its_section(ier: Info) -> None:
     assert f"ier-{ier.value}" in anchors_of("convergence.md")
 
 
-@pytest.mark.parametrize("page", ["convergence.md", "least_squares.md", "curve_fit.md"])
+@pytest.mark.parametrize("page", ["convergence.md", "least_squares.md", "curve_fit.md", "libraries.md"])
 def test_links_between_pages_lead_somewhere(page: str) -> None:
     links = re.findall(r"\]\(([\w.]*)#([\w-]+)\)", " ".join((DOCS / page).read_text().split()))
     assert [f"{to}#{anchor}" for to, anchor in links if anchor not in anchors_of(to or page)] == []
@@ -360,3 +360,30 @@ def test_examples_of_curves_show_what_they_print(capsys: pytest.CaptureFixture[s
     for name, example in CURVE_EXAMPLES.items():
         exec(example, names)
         assert capsys.readouterr().out == shown[name], name
+
+
+# -------------------------------------------------------------------------------- libraries.md
+
+LIBRARY_EXAMPLES = examples_of("libraries.md")
+
+
+def test_examples_for_libraries_show_what_they_print(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One after the other, without those whose library isn't here."""
+    shown = shown_by("libraries.md")
+    assert list(shown) == list(LIBRARY_EXAMPLES)
+    absent = set()
+    if importlib.util.find_spec("scipy") is None:
+        absent = {"swapped", "adapter"}
+    elif importlib.util.find_spec("lmfit") is None:
+        absent = {"swapped"}
+    else:
+        minimizer = importlib.import_module("lmfit.minimizer")
+        for name in ("scipy_leastsq", "least_squares"):  # which the example replaces, and the test puts back
+            monkeypatch.setattr(minimizer, name, getattr(minimizer, name))
+    names: dict[str, Any] = {}
+    for name, example in LIBRARY_EXAMPLES.items():
+        if name not in absent:
+            exec(example, names)
+            assert capsys.readouterr().out == shown[name], name

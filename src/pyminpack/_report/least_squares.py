@@ -54,6 +54,8 @@ class LeastSquaresState(Record):
 class LeastSquaresResult(FitResult):
     """The end of a fit by `least_squares`; ``result.x`` and ``result["x"]`` are the same.
 
+    None of this can be changed, but more can be kept under other keys. `copy()` gives a dict, which can be changed.
+
     In `rank`, `cond`, `dof`, `reduced_chi2` and `cov`, a parameter is free where it is neither fixed nor held at a
     bound; it is held where the cost would decrease beyond the bound.
 

@@ -13,7 +13,10 @@ from .text import Text, paragraph, table_as_html
 
 
 class FitResult(Record):
-    """What every fit ends with; each kind of result says what its fields are. All are keys as well as attributes."""
+    """What every fit ends with; each kind of result says what its fields are. All are keys as well as attributes.
+
+    What the fit found cannot be changed. More may be kept beside it under other keys, as astropy keeps its covariance.
+    """
 
     x: Array
     message: str
@@ -140,8 +143,10 @@ class FitResult(Record):
     # ------------------------------------------------------------------------------------ as a mapping
 
     def keys(self) -> list[str]:
-        """Names of the attributes."""
-        return [name for name in self._fields if not name.startswith("_")] + list(self._properties)
+        """Names of the attributes, and of what was kept beside them."""
+        own = [name for name in self._fields if not name.startswith("_")]
+        added = [name for name in self.__dict__ if name not in self._names and not name.startswith("_")]
+        return [*own, *self._properties, *added]
 
     def values(self) -> list[Any]:
         """Values of the attributes."""
@@ -155,10 +160,24 @@ class FitResult(Record):
         """The value of an attribute, or the default where there is none of that name."""
         return getattr(self, name) if name in self else default
 
+    def copy(self) -> dict[str, Any]:
+        """A dict of the attributes, which may be changed."""
+        return dict(self.items())
+
     def __getitem__(self, name: str) -> Any:
         if name not in self:
             raise KeyError(name)
         return getattr(self, name)
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        if not isinstance(name, str) or not name.isidentifier() or name.startswith("_"):
+            raise TypeError(f"{name!r} cannot be a key of a {type(self).__name__}: keys are names of attributes")
+        if hasattr(type(self), name) or name in self._names:
+            raise TypeError(
+                f"{name} of a {type(self).__name__} cannot be changed: it is what the fit found; copy() gives a dict "
+                "that can be changed"
+            )
+        self.__dict__[name] = value
 
     def __contains__(self, name: object) -> bool:
         return name in self.keys()
