@@ -13,7 +13,8 @@ module minpack_careful
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: are_still, begin_search, doubt_of, error_of, have_effect, is_as_fixed, is_settled, is_stationary, judge_pair, lengthen
+    public :: are_still, begin_search, doubt_of, error_of, forget_doubtful, have_effect, is_as_fixed, is_settled, is_stationary
+    public :: judge_pair, lengthen
 
     !> What is remembered of a parameter.
     integer(ip), parameter, public :: at_step = 1_ip !! its step
@@ -138,6 +139,14 @@ contains
 
         states(at_step, :) = longer*states(at_step, :)
     end subroutine lengthen
+
+    !> Has steps that leave doubt searched for from the beginning. One that was found at another point, where the residuals had more
+    !> of a slope, may be too short to see here that they have none.
+    pure subroutine forget_doubtful(states)
+        real(wp), intent(inout) :: states(:, :)
+
+        where (states(at_doubt, :) > no_doubt) states(at_step, :) = 0
+    end subroutine forget_doubtful
 
     !> The relative error of a derivative by a pair of evaluations: that of noise, and that of curvature, which is of second order.
     pure real(wp) function doubt_by(change, bend, floor, noise)

@@ -16,8 +16,8 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
-    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, error_of, have_effect, &
-                               is_as_fixed, is_settled, is_stationary, judge_pair
+    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, error_of, forget_doubtful, &
+                               have_effect, is_as_fixed, is_settled, is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: careful, central, forward, lm_fit, single_precision
@@ -96,6 +96,7 @@ contains
         integer(ip) :: j
         logical :: all_are_settled
 
+        if (fit%searches > 0) call forget_doubtful(states)
         all_are_settled = .true.
         do j = 1, n
             if (states(at_step, j) == 0) then
@@ -172,7 +173,7 @@ contains
                 call measure_rise(m, f, fjac(1, j), moved, values(j) - x(j), others(j) - x(j), rise, tilt)
                 call judge_difference(fit, x(j), change, bend, rise, tilt, states(:, j), is_still)
                 if (is_still /= 0) then
-                    call take_stationary(m, f, moved, values(j) - x(j), fjac(1, j))
+                    call take_stationary(m, f, moved, values(j) - x(j), bend, fjac(1, j))
                     return
                 end if
             end if
@@ -199,18 +200,24 @@ contains
         is_still = merge(1_ip, 0_ip, still)
     end subroutine judge_difference
 
-    !> The derivative where residuals bend and have no slope: 0 where they are least there; else, lest a fit stay where they are
-    !> greatest, that of a step to one side.
-    pure subroutine take_stationary(m, f, far, to_near, column)
+    !> The derivative where residuals bend and have no slope: 0 where they are least there. Else, lest a fit stay where they are
+    !> greatest, that of a chord to one side, as long as it takes to change them by as much as they are: by a shorter one the
+    !> linear model would go far beyond the next minimum.
+    pure subroutine take_stationary(m, f, far, to_near, bend, column)
         integer(ip), intent(in) :: m !! residuals
         real(wp), intent(in) :: f(m), far(m) !! the residuals at x, and at the value farther away, or on the other side
         real(wp), intent(in) :: to_near !! how far from x the near ones were taken
+        real(wp), intent(in) :: bend !! as measure has it
         real(wp), intent(inout) :: column(m) !! the residuals nearby; on return the derivatives
 
-        if (enorm(m, far) >= enorm(m, f) .and. enorm(m, column) >= enorm(m, f)) then
+        real(wp) :: norm, longer
+
+        norm = enorm(m, f)
+        if (enorm(m, far) >= norm .and. enorm(m, column) >= norm) then
             column = 0
         else
-            column = (column - f)/to_near
+            longer = max(sqrt(norm)*sqrt(2/bend), 1.0_wp) ! the residuals bend by half of `bend` on each side
+            column = longer*((column - f)/to_near)
         end if
     end subroutine take_stationary
 
@@ -306,7 +313,7 @@ contains
         end if
         if (fit%differences /= forward .or. fit%precision_known /= 0) return
         call find_coarse(m, n, sizes, f, fjac, verdict)
-        if (all(verdict == fine)) return
+        if (all(verdict == fine .or. verdict == lost) .and. any(verdict == fine)) return ! of others they feel the shortest steps
         doubted = one_evaluation
         point = merge(x, inside(x + sqrt(single_precision)*sizes, x, lower, upper), verdict == fine)
     end subroutine doubt_differences
@@ -322,6 +329,7 @@ contains
         integer(ip) :: j
 
         doubted = none
+        fit%searches = -abs(fit%searches)
         fit%doubt = 0
         fit%noise = min(fit%noise, minval(states(at_floor, :)))
         fit%still = count(are_still(states))

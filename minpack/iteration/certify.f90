@@ -106,7 +106,8 @@ contains
         real(wp) :: goal
 
         if (.not. can_be_certified(fit)) return
-        if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0)) return ! steps are the caller's, who may know
+        ! Steps of the caller's, who may know, are believed where they see a minimum.
+        if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0) .and. left_of_offset(fit) <= small_offset) return
         if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
             fit%info = info_runaway
             return
@@ -147,6 +148,10 @@ contains
             fit%info = fit%claim
         else if (fit%differences == 0 .and. fit%restarts == 0 .and. fit%nfev < fit%maxfev) then
             ! J may be wrong, and nobody else will compare it with differences.
+            call make_sure(fit, fit%claim, .true.)
+        else if (fit%doubt > certain .and. fit%differences == careful .and. fit%searches == 0 .and. fit%nfev < fit%maxfev) then
+            fit%searches = 1
+            fit%jacobian_is_at_x = 0
             call make_sure(fit, fit%claim, .true.)
         else if (fit%doubt > certain) then
             fit%info = info_uncertain
