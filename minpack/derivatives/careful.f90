@@ -145,7 +145,11 @@ contains
     pure subroutine forget_doubtful(states)
         real(wp), intent(inout) :: states(:, :)
 
-        where (states(at_doubt, :) > no_doubt) states(at_step, :) = 0
+        where (states(at_doubt, :) > no_doubt)
+            states(at_step, :) = 0
+        elsewhere
+            states(at_factor, :) = once_more ! their derivatives are to be taken all the same
+        end where
     end subroutine forget_doubtful
 
     !> The relative error of a derivative by a pair of evaluations: that of noise, and that of curvature, which is of second order.
