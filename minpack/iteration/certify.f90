@@ -152,7 +152,10 @@ contains
         else if (fit%doubt > certain .and. fit%differences == careful .and. fit%searches == 0 .and. fit%nfev < fit%maxfev) then
             fit%searches = 1
             fit%jacobian_is_at_x = 0
-            call make_sure(fit, fit%claim, .true.)
+            fit%info = info_running
+            fit%stage = needs_factor
+            fit%delta = fit%factor*fit%xnorm
+            fit%par = 0
         else if (fit%doubt > certain) then
             fit%info = info_uncertain
         else

@@ -404,7 +404,7 @@ def test_the_core_refuses_arguments_that_do_not_fit():
         "ftol": 1e-8, "xtol": 1e-8, "gtol": 0.0, "maxfev": 100, "precision": 0.0, "diag": None, "factor": 100.0,
         "full_output": True,
     }  # fmt: skip
-    assert len(fit_in_core(*good.values())) == 10
+    assert len(fit_in_core(*good.values())) == 11
     for wrong in (
         {"x0": np.ones(M + 1)},
         {"x0": np.empty(0)},
