@@ -93,9 +93,7 @@ contains
             if (is_better()) return
             fit%retreat = retreat_homeward
             trial = refuge(:, end)
-        else if (fit%retreat /= retreat_noticed .or. fit%differences == 0 .and. any(refuge(:, lengths) <= 0)) then
-            return ! a given Jacobian that has never told anything of a parameter may be wrong
-        else if (fit%maxfev - fit%nfev >= least_left .and. &
+        else if (fit%retreat == retreat_noticed .and. fit%maxfev - fit%nfev >= least_left .and. &
                  any(fit%info == [info_uncertain, info_no_minimum, info_runaway])) then
             fit%maxfev = fit%maxfev - 1 ! for the way back
             fit%retreat = retreat_outward

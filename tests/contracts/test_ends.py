@@ -146,7 +146,7 @@ def beyond_a_plateau(
     start: list[float],
     units: list[float],
 ) -> Trouble:
-    """From the start a step that is too long lowers the sum of squares, and leads to where a parameter no longer matters."""
+    """From the start a step that is too long lowers the sum of squares, where a parameter no longer matters."""
     unit, t = np.array(units), np.linspace(0.1, 5, 60)
     y = curve(t, truth) + NOISE
     return Trouble(
@@ -315,7 +315,7 @@ def test_a_fit_goes_back_from_a_plateau_once() -> None:
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
 def test_a_limit_within_the_second_try_leaves_the_better_end() -> None:
-    """The first end is returned to, within the limit, and told with its own Jacobian, as long as the second is no better."""
+    """The fit returns to its first end, within the limit, as long as the second is no better."""
     trouble = saturation(1.0, 1.0)
     need = least_squares(trouble.residuals, trouble.start).nfev
     costs = []
