@@ -38,7 +38,7 @@ class BoundedMachine(Machine):
 
     def next(self) -> int:
         factor = self.r, self.ipvt, self.qtf, self.acnorm
-        return _minpack.lm_next(self._fit, *factor, self._diag, self.x, *self.bounds, self.trial)
+        return _minpack.lm_next(self._fit, *factor, self._diag, self.x, *self.bounds, self.trial, self._refuge)
 
     def take_factor(self, r: np.ndarray, ipvt: np.ndarray, qtf: np.ndarray, acnorm: np.ndarray) -> None:
         self.r, self.ipvt, self.qtf, self.acnorm = r, ipvt, qtf, acnorm

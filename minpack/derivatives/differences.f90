@@ -99,7 +99,7 @@ contains
         if (fit%searches > 0) call forget_doubtful(states)
         all_are_settled = .true.
         do j = 1, n
-            if (states(at_step, j) == 0) then
+            if (states(at_step, j) == 0 .or. fit%doubt < 0) then
                 call begin_search(x(j), trusted(fit, x(j), acnorm(j)), fit%highest, typical(j), fit%precision, states(:, j))
             end if
             states(at_step, j) = min(states(at_step, j), max(upper(j) - x(j), x(j) - lower(j)))

@@ -91,7 +91,7 @@ contains
             do
                 ! Without bounds and restarts nothing is read of qtf in the places of acnorm and bounds.
                 call lm_next(fit, n, fjac, ldfjac, ipvt, qtf, qtf, diag, x, qtf, qtf, wanted, wa2, wa1, wa3, wa4, no_side, &
-                             no_place, no_box)
+                             no_place, no_box, no_box)
                 select case (wanted)
                 case (want_factor)
                     call source%jacobian(m, n, x, fvec, fjac, ldfjac, qtf, wa1, wa2, wa3, wa4, calls, iflag)

@@ -12,7 +12,7 @@ module minpack_certify
     use minpack_careful, only: careful_state, lengthen
     use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: begin_anew, careful, lm_fit
+    use minpack_fit_types, only: begin_anew, careful, lm_fit, retreat_unseen
     use minpack_info, only: info_ftol, info_gtol, info_jacobian_not_finite, info_maxfev, info_no_minimum, &
                             info_runaway, info_running, info_uncertain, is_over, needs_factor, needs_trial
     use minpack_kinds, only: ip, wp
@@ -209,8 +209,10 @@ contains
         has_run_away = .false.
         if (fit%differences /= 0 .and. (fit%differences /= careful .or. fit%doubt > certain)) return ! they may be wrong
         if (fit%differences == careful .and. fit%still > 0) return ! columns of zeros are those of a minimum
-        if (fit%mode /= mode_internal_scaling .or. .not. any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. &
-                                                                     diag /= no_scale)) return
+        if (fit%is_flat == 0) then
+            if (fit%mode /= mode_internal_scaling .or. .not. any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. &
+                                                                         diag /= no_scale)) return
+        end if
         do k = 1, n
             if (abs(r(k, k)) <= evaporated*acnorm(ipvt(k))) has_run_away = .true.
         end do
@@ -240,6 +242,7 @@ contains
         call begin_anew(fit, fit%fnorm)
         fit%claim = info_ftol
         fit%stage = needs_factor
+        fit%retreat = retreat_unseen
         fit%given = 0
         fit%differences = careful
         fit%jacobian_is_at_x = 0

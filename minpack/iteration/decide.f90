@@ -3,9 +3,11 @@ module minpack_decide
     use minpack_constants, only: accept_ratio, credible_ratio, grow_ratio, largest, machine_precision, &
                                  sharpest_cut, shrink_ratio
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: begin_anew, close_fit, lm_fit, single_precision, wall_met, wall_none, wall_passed
+    use minpack_fit_types, only: begin_anew, close_fit, lm_fit, retreat_homeward, retreat_outward, single_precision, wall_met, &
+                                 wall_none, wall_passed
     use minpack_info
     use minpack_kinds, only: ip, wp
+    use minpack_retreat, only: arrive
     implicit none
     private
     public :: lm_decide, lm_take_norm
@@ -26,6 +28,10 @@ contains
         real(wp), intent(inout) :: wa(n) !! scratch
 
         fit%nfev = fit%nfev + 1
+        if (fit%retreat == retreat_outward .or. fit%retreat == retreat_homeward) then
+            call arrive(fit, n, diag, trial, norm, x, wa)
+            return
+        end if
         wa = diag*trial
         call lm_decide(norm, enorm(n, wa), fit)
         if (fit%accepted /= 0) then

@@ -22,6 +22,15 @@ module minpack_fit_types
     integer(ip), parameter, public :: wall_passed = 1_ip !! they were met, and a step has been accepted since
     integer(ip), parameter, public :: wall_met = 2_ip !! they were met, and no step has been accepted since
 
+    ! Values of `retreat`.
+    integer(ip), parameter, public :: retreat_unseen = 0_ip !! no Jacobian has been looked at
+    integer(ip), parameter, public :: retreat_none = 1_ip !! there is nothing to go back from
+    integer(ip), parameter, public :: retreat_noticed = 2_ip !! a column has evaporated, and has not come back
+    integer(ip), parameter, public :: retreat_outward = 3_ip !! the fit is about to be where it was before
+    integer(ip), parameter, public :: retreat_tries = 4_ip !! it has gone on from there
+    integer(ip), parameter, public :: retreat_homeward = 5_ip !! that came to nothing: it is about to be at its first end
+    integer(ip), parameter, public :: retreat_done = 6_ip !! nothing more is to be done
+
     !> Relative spacing of single precision numbers: the next guess at the error of residuals that turn out to be coarser
     !> than double precision.
     real(wp), parameter, public :: single_precision = real(epsilon(1.0), wp)

@@ -2,7 +2,7 @@
 module minpack_take_factor
     use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
-    use minpack_fit_types, only: careful, lm_fit
+    use minpack_fit_types, only: careful, lm_fit, retreat_done
     use minpack_info, only: info_gtol, info_jacobian_not_finite, info_maxfev, info_running, info_uncertain, is_over, &
                             needs_factor, needs_look, needs_trial
     use minpack_kinds, only: ip, wp
@@ -37,6 +37,10 @@ contains
 
         if (fit%jacobian_is_at_x == 0) fit%njev = fit%njev + 1
         fit%jacobian_is_at_x = 1
+        if (fit%retreat == retreat_done) then
+            fit%stage = is_over
+            return
+        end if
         if (fit%certifies /= 0 .and. all(acnorm <= largest)) then
             wa1 = acnorm*x
             fit%rounding = machine_precision*max(enorm(n, wa1), fit%fnorm)

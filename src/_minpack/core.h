@@ -10,7 +10,7 @@ extern void lm_begin_(lm_fit *fit, const double *fnorm);
 extern void lm_next_(lm_fit *fit, const int *n, double *r, const int *ldr, const int *ipvt, const double *qtf,
                      const double *acnorm, double *diag, const double *x, const double *lower, const double *upper,
                      int *wanted, double *trial, double *step, double *wa1, double *wa2, int *side, int *place,
-                     double *box);
+                     double *box, double *refuge);
 extern void lm_take_factor_(lm_fit *fit, const int *n, const double *r, const int *ldr, const int *ipvt,
                             const double *qtf, const double *acnorm, const double *x, const double *lower,
                             const double *upper, double *diag, double *wa1, double *wa2);

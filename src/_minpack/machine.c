@@ -30,6 +30,7 @@ size_t lm_cut(lm_machine *p, const void *record, double *memory)
     p->f = cut(memory, &used, m);
     p->trial_f = cut(memory, &used, m);
     p->box = cut(memory, &used, fit->boxed ? n * (n + 9) : n);
+    p->refuge = cut(memory, &used, 3 * n);
     p->factor = cut(memory, &used, p->by_blocks ? blocks_work_(&fit->n) + LINE : m * n);
     /* R has a place of its own where J is kept, or where its factorization by blocks has no room for R. */
     const int has_triangle = fit->restarts || p->by_blocks;

@@ -16,6 +16,7 @@ typedef struct {
     int *ipvt, ldr;
     int by_blocks;         /* J is factored by blocks of rows; else `factor` keeps Q, where R has a place of its own */
     double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
+    double *refuge;        /* as lm_next has it */
     double *states; /* of careful differences: what is known of each parameter's step */
     int *side, *place, *list;
 } lm_machine;

@@ -502,7 +502,7 @@ static int go_on(lm_run *run, long steps)
     while (status == GO_ON && wanted != LM_ended && !(steps == 0 && fit->info == LM_info_running)) {
         PyThreadState *state = let_others_run(run, 5 * n * n * n);
         lm_next_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->diag, p->x, p->lower, p->upper, &wanted,
-                 p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box);
+                 p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box, p->refuge);
         resume(state);
         if (steps == 0 && fit->info == LM_info_running) {
             break; /* the fit has begun anew: the trial point that is wanted belongs to the next step */

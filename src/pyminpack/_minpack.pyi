@@ -76,6 +76,7 @@ def lm_next(
     lower: _Array,
     upper: _Array,
     trial: _Array,
+    refuge: _Array,
 ) -> int: ...
 def lm_take_factor(
     fit: _Array,

@@ -139,6 +139,71 @@ def off_the_data() -> Trouble:
     )
 
 
+def beyond_a_plateau(
+    curve: Callable[[np.ndarray, Any], np.ndarray],
+    jacobian: Callable[[np.ndarray, Any], np.ndarray],
+    truth: list[float],
+    start: list[float],
+    units: list[float],
+) -> Trouble:
+    """From the start a step that is too long lowers the sum of squares, where a parameter no longer matters."""
+    unit, t = np.array(units), np.linspace(0.1, 5, 60)
+    y = curve(t, truth) + NOISE
+    return Trouble(
+        lambda x, rows=EVERY: curve(t[rows], x / unit) - y[rows],
+        list(unit * start),
+        lambda x: curve(t, x) - y,
+        truth,
+        lambda x, rows=EVERY: jacobian(t[rows], x / unit) / unit,
+    )
+
+
+def saturation(*units: float) -> Trouble:
+    """BoxBOD's kind."""
+    return beyond_a_plateau(
+        lambda t, x: x[0] * (1 - np.exp(-x[1] * t)),
+        lambda t, x: np.column_stack([1 - np.exp(-x[1] * t), x[0] * t * np.exp(-x[1] * t)]),
+        [0.9, 1.4],
+        [2e-3, 3.4],
+        list(units),
+    )
+
+
+def growth(*units: float) -> Trouble:
+    """Gompertz's curve."""
+
+    def jacobian(t: np.ndarray, x: Any) -> np.ndarray:
+        late = np.exp(-x[2] * t)
+        share = np.exp(-x[1] * late)
+        return np.column_stack([share, -x[0] * share * late, x[0] * share * x[1] * t * late])
+
+    return beyond_a_plateau(
+        lambda t, x: x[0] * np.exp(-x[1] * np.exp(-x[2] * t)),
+        jacobian,
+        [0.75, 3.6, 1.06],
+        [0.0027, 0.13, 0.376],
+        list(units),
+    )
+
+
+def lifetimes(*units: float) -> Trouble:
+    """Weibull's distribution, times a size."""
+
+    def jacobian(t: np.ndarray, x: Any) -> np.ndarray:
+        power = (x[1] * t) ** x[2]
+        left = np.exp(-power)
+        by_shape = x[0] * left * power * np.log(x[1] * t)
+        return np.column_stack([1 - left, x[0] * left * power * x[2] / x[1], by_shape])
+
+    return beyond_a_plateau(
+        lambda t, x: x[0] * (1 - np.exp(-((x[1] * t) ** x[2]))),
+        jacobian,
+        [1.56, 0.336, 2.6],
+        [0.021, 0.49, 0.19],
+        list(units),
+    )
+
+
 TROUBLES: dict[str, Callable[[], Trouble]] = {
     "A, 1e4": lambda: far_from_0(1e4),
     "A, 1e6": lambda: far_from_0(1e6),
@@ -154,6 +219,11 @@ TROUBLES: dict[str, Callable[[], Trouble]] = {
     "Z, 1": lambda: bowl(1.0),
     "Z, 1e-5": lambda: bowl(1e-5),
     "plateau": off_the_data,
+    "saturation": lambda: saturation(1.0, 1.0),
+    "saturation in other units": lambda: saturation(3e7, 2e-9),
+    "growth": lambda: growth(1.0, 1.0, 1.0),
+    "growth in other units": lambda: growth(1e-6, 4.0, 1e9),
+    "lifetimes": lambda: lifetimes(1.0, 1.0, 1.0),
 }
 
 
@@ -218,6 +288,45 @@ def test_success_is_one(name: str, door: str, given: bool) -> None:
     reached = np.sum(trouble.residuals(end.x) ** 2)
     assert end.success or not trouble.must
     assert not end.success or reached <= 2 * judge.cost * slack_of(name)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("given", [False, True], ids=["differences", "Jacobian"])
+@pytest.mark.parametrize("kind", [saturation, growth, lifetimes])
+def test_a_flat_edge_of_the_bounds_is_no_minimum(kind: Callable[..., Trouble], given: bool) -> None:
+    """No step within the bounds changes anything, where without bounds one does: this was called a success."""
+    trouble = kind(*[1.0] * (2 if kind is saturation else 3))
+    end = by_least_squares(bounds=(0, 1e6))(trouble, trouble.jacobian if given else None)
+    assert end.success
+    judge = least_squares(trouble.easy, trouble.easy_start)
+    assert np.sum(trouble.residuals(end.x) ** 2) <= 2 * judge.cost * slack_of(kind.__name__)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_fit_goes_back_from_a_plateau_once() -> None:
+    """A callback sees the cost rise there, to that of a point before, and the end is lower."""
+    trouble, costs = saturation(1.0, 1.0), list[float]()
+    fit = least_squares(trouble.residuals, trouble.start, callback=lambda state: costs.append(state.cost))
+    (climb,) = np.flatnonzero(np.diff(costs) > 0)
+    assert fit.success
+    assert fit.cost < 0.01 * costs[climb]
+    assert fit.nit == len(costs)
+
+
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_a_limit_within_the_second_try_leaves_the_better_end() -> None:
+    """The fit returns to its first end, within the limit, as long as the second is no better."""
+    trouble = saturation(1.0, 1.0)
+    need = least_squares(trouble.residuals, trouble.start).nfev
+    costs = []
+    for limit in range(need - 30, need, 3):
+        early = least_squares(trouble.residuals, trouble.start, max_nfev=limit)
+        assert early.nfev <= limit
+        assert not early.success
+        assert early.jac is not None
+        np.testing.assert_allclose(early.jac, trouble.jacobian(early.x), rtol=1e-4, atol=1e-6)
+        costs.append(early.cost)
+    assert np.all(np.diff(costs) <= 1e-8 * costs[0])
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")

@@ -51,12 +51,12 @@ contains
         integer(ip), intent(out) :: wanted
 
         real(wp), parameter :: far(2) = huge(1.0_wp), one(2) = 1
-        real(wp) :: r(2, 2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9)
+        real(wp) :: r(2, 2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9), refuge(2, 3)
         integer(ip) :: side(2), place(4)
 
         r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
         call lm_next(fit, 2_ip, r, 2_ip, [1_ip, 2_ip], [3.0_wp, 4.0_wp], one, diag, one, -far, far, wanted, trial, step, &
-                     wa1, wa2, side, place, box)
+                     wa1, wa2, side, place, box, refuge)
     end subroutine look
 
     !> The loop of next.f90, to the end. It asks for everything twice, as a caller may whose function failed.
@@ -69,7 +69,8 @@ contains
         logical, intent(in) :: boxed, restarts
         type(lm_fit), intent(out) :: fit
 
-        real(wp) :: fjac(m, 2), moved(m), qtf(2), acnorm(2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9)
+        real(wp) :: fjac(m, 2), moved(m), qtf(2), acnorm(2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9), &
+                    refuge(2, 3)
         integer(ip) :: iflag, ipvt(2), side(2), place(4), wanted, again
 
         iflag = 1
@@ -83,10 +84,10 @@ contains
         fit%m = m
         do
             call lm_next(fit, 2_ip, fjac, m, ipvt, qtf, acnorm, diag, x, lower, upper, wanted, trial, step, wa1, wa2, side, &
-                         place, box)
+                         place, box, refuge)
             if (wanted /= took_step) then
                 call lm_next(fit, 2_ip, fjac, m, ipvt, qtf, acnorm, diag, x, lower, upper, again, trial, step, wa1, wa2, &
-                             side, place, box)
+                             side, place, box, refuge)
                 if (again /= wanted) error stop 'lm_next has changed its mind'
             end if
             select case (wanted)

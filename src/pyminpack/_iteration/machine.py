@@ -164,6 +164,7 @@ class Machine:
         self.r, self.ipvt = np.zeros((n, n)), np.arange(1, n + 1, dtype=np.int32)
         self.qtf, self.acnorm = np.zeros(n), np.zeros(n)
         self._states = np.zeros((n, _CAREFUL_STATE))
+        self._refuge = np.zeros((3, n))  # what the iteration remembers: see retreat.f90
         self._no_bounds = np.full(n, -np.inf), np.full(n, np.inf)
 
     @property
@@ -199,7 +200,9 @@ class Machine:
     def next(self) -> int:
         """What the iteration wants: WANT_FACTOR, WANT_NORM, at the end ENDED, and nothing after an accepted step."""
         qtf = self.qtf  # without bounds nothing is read in their places
-        return lm_next(self._fit, self.r, self.ipvt, qtf, self.acnorm, self._diag, self.x, qtf, qtf, self.trial)
+        return lm_next(
+            self._fit, self.r, self.ipvt, qtf, self.acnorm, self._diag, self.x, qtf, qtf, self.trial, self._refuge
+        )
 
     def take_factor(self, r: Array, ipvt: Indices, qtf: Array, acnorm: Array) -> None:
         """Bring the factorization J P = Q R at x; takes the arrays over."""
