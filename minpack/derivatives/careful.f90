@@ -13,7 +13,7 @@ module minpack_careful
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: are_still, begin_search, doubt_of, error_of, forget_doubtful, have_effect, is_as_fixed, is_settled, is_stationary
+    public :: are_still, begin_search, doubt_of, error_of, have_effect, is_as_fixed, is_settled, is_stationary
     public :: judge_pair, lengthen
 
     !> What is remembered of a parameter.
@@ -139,18 +139,6 @@ contains
 
         states(at_step, :) = longer*states(at_step, :)
     end subroutine lengthen
-
-    !> Has steps that leave doubt searched for from the beginning. One that was found at another point, where the residuals had more
-    !> of a slope, may be too short to see here that they have none.
-    pure subroutine forget_doubtful(states)
-        real(wp), intent(inout) :: states(:, :)
-
-        where (states(at_doubt, :) > no_doubt)
-            states(at_step, :) = 0
-        elsewhere
-            states(at_factor, :) = once_more ! their derivatives are to be taken all the same
-        end where
-    end subroutine forget_doubtful
 
     !> The relative error of a derivative by a pair of evaluations: that of noise, and that of curvature, which is of second order.
     pure real(wp) function doubt_by(change, bend, floor, noise)

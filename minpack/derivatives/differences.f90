@@ -16,8 +16,8 @@
 !> Residuals that are computed in single precision somewhere don't feel steps of double precision. That is looked for once in a
 !> fit, as long as nobody has said how precise they are.
 module minpack_differences
-    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, error_of, forget_doubtful, &
-                               have_effect, is_as_fixed, is_settled, is_stationary, judge_pair
+    use minpack_careful, only: are_still, at_floor, at_step, begin_search, careful_state, doubt_of, error_of, have_effect, &
+                               is_as_fixed, is_settled, is_stationary, judge_pair
     use minpack_constants, only: machine_precision
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: careful, central, forward, lm_fit, single_precision
@@ -96,7 +96,6 @@ contains
         integer(ip) :: j
         logical :: all_are_settled
 
-        if (fit%searches > 0) call forget_doubtful(states)
         all_are_settled = .true.
         do j = 1, n
             if (states(at_step, j) == 0 .or. fit%doubt < 0) then
@@ -329,7 +328,6 @@ contains
         integer(ip) :: j
 
         doubted = none
-        fit%searches = -abs(fit%searches)
         fit%doubt = 0
         fit%noise = min(fit%noise, minval(states(at_floor, :)))
         fit%still = count(are_still(states))

@@ -150,7 +150,9 @@ contains
             ! J may be wrong, and nobody else will compare it with differences.
             call make_sure(fit, fit%claim, .true.)
         else if (fit%doubt > certain .and. fit%differences == careful .and. fit%searches == 0 .and. fit%nfev < fit%maxfev) then
+            ! Steps that were found where the residuals had more of a slope may be too short to see here that they have none.
             fit%searches = 1
+            fit%doubt = -1
             fit%jacobian_is_at_x = 0
             fit%info = info_running
             fit%stage = needs_factor

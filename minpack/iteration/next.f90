@@ -55,7 +55,7 @@ contains
         logical :: begins
 
         if (fit%stage == needs_look) then
-            if (fit%certifies /= 0 .and. fit%jacobian_is_at_x /= 0) call watch(fit, n, acnorm, diag, x, refuge)
+            if (fit%certifies /= 0 .and. fit%jacobian_is_at_x /= 0) call watch(fit, n, acnorm, diag, x, refuge, wa1)
             begins = .false.
             if (fit%restarts /= 0 .and. fit%claim == 0 .and. .not. can_be_certified(fit)) then
                 call restart(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, begins, &
@@ -71,7 +71,7 @@ contains
         end if
 
         if (fit%certifies /= 0) then
-            if (fit%stage == needs_trial) call watch(fit, n, acnorm, diag, x, refuge)
+            if (fit%stage == needs_trial) call watch(fit, n, acnorm, diag, x, refuge, wa1)
             if (fit%stage == is_over) call leave(fit, n, x, diag, trial, refuge)
         end if
 

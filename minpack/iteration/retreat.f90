@@ -35,11 +35,12 @@ module minpack_retreat
 contains
 
     !> Takes notice of the columns of J at x.
-    pure subroutine watch(fit, n, acnorm, diag, x, refuge)
+    pure subroutine watch(fit, n, acnorm, diag, x, refuge, wa)
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: acnorm(n), diag(n), x(n) !! as lm_next has them
         real(wp), intent(inout) :: refuge(n, *) !! what is remembered
+        real(wp), intent(out) :: wa(n) !! scratch
 
         real(wp) :: least, longest, most, share
         integer(ip) :: j
@@ -62,21 +63,9 @@ contains
             fit%retreat = retreat_none
         else if (fit%retreat == retreat_none .and. least < evaporated) then
             fit%retreat = retreat_noticed
-            fit%retreat_bound = shorter*length_of(x - refuge(:, sound))
+            wa = merge(refuge(:, lengths), diag, fit%mode == mode_internal_scaling)*(x - refuge(:, sound))
+            fit%retreat_bound = shorter*enorm(n, wa)
         end if
-
-    contains
-
-        pure real(wp) function length_of(step)
-            real(wp), intent(in) :: step(n)
-
-            real(wp) :: scaled(n)
-
-            scaled = step*diag
-            if (fit%mode == mode_internal_scaling) scaled = step*refuge(:, lengths)
-            length_of = enorm(n, scaled)
-        end function length_of
-
     end subroutine watch
 
     !> Where a fit is over: whether it goes back, or returns to the end that it had before.

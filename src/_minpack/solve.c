@@ -251,7 +251,6 @@ static int take_differences(lm_run *run, double *jac)
 {
     lm_machine *p = &run->p;
     const double noise = p->fit->noise, doubt = p->fit->doubt;
-    const int searches = p->fit->searches;
     const size_t size = LM_STATE * (size_t)p->fit->n * sizeof(double);
     double *states = PyMem_RawMalloc(size);
 
@@ -263,7 +262,6 @@ static int take_differences(lm_run *run, double *jac)
         memcpy(p->states, states, size);
         p->fit->noise = noise;
         p->fit->doubt = doubt;
-        p->fit->searches = searches;
     }
     PyMem_RawFree(states);
     return status;
