@@ -72,10 +72,12 @@ class Profile:
 
     def _end(self, half: float, side: int) -> float:
         """Where tau is half on one side; inf where it never is."""
-        if not isfinite(half) or not self._fit._variance > 0 or self._is_of_a_local_minimum:
+        if not isfinite(half) or self._is_of_a_local_minimum:
             return nan
         if self._is_exact:
             return float(self._fit.x[self._j] + side * half * self._fit.stderr[self._j])
+        if not self._fit._variance > 0:
+            return nan
         key = half, side
         if key not in self._ends:
             self._ends[key] = self._search(half, side)
