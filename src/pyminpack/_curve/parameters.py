@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
+from .._minpack import as_start
 from .._model.arrays import Array, as_parameters, require_finite, shown
 from .._model.options import as_bounds
 
@@ -101,11 +102,13 @@ class ByName:
             high[j] = np.inf if upper is None else upper
         return low, high
 
-    def fixed(self, value: Any, start: Array, is_given: np.ndarray[Any, Any]) -> Any:
+    def fixed(self, value: Any, start: Array, given: set[int]) -> Any:
         """Which parameters are fixed, as a mask; sets the start values that come with them.
 
-        `is_given` tells of which parameters the caller has given the start: no other can be fixed.
+        `given` are the parameters of which the caller has given the start: no other can be fixed.
         """
+        if value is None:
+            return None
         if isinstance(value, str):
             value = {value}
         if isinstance(value, Mapping):
@@ -113,17 +116,19 @@ class ByName:
             held = {name: what for name, what in value.items() if what is not False}
             for j, name in enumerate(self._names()):
                 if name in held and held[name] is not True:
-                    start[j], is_given[j] = as_parameters(held[name], f"fixed[{name!r}]").item(), True
+                    start[j] = as_parameters(held[name], f"fixed[{name!r}]").item()
+                    given.add(j)
         elif isinstance(value, set | frozenset | list | tuple) and value and all(isinstance(v, str) for v in value):
             self.require_known("fixed", value)
             held = dict.fromkeys(value, True)
         else:
             return value
-        mask = np.array([name in held for name in self._names()])
-        for j in np.flatnonzero(mask & ~is_given).tolist():
-            name = self._names()[j]
-            raise OptionError(f"fixed has {name!r}, which has no start: give it in p0, or as fixed={{{name!r}: value}}")
-        return mask
+        for j, name in enumerate(self._names()):
+            if name in held and j not in given:
+                raise OptionError(
+                    f"fixed has {name!r}, which has no start: give it in p0, or as fixed={{{name!r}: value}}"
+                )
+        return np.array([name in held for name in self._names()])
 
 
 def feasible_start(bounds: Any, n: int) -> Array:
@@ -143,18 +148,26 @@ def feasible_start(bounds: Any, n: int) -> Array:
     return start
 
 
-def start_of(p0: Any, by_name: ByName, bounds: Any) -> tuple[Array, np.ndarray[Any, Any]]:
-    """The start, and which of its values the caller has given."""
+def start_in_order(p0: Any) -> Array | None:
+    """The start where p0 has a number for each parameter; None where it gives them by name, or where there is none."""
     if p0 is None or isinstance(p0, Mapping):
-        start, given = feasible_start(bounds, by_name.n), np.zeros(by_name.n, bool)
-        if p0 is not None:
-            by_name.require_known("p0", p0)
-            for j, name in enumerate(by_name._names()):
-                if name in p0:
-                    start[j], given[j] = as_parameters(p0[name], f"p0[{name!r}]").item(), True
-        return start, given
-    start = as_parameters(p0, "p0")
+        return None
+    start: Array | None = as_start(p0)
+    if start is None:
+        start = as_parameters(p0, "p0")
+        require_finite(start, "p0", "to start from")
     if start.size == 0:
         raise InputTypeError("p0 is empty: there are no parameters to fit")
-    require_finite(start, "p0", "to start from")
-    return start, np.ones(start.size, bool)
+    return start
+
+
+def start_by_name(p0: Any, by_name: ByName, bounds: Any) -> tuple[Array, set[int]]:
+    """The start, and of which parameters the caller has given it."""
+    start, given = feasible_start(bounds, by_name.n), set()
+    if p0 is not None:
+        by_name.require_known("p0", p0)
+        for j, name in enumerate(by_name._names()):
+            if name in p0:
+                start[j] = as_parameters(p0[name], f"p0[{name!r}]").item()
+                given.add(j)
+    return start, given

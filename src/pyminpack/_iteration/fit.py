@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from math import isfinite
+from math import isfinite, sqrt
 from typing import Any, Final, Literal
 
 import numpy as np
@@ -22,7 +22,16 @@ from .._minpack import (
     look_again,
     solve,
 )
-from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start, shown
+from .._model.arrays import (
+    DOUBLE,
+    Array,
+    as_parameters,
+    describe,
+    find_not_finite,
+    is_finite,
+    require_finite_start,
+    shown,
+)
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
@@ -512,7 +521,7 @@ class LevenbergMarquardt:
                 status, message = Status.TIMEOUT, TIMEOUT
             if not too_late or self._fit.jacobian_is_at_x:
                 norms = self._memory.norms
-                has_factor = all(map(isfinite, norms.tolist()))
+                has_factor = is_finite(norms)
             if has_factor:
                 status, message = self._verdict(status, message, norms, change)
         except AskedToStopError as request:
@@ -683,40 +692,42 @@ class LevenbergMarquardt:
         return find_disagreement(self._kept[0], differences, others, errors, rows), is_minimum
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
-        x, n = self.x, self._n
+        x, n, memory, fit = self.x, self._n, self._memory, self._fit
         fixed = np.zeros(n, bool) if self._free is None else ~self._among_all(np.ones(self._free.size, bool), False)
         factor, optimality = None, np.nan
         if has_factor:
-            r, ipvt, qtf = self._memory.factor
+            r, ipvt, qtf = memory.factor
             factor = r, ipvt
             gradient = lm_gradient(r, ipvt, qtf)
-            moves = moves_of(self._memory.x, gradient, self._box)
-            optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
-            grad, free = self._among_all(gradient, 0.0), self._among_all(moves, False)
+            grad, free, unheld = self._among_all(gradient, 0.0), ~fixed, gradient
+            if self._box is not None:
+                moves = moves_of(memory.x, gradient, self._box)
+                free, unheld = self._among_all(moves, False), gradient[moves]
+            optimality = max(map(abs, unheld.tolist()), default=0.0)
         else:
             grad, free = np.full(n, np.nan), ~fixed
-        is_careful = self._fit.differences == CAREFUL
+        is_careful = fit.differences == CAREFUL
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
             fun=self.fun,
-            jac=self._whole_jacobian(n) if has_factor or self._fit.jacobian_is_at_x else None,
+            jac=self._whole_jacobian(n) if has_factor or fit.jacobian_is_at_x else None,
             grad=grad,
             optimality=optimality,
-            offset=self._fit.offset if self._fit.offset >= 0 and has_factor else np.nan,
-            noise=self._fit.noise / np.sqrt(6 * self._fit.m) if is_careful else np.nan,  # of f₊ - 2 f + f₋
-            steps=self._among_all(self._memory.steps if is_careful else np.full(self._memory.x.size, np.nan), np.nan),
+            offset=fit.offset if fit.offset >= 0 and has_factor else np.nan,
+            noise=fit.noise / sqrt(6 * fit.m) if is_careful else np.nan,  # of f₊ - 2 f + f₋
+            steps=self._among_all(memory.steps if is_careful else np.full(memory.x.size, np.nan), np.nan),
             active_mask=self._active(x),
-            nfev=self.nfev,
-            njev=self.njev,
-            nit=self.nit,
+            nfev=fit.nfev,
+            njev=fit.njev,
+            nit=fit.nit,
             status=int(status),
             message=message,
             _fixed=fixed,
             _free=free,
             _factor=factor,
-            _jacobian_error=find_jacobian_error(self._memory.block),
-            _norm=self._fit.fnorm,
+            _jacobian_error=find_jacobian_error(memory.block),
+            _norm=fit.fnorm,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:
