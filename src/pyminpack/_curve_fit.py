@@ -179,7 +179,8 @@ def curve_fit(
     if remark:
         warn_user(remark, UserWarning)
     workers = options.pop("workers", None)
-    fit = LevenbergMarquardt(curve.residuals, start, fixed=mask, workers=workers, **options)
+    residuals = curve.for_core() if workers is None else curve.residuals  # which other processes can have
+    fit = LevenbergMarquardt(residuals, start, fixed=mask, workers=workers, **options)
     start_cost = fit.cost
     result = run.to_the_end(fit)
     if not result.success:

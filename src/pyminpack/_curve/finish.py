@@ -27,7 +27,7 @@ def finish(
         return result, 0
     others = {name: value for name, value in options.items() if name not in ("jac", "ftol", "xtol", "gtol", "max_nfev")}
     again = LevenbergMarquardt(
-        curve.residuals, result.x, "3-point", fixed=fixed, ftol=0, xtol=0, gtol=0, max_nfev=_CALLS, **others
+        curve.for_core(), result.x, "3-point", fixed=fixed, ftol=0, xtol=0, gtol=0, max_nfev=_CALLS, **others
     )
     again.step()
     finer = again.result()
