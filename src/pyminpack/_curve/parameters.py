@@ -1,7 +1,8 @@
 """Parameters by name: their names, and options that are given by name, as the arrays that `least_squares` takes."""
 
 from collections.abc import Callable, Mapping
-from inspect import Parameter, signature
+from inspect import CO_VARARGS, Parameter, signature
+from types import FunctionType
 from typing import Any
 
 import numpy as np
@@ -20,11 +21,8 @@ def names_of(f: Callable[..., Any], count: int | None) -> tuple[str, ...]:
     With a count there are so many, and those that the signature does not name are numbered. Without one there are as
     many as the signature names.
     """
-    try:
-        arguments = list(signature(f).parameters.values())
-    except (TypeError, ValueError):  # some builtins have no signature
-        arguments = []
-    named = [argument.name for argument in arguments if argument.kind in _POSITIONAL][1:]
+    arguments, rest = _arguments_of(f)
+    named = arguments[1:]
     if count is None:
         if not named:
             raise InputValueError(
@@ -32,9 +30,23 @@ def names_of(f: Callable[..., Any], count: int | None) -> tuple[str, ...]:
                 "or write f as f(x, a, b, ...)"
             )
         return tuple(named)
-    rest = next((argument.name for argument in arguments if argument.kind == Parameter.VAR_POSITIONAL), "p")
     more = [f"{rest}[{j}]" for j in range(count - len(named))]
     return tuple((named + more)[:count])
+
+
+def _arguments_of(f: Callable[..., Any]) -> tuple[list[str], str]:
+    """The names of the positional arguments of a function, and of the one that takes all others."""
+    if isinstance(f, FunctionType) and not f.__dict__:
+        # A signature takes as long as ten evaluations, and here it has nothing else to look at.
+        code = f.__code__
+        names = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]
+        return list(code.co_varnames[: code.co_argcount]), names[0] if code.co_flags & CO_VARARGS else "p"
+    try:
+        arguments = list(signature(f).parameters.values())
+    except (TypeError, ValueError):  # some builtins have no signature
+        arguments = []
+    rest = next((argument.name for argument in arguments if argument.kind == Parameter.VAR_POSITIONAL), "p")
+    return [argument.name for argument in arguments if argument.kind in _POSITIONAL], rest
 
 
 def as_names(names: Any, count: int | None) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from copy import deepcopy
 from math import isfinite, sqrt
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -64,6 +64,8 @@ from .._report.info import (
 )
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .machine import CAREFUL, CODES, RUNNING, FitRecord, Memory
+
+Beside: TypeAlias = tuple[Surroundings, Array, Array]  # where to look, a step, and how residuals change along it
 
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
@@ -538,7 +540,7 @@ class LevenbergMarquardt:
             raise AskedToStopError(status, self.x)
         return bool(status > 0)
 
-    def _verdict(self, status: int, message: str, norms: Array, change: tuple[Array, Array] | None) -> tuple[int, str]:
+    def _verdict(self, status: int, message: str, norms: Array, change: Beside | None) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
         if not self._fit.jacobian_is_at_x:
             return status, f"{message} {_NOT_FINITE_AT_THE_END}"
@@ -564,7 +566,7 @@ class LevenbergMarquardt:
         has_ended = self._end is None and not self.is_running and self._fit.fnorm > 0
         return is_given and has_ended and self._comparison is None
 
-    def _look_before_jacobian(self) -> tuple[Array, Array] | None:
+    def _look_before_jacobian(self) -> Beside | None:
         """What is to be done before a large Jacobian is taken at x, of which there is no copy.
 
         One that was taken and has been changed since, in the hands of who got it or of the function that fills it, is
@@ -600,11 +602,15 @@ class LevenbergMarquardt:
             norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
         return np.allclose(norms, self._memory.norms, rtol=1e-9, atol=0, equal_nan=True)
 
-    def _change_beside(self) -> tuple[Array, Array] | None:
-        """A step from x, and by how much the residuals change along it; None where no evaluation is left for that."""
+    def _change_beside(self) -> Beside | None:
+        """Where to look, a step from x, and by how much the residuals change along it.
+
+        None where no evaluation is left for that.
+        """
         if self._check_jac or self._fit.nfev >= self._limit_of_all:
             return None
-        return self._change_at(self._surroundings().beside())
+        look = self._surroundings()
+        return look, *self._change_at(look.beside())
 
     def _surroundings(self) -> Surroundings:
         fit, start = self._fit, self._part(self._model.template)
@@ -631,7 +637,7 @@ class LevenbergMarquardt:
         """Count a call of the function; those for a given Jacobian the core adds to nfev itself."""
         self._fit.calls += 1
 
-    def _compare(self, status: int, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
+    def _compare(self, status: int, change: Beside | None) -> tuple[int | None, str]:
         """Another status, or None, and what is to be said of the Jacobian at x."""
         if change is None and not self._check_jac:
             return None, ""  # no evaluation is left
@@ -655,11 +661,12 @@ class LevenbergMarquardt:
             return None, _MINIMUM_ALL_THE_SAME.format(worst)
         return Status.WRONG_JACOBIAN, WRONG_JACOBIAN.format(worst)
 
-    def _agrees_with(self, change: tuple[Array, Array], rows: Array) -> bool:
+    def _agrees_with(self, change: Beside, rows: Array) -> bool:
         """Whether the residuals change beside x as the Jacobian says, and not at all where it says nothing."""
-        f, jacobian, look = self._memory.f * rows, self._kept[0], self._surroundings()
+        look, step, by = change
+        f, jacobian = self._memory.f * rows, self._kept[0]
         with np.errstate(all="ignore"):
-            step, by = change[0], change[1] * rows
+            by = by * rows
             error = by - jacobian @ step
         agrees = look.agrees(error, step, by)
         if agrees and not look.leaves_any:
