@@ -148,7 +148,8 @@ def curve_fit(
     is_absolute, gives_all = as_flag("absolute_sigma", absolute_sigma), as_flag("full_output", full_output)
     options = _options_of(kwargs)
     run = Run(options.pop("timeout", None), options.pop("callback", None), options.pop("verbose", 0))
-    remark = as_method("lm" if method is None else method, *(options.pop(name, None) for name in _FOREIGN))
+    foreign = (options.pop("tr_solver", None), options.pop("tr_options", None), options.pop("jac_sparsity", None))
+    remark = as_method("lm" if method is None else method, *foreign)
     data = Data(xdata, ydata, sigma, check_finite, nan_policy)
 
     start = start_in_order(p0)

@@ -29,6 +29,7 @@ from pyminpack import (
     UnidentifiableWarning,
     curve_fit,
     least_squares,
+    leastsq,
 )
 
 
@@ -229,6 +230,18 @@ def test_names_of_models_with_any_number_of_parameters() -> None:
     assert curve_fit(peak, T, Y, [1, 1, 0]).names == ("height", "more[0]", "more[1]")
     fit = curve_fit(lambda x, *p: p[0] * np.exp(-p[1] * x), T, Y, names=["height", "rate"])
     assert list(fit.params) == ["height", "rate"]
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-4, 1e-5, 1e-6])
+def test_an_end_takes_central_differences_and_no_more(noise: float) -> None:
+    """However large the step that is left is in units of errors that the data make small."""
+    y = decay(T, *ANSWER) + noise * np.cos(7 * T)
+    calls = leastsq(lambda p: decay(T, *p) - y, [1, 1], full_output=True)[2]["nfev"]
+    fit = curve_fit(decay, T, y)
+    assert fit.nfev == calls + 4
+    best = least_squares(lambda p: decay(T, *p) - y, ANSWER, "3-point", ftol=1e-15, xtol=1e-15)
+    np.testing.assert_allclose(fit.x, best.x, rtol=1e-8)
+    np.testing.assert_allclose(fit.stderr, best.stderr, rtol=1e-7)
 
 
 def test_names_are_those_that_a_caller_can_give_by_place() -> None:
