@@ -137,7 +137,7 @@ contains
             return
         end if
         if (fit%doubt > certain) return
-        is_there = fit%offset <= aim(fit)
+        is_there = .not. fit%offset > aim(fit)
         if (.not. is_there .and. fit%offset <= small_offset) then
             is_there = fit%iteration > patience .or. has_arrived(fit, n, r, ldr, ipvt, qtf, x)
         end if
