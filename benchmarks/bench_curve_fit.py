@@ -41,10 +41,10 @@ def slow_decay(x: np.ndarray, a: float, b: float) -> np.ndarray:
     return decay(x, a, b)
 
 
-def pair(f: Any = decay, p0: Any = START, **options: Any) -> tuple[Call, Call]:
+def pair(f: Any = decay, p0: Any = START, data: Any = (T, Y), **options: Any) -> tuple[Call, Call]:
     """The same fit by both."""
     return tuple(
-        partial(curve_fit, f, T, Y, p0, **options) for curve_fit in (pyminpack.curve_fit, scipy.optimize.curve_fit)
+        partial(curve_fit, f, *data, p0, **options) for curve_fit in (pyminpack.curve_fit, scipy.optimize.curve_fit)
     )
 
 
@@ -59,6 +59,7 @@ def afterwards(ask: Any) -> tuple[Call, Call]:
 
 CASES = {
     "decay 20 x 2": (pair(), 0.5),
+    "data in lists": (pair(data=(T.tolist(), Y.tolist())), 0.5),
     "start from the signature": (pair(p0=None), 0.5),
     "sigma": (pair(sigma=SIGMA, absolute_sigma=True), 0.5),
     "bounds": (pair(bounds=(0, 10)), 0.5),

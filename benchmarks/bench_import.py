@@ -18,6 +18,7 @@ CASES = {
     "import": "import pyminpack",
     "leastsq": "from pyminpack import leastsq; leastsq(lambda x: x - 1, [0.0, 0.0])",
     "least_squares": "from pyminpack import least_squares; least_squares(lambda x: x - 1, [0.0, 0.0])",
+    "curve_fit": "from pyminpack import curve_fit; curve_fit(lambda x, a: a*x, [1.0, 2.0], [1.0, 3.0], [1.0])",
 }
 
 

@@ -9,6 +9,7 @@
 !> origins of parameters. It is as good as J. So a fit whose tests are met goes on from there, as a new one with J by careful
 !> differences (careful.f90), until its offset is small, or nothing can be gained any more.
 module minpack_certify
+    use minpack_arrived, only: look_for_arrival
     use minpack_careful, only: careful_state, lengthen
     use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
@@ -90,7 +91,7 @@ contains
         if (fit%claim == 0) then
             call look_at_first_end(fit, n, r, ldr, ipvt, acnorm, diag, doubtful)
         else if (fit%info == info_running) then
-            call look_on_the_way(fit, n, r, ldr, ipvt, acnorm, diag)
+            call look_on_the_way(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, wa1)
         else if (fit%info /= info_maxfev) then
             call look_at_second_end(fit)
         end if
@@ -122,10 +123,13 @@ contains
     end subroutine look_at_first_end
 
     !> Where a fit goes on to make sure of its end: whether it has got there.
-    pure subroutine look_on_the_way(fit, n, r, ldr, ipvt, acnorm, diag)
+    pure subroutine look_on_the_way(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, wa)
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like the next
-        real(wp), intent(in) :: r(ldr, n), acnorm(n), diag(n)
+        real(wp), intent(in) :: r(ldr, n), qtf(n), acnorm(n), diag(n), x(n)
+        real(wp), intent(out) :: wa(n) !! scratch
+
+        logical :: is_there
 
         fit%stage = needs_trial
         if (fit%nfev >= fit%maxfev) then
@@ -135,7 +139,12 @@ contains
             return
         end if
         if (fit%doubt > certain) return
-        if (fit%offset > aim(fit) .and. .not. (fit%offset <= small_offset .and. fit%iteration > patience)) return
+        is_there = .not. fit%offset > aim(fit)
+        if (.not. is_there .and. fit%offset <= small_offset) then
+            call look_for_arrival(fit, n, r, ldr, ipvt, qtf, x, wa, is_there)
+            if (fit%iteration > patience) is_there = .true.
+        end if
+        if (.not. is_there) return
         fit%info = merge(info_runaway, fit%claim, has_run_away(fit, n, r, ldr, ipvt, acnorm, diag))
         fit%stage = is_over
     end subroutine look_on_the_way

@@ -83,7 +83,7 @@ contains
             fit%retreat = retreat_homeward
             trial = refuge(:, end)
         else if (fit%retreat == retreat_noticed .and. fit%maxfev - fit%nfev >= least_left .and. &
-                 any(fit%info == [info_uncertain, info_no_minimum, info_runaway])) then
+                 any(fit%info == [info_uncertain, info_no_minimum, info_runaway]) .and. .not. is_to_be_compared()) then
             fit%maxfev = fit%maxfev - 1 ! for the way back
             fit%retreat = retreat_outward
             fit%end_norm = fit%fnorm
@@ -102,6 +102,11 @@ contains
         fit%stage = needs_norm
 
     contains
+
+        !> Whether the caller has yet to compare a given Jacobian with differences, by which x may be a minimum.
+        pure logical function is_to_be_compared()
+            is_to_be_compared = fit%differences == 0 .and. fit%restarts /= 0 .and. fit%info == info_uncertain
+        end function is_to_be_compared
 
         !> Whether the second end is: a success may be as high as the first end, any other one is lower by more than the tolerance.
         pure logical function is_better()

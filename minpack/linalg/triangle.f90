@@ -1,5 +1,5 @@
 !> The triangle R of a factorization J P = Q R: products with it, its gradient, the lengths of its columns, and
-!> systems of equations with its transpose.
+!> systems of equations with it and with its transpose.
 !>
 !> Each sum runs in the order of the rows, as MINPACK's do, so that what is computed here has MINPACK's bits.
 !> In all of these routines R is the upper triangle of `r`, and the rest of `r` is not read, unless it says so.
@@ -8,7 +8,7 @@ module minpack_triangle
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: add_product, gradient, solve_transposed, solve_transposed_damped, transposed_product, triangle_norms
+    public :: add_product, gradient, solve, solve_transposed, solve_transposed_damped, transposed_product, triangle_norms
 
 contains
 
@@ -79,6 +79,21 @@ contains
             norms(j) = enorm(j, r(1, j))
         end do
     end subroutine triangle_norms
+
+    !> y <- R⁻¹ y.
+    pure subroutine solve(n, r, ldr, y)
+        integer(ip), intent(in) :: n !! order of R
+        integer(ip), intent(in) :: ldr !! leading dimension of r, >= n
+        real(wp), intent(in) :: r(ldr, n) !! R, nonsingular
+        real(wp), intent(inout) :: y(n) !! the right side; on return the solution
+
+        integer(ip) :: j
+
+        do j = n, 1, -1
+            y(j) = y(j)/r(j, j)
+            y(:j - 1) = y(:j - 1) - y(j)*r(:j - 1, j)
+        end do
+    end subroutine solve
 
     !> y <- R⁻ᵀ y.
     pure subroutine solve_transposed(n, r, ldr, y)

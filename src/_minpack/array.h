@@ -38,6 +38,14 @@ static inline int lm_is_plain_vector(PyObject *object)
            && PyArray_ISCARRAY_RO(array);
 }
 
+/* Whether nobody else can see what an array holds, so that it may be written to. */
+static inline int lm_is_unshared(PyArrayObject *array)
+{
+    return Py_REFCNT(array) == 1 && PyArray_TYPE(array) == NPY_DOUBLE
+           && PyArray_CHKFLAGS(array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA) && !PyArray_ISBYTESWAPPED(array)
+           && ((PyArrayObject_fields *)array)->weakreflist == NULL;
+}
+
 static inline int lm_has_size(PyObject *vector, npy_intp size)
 {
     return lm_is_plain_vector(vector) && PyArray_DIM((PyArrayObject *)vector, 0) == size;

@@ -29,9 +29,7 @@ void lm_release_caller(lm_caller *caller)
 /* Whether the last argument array can be used once more: nobody else holds it, and it is as it was made. */
 static int is_ours(PyArrayObject *array, npy_intp n)
 {
-    return array != NULL && Py_REFCNT(array) == 1 && PyArray_NDIM(array) == 1 && PyArray_DIM(array, 0) == n
-           && PyArray_TYPE(array) == NPY_DOUBLE && PyArray_CHKFLAGS(array, NPY_ARRAY_CARRAY | NPY_ARRAY_OWNDATA)
-           && !PyArray_ISBYTESWAPPED(array) && ((PyArrayObject_fields *)array)->weakreflist == NULL;
+    return array != NULL && lm_is_unshared(array) && PyArray_NDIM(array) == 1 && PyArray_DIM(array, 0) == n;
 }
 
 /* An array of all the parameters that owns its data; borrowed from the caller. */

@@ -488,6 +488,15 @@ static int bring_curvature(lm_run *run)
 
 /* The loop ------------------------------------------------------------------------------------------------ */
 
+/* Whether the last step is taken, and the fit goes on from it with another one. Where it makes sure of an end, the Jacobian
+ * there tells whether it does. */
+static int has_paused(const lm_fit *fit, long steps, int wanted)
+{
+    const int wants_step = wanted == LM_want_norm || wanted == LM_want_curvature;
+
+    return steps == 0 && fit->info == LM_info_running && (wants_step || fit->claim == 0);
+}
+
 /* Goes on for so many accepted steps, or to the end where steps < 0. A fit that the last of these steps ends is brought to
  * its end as well. */
 static int go_on(lm_run *run, long steps)
@@ -497,13 +506,13 @@ static int go_on(lm_run *run, long steps)
     const double n = fit->n;
     int wanted = 0, status = GO_ON;
 
-    while (status == GO_ON && wanted != LM_ended && !(steps == 0 && fit->info == LM_info_running)) {
+    while (status == GO_ON && wanted != LM_ended && !has_paused(fit, steps, wanted)) {
         PyThreadState *state = let_others_run(run, 5 * n * n * n);
         lm_next_(fit, &fit->n, p->r, &p->ldr, p->ipvt, p->qtf, p->acnorm, p->diag, p->x, p->lower, p->upper, &wanted,
                  p->trial, p->step, p->wa1, p->wa2, p->side, p->place, p->box, p->refuge);
         resume(state);
-        if (steps == 0 && fit->info == LM_info_running) {
-            break; /* the fit has begun anew: the trial point that is wanted belongs to the next step */
+        if (has_paused(fit, steps, wanted)) {
+            break; /* the trial point that is wanted belongs to the next step */
         }
         if (wanted == LM_want_factor) {
             status = bring_factor(run);

@@ -11,7 +11,7 @@ from ._curve.data import Data
 from ._curve.finish import finish
 from ._curve.fit import CurveFit
 from ._curve.model import Curve
-from ._curve.parameters import ByName, as_names, names_of, start_of
+from ._curve.parameters import ByName, as_names, names_of, start_by_name, start_in_order
 from ._curve.scipy_tuple import make_fit
 from ._errors import NotConvergedError, OptionError, warn_user_once
 from ._iteration.fit import LevenbergMarquardt
@@ -147,20 +147,21 @@ def curve_fit(
         raise not_a_function("f", f, "a function f(x, a, b, ...) that gives the curve")
     is_absolute, gives_all = as_flag("absolute_sigma", absolute_sigma), as_flag("full_output", full_output)
     options = _options_of(kwargs)
-    run = Run(*(options.pop(name, default) for name, default in zip(_OF_RUN, (None, None, 0), strict=True)))
-    foreign = {name: options.pop(name, None) for name in _FOREIGN}
-    remark = as_method("lm" if method is None else method, **foreign)
+    run = Run(options.pop("timeout", None), options.pop("callback", None), options.pop("verbose", 0))
+    foreign = (options.pop("tr_solver", None), options.pop("tr_options", None), options.pop("jac_sparsity", None))
+    remark = as_method("lm" if method is None else method, *foreign)
     data = Data(xdata, ydata, sigma, check_finite, nan_policy)
 
-    count = None if p0 is None or isinstance(p0, Mapping) else as_parameters(p0, "p0").size
-    known = None if names is None else as_names(names, count)
-    if known is None and count is None:
+    start = start_in_order(p0)
+    known = None if names is None else as_names(names, None if start is None else start.size)
+    if start is None and known is None:
         known = names_of(f, None)
-    n = len(known) if count is None and known is not None else int(count or 0)
-    by_name = ByName(lambda: known or names_of(f, n), n)
+    n = len(known or ()) if start is None else start.size
+    by_name, given = ByName(lambda: known or names_of(f, n), n), set(range(n))
     box = by_name.bounds(bounds)
-    start, is_given = start_of(p0, by_name, box)
-    mask = by_name.fixed(fixed, start, is_given)
+    if start is None:
+        start, given = start_by_name(p0, by_name, box)
+    mask = by_name.fixed(fixed, start, given)
     limits = as_bounds(box, start, "p0")
     if method == "lm" and limits is not None:
         raise OptionError(
@@ -179,7 +180,8 @@ def curve_fit(
     if remark:
         warn_user_once(remark, UserWarning)
     workers = options.pop("workers", None)
-    fit = LevenbergMarquardt(curve.residuals, start, fixed=mask, workers=workers, **options)
+    residuals = curve.for_core() if workers is None else curve.residuals  # which other processes can have
+    fit = LevenbergMarquardt(residuals, start, fixed=mask, workers=workers, **options)
     start_cost = fit.cost
     result = run.to_the_end(fit)
     if not result.success:
@@ -208,6 +210,8 @@ def curve_fit(
 
 def _options_of(kwargs: dict[str, Any]) -> dict[str, Any]:
     """Options of `least_squares`, given those or SciPy's of `leastsq`."""
+    if not kwargs:
+        return {}
     unknown = [name for name in kwargs if name not in _KNOWN]
     if unknown:
         if unknown[0] == "args":

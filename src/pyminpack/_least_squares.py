@@ -152,7 +152,8 @@ def least_squares(
     Where a test for convergence is met, with `ftol` and `xtol` of at most 1e-4, the fit makes sure of it by the
     relative offset [6]_, ``result.offset``, with central differences whose steps follow the noise of the residuals and
     the effect of each parameter [7]_, unless `jac` is given, or `diff_step`, and the offset by these is small. If it is
-    not, the fit goes on from there.
+    not, the fit goes on from there: until it is below 1e-7, or below 1e-3 with a next step that is within `xtol` of
+    each parameter.
 
     With bounds, each step minimizes the damped linear model over the box. The damping is chosen so that the step is as
     long as the step bound, and the minimum is found by an active-set method [3]_, [4]_. The model then decreases by at

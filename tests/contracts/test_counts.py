@@ -1,4 +1,4 @@
-"""What a fit with a given Jacobian counts, never exceeds, and compares at its end."""
+"""What a fit counts, never exceeds, and compares or looks at where it ends."""
 
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +49,29 @@ def approximate(x: np.ndarray) -> np.ndarray:
 
 JACOBIANS = {"right": jacobian, "wrong": wrong, "approximate": approximate}
 each_jacobian = pytest.mark.parametrize("jac", JACOBIANS.values(), ids=JACOBIANS)
+
+
+def calls_of(solver: Callable[..., Any], **options: Any) -> tuple[Any, int]:
+    """What a fit by differences gives, and how often it calls its function."""
+    counted = Counted(residuals)
+    return solver(counted, START, **options), counted.calls
+
+
+def test_an_end_is_looked_at_by_central_differences_and_no_further_step() -> None:
+    """Where the next step is within xtol of each parameter; leastsq, whose iterates are the same, does not look."""
+    x, of_leastsq = calls_of(leastsq)
+    fit, calls = calls_of(least_squares)
+    assert calls == of_leastsq + 2 * START.size
+    np.testing.assert_array_equal(fit.x, x[0])
+    best = least_squares(residuals, START, jacobian, ftol=1e-15, xtol=1e-15, gtol=0).x
+    np.testing.assert_allclose(fit.x, best, rtol=1e-8)
+
+
+def test_without_xtol_an_end_is_looked_at_until_the_offset_is_small() -> None:
+    fit, _ = calls_of(least_squares)
+    further, _ = calls_of(least_squares, xtol=None)
+    assert further.nit > fit.nit
+    assert further.offset < 1e-7 < fit.offset
 
 
 @each_option

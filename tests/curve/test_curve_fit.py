@@ -1,6 +1,7 @@
 """`curve_fit`: SciPy's tuple, that knows the whole fit; parameters by name, data of every kind, errors that teach."""
 
 import copy
+import functools
 import pickle
 import warnings
 from typing import Any
@@ -28,6 +29,7 @@ from pyminpack import (
     UnidentifiableWarning,
     curve_fit,
     least_squares,
+    leastsq,
 )
 
 
@@ -228,6 +230,35 @@ def test_names_of_models_with_any_number_of_parameters() -> None:
     assert curve_fit(peak, T, Y, [1, 1, 0]).names == ("height", "more[0]", "more[1]")
     fit = curve_fit(lambda x, *p: p[0] * np.exp(-p[1] * x), T, Y, names=["height", "rate"])
     assert list(fit.params) == ["height", "rate"]
+
+
+@pytest.mark.parametrize("noise", [1e-2, 1e-4, 1e-5, 1e-6])
+def test_an_end_takes_central_differences_and_no_more(noise: float) -> None:
+    """However large the step that is left is in units of errors that the data make small."""
+    y = decay(T, *ANSWER) + noise * np.cos(7 * T)
+    calls = leastsq(lambda p: decay(T, *p) - y, [1, 1], full_output=True)[2]["nfev"]
+    fit = curve_fit(decay, T, y)
+    assert fit.nfev == calls + 4
+    best = least_squares(lambda p: decay(T, *p) - y, ANSWER, "3-point", ftol=1e-15, xtol=1e-15)
+    np.testing.assert_allclose(fit.x, best.x, rtol=1e-8)
+    np.testing.assert_allclose(fit.stderr, best.stderr, rtol=1e-7)
+
+
+def test_names_are_those_that_a_caller_can_give_by_place() -> None:
+    def plain(x: np.ndarray, a: float, /, b: float, *, shift: float = 0) -> np.ndarray:
+        local = decay(x, a, b)
+        return local + shift
+
+    def with_the_rest(x: np.ndarray, a: float, *more: float, shift: float = 0) -> np.ndarray:
+        return plain(x, a, *more, shift=shift)
+
+    @functools.wraps(plain)
+    def wrapper(*args: Any) -> np.ndarray:
+        return plain(*args)
+
+    assert curve_fit(plain, T, Y).names == curve_fit(wrapper, T, Y).names == ("a", "b")
+    assert curve_fit(with_the_rest, T, Y, [1, 1]).names == ("a", "more[0]")
+    assert curve_fit(functools.partial(plain, shift=0.0), T, Y).names == ("a", "b")
 
 
 def test_methods_of_objects_lose_self() -> None:

@@ -38,6 +38,7 @@ FIRST_USES = {
     "leastsq_blocks": "p.leastsq_blocks(lambda x, b: f(x)[b], [1, 1], [0, 1])",
     "compiled_residuals": "p.compiled_residuals",
 }
+CURVE_FIT = "p.curve_fit(lambda x, a, b: a * x + b, [1, 2, 3, 4], [1, 3, 2, 4])"
 
 
 def in_fresh_interpreter(code: str) -> str:
@@ -51,6 +52,12 @@ def in_fresh_interpreter(code: str) -> str:
 def test_first_use_imports_nothing(use: str) -> None:
     """A module that one thread imports is locked for ever in a process that is forked meanwhile."""
     code = f"before = set(sys.modules)\n{use}\nprint(set(sys.modules) - before)"
+    assert in_fresh_interpreter(code) == "set()\n"
+
+
+def test_all_of_curve_fit_is_imported_with_it() -> None:
+    ask = f"fit = {CURVE_FIT}; str(fit); fit.interval(method='profile'); fit.curvature"
+    code = f"p.curve_fit\nbefore = set(sys.modules)\n{ask}\nprint(set(sys.modules) - before)"
     assert in_fresh_interpreter(code) == "set()\n"
 
 
@@ -84,6 +91,35 @@ def test_fork_during_the_first_use_in_another_thread() -> None:
             os._exit(0 if p.least_squares(f, [1, 1]).success else 1)
         print(os.waitpid(child, 0)[1])
         go_on.set()
+        thread.join()
+    """
+    assert in_fresh_interpreter(code.replace("SECONDS", str(SECONDS))) == "0\n"
+
+
+def test_fork_during_the_import_of_curve_fit_in_another_thread() -> None:
+    """curve_fit is imported at its first use, and a fork waits for that: the other thread is slow at it."""
+    code = """
+        import os, signal, threading, time
+        imports, begun = [], threading.Event()
+
+        def be_slow(event, args):
+            if event == "import" and threading.current_thread() is thread:
+                imports.append(args)
+                if len(imports) == 2:
+                    begun.set()
+                    time.sleep(0.5)
+
+        thread = threading.Thread(target=lambda: p.curve_fit)
+        sys.addaudithook(be_slow)
+        thread.start()
+        begun.wait()
+        child = os.fork()
+        if child == 0:
+            signal.signal(signal.SIGALRM, signal.SIG_DFL)
+            signal.alarm(SECONDS)
+            fit = p.curve_fit(lambda x, a: a * x, [1, 2], [1, 3])
+            os._exit(0 if fit.result.success else 1)
+        print(os.waitpid(child, 0)[1])
         thread.join()
     """
     assert in_fresh_interpreter(code.replace("SECONDS", str(SECONDS))) == "0\n"

@@ -12,7 +12,7 @@ import pytest
 
 from measures import BLOCKS_ALLOWED, BYTES_ALLOWED, growth, needs_proc
 from models import START, Oops
-from pyminpack import leastsq
+from pyminpack import curve_fit, leastsq
 
 pytestmark = [
     pytest.mark.slow,
@@ -102,6 +102,28 @@ def wrong_length_later() -> Callable:
     return given
 
 
+def line(x: np.ndarray, a: float, b: float) -> np.ndarray:
+    return a + b * x
+
+
+def raising_model() -> Callable:
+    calls = iter([False, False, True])
+
+    def model(x: np.ndarray, a: float, b: float) -> np.ndarray:
+        if next(calls):
+            raise Oops
+        return line(x, a, b)
+
+    return model
+
+
+def model_that_raises() -> None:
+    model = raising_model()
+    with contextlib.suppress(Oops):
+        curve_fit(model, MATRIX[:, 1], TARGET, START)
+        pytest.fail("the fit should have failed")
+
+
 FITS: dict[str, Callable[[], Any]] = {
     "by differences": lambda: leastsq(linear, START),
     "with full output": lambda: leastsq(linear, START, full_output=True),
@@ -110,6 +132,9 @@ FITS: dict[str, Callable[[], Any]] = {
         lambda x: linear(x).tolist(), START, Dfun=lambda x: MATRIX.T.tolist(), col_deriv=True
     ),
     "with many arguments": lambda: leastsq(lambda x, *rest: linear(x), START, args=tuple(range(20)), diag=[1, 2]),
+    "of a curve": lambda: curve_fit(line, MATRIX[:, 1], TARGET, START),
+    "of a curve with sigma": lambda: curve_fit(line, MATRIX[:, 1], TARGET, START, MATRIX[:, 0]),
+    "of a curve, to convert": lambda: curve_fit(lambda x, a, b: line(x, a, b).tolist(), MATRIX[:, 1], TARGET, START),
 }
 FAILURES: dict[str, Callable[[], Any]] = {
     "in func, at x0": caught(Oops, raising(1, Oops)),
@@ -123,6 +148,7 @@ FAILURES: dict[str, Callable[[], Any]] = {
     "by a Jacobian that is not finite": caught(ValueError, linear, Dfun=lambda x: MATRIX * np.nan),
     "by residuals that are not finite": caught(ValueError, lambda x: MATRIX[:, 0] * np.nan),
     "by too few residuals": caught(ValueError, lambda x: x[:1]),
+    "in the model of a curve": model_that_raises,
     "by a wrong option": caught(ValueError, linear, diag=[1, -1]),
 }
 INTERRUPTIONS: dict[str, Callable[[], Any]] = {

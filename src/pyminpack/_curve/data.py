@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
-from .._model.arrays import Array, Mask, shown
+from .._model.arrays import Array, Mask, is_finite, shown
 
 _POLICIES = (None, "raise", "omit")
 
@@ -63,7 +63,7 @@ class Data:
 
     def _take_errors(self, sigma: Array) -> None:
         """Standard errors or a covariance matrix, checked."""
-        if not np.isfinite(sigma).all():
+        if not is_finite(sigma):
             place = _first(~np.isfinite(sigma))
             raise InputValueError(f"sigma{place} is {sigma[_index(place)]}; the errors of the data must be finite")
         m = self.y.size
@@ -101,7 +101,7 @@ class Data:
         if self.weights is not None:
             return np.asarray(r * self.weights)
         if self.whitening is not None:
-            return np.asarray(self.whitening @ r.ravel())
+            return np.asarray(self.whitening @ np.asarray(r).ravel())
         return r
 
     def unwhiten(self, r: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -205,7 +205,7 @@ def _require_finite(value: Any, name: str) -> None:
             _require_finite(part, f"{name}[{k}]")
         return
     array = value if isinstance(value, np.ndarray) else _as_floats(value)
-    if array is None or np.isfinite(array).all():
+    if array is None or is_finite(array):
         return
     bad = ~np.isfinite(array)
     place = _first(bad)

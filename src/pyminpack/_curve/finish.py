@@ -10,7 +10,7 @@ from .._report.least_squares import LeastSquaresResult
 from .model import Curve
 
 # These numbers are in docs/constants.md, with what changes if they are larger or smaller.
-_SIXTH_DIGIT: Final = 1e-6  # the error of the Jacobian, or the offset, from which on the last step is taken
+_SIXTH_DIGIT: Final = 1e-6  # the error of the Jacobian from which on the last step is taken
 _AGREEMENT: Final = 1e-4  # of standard errors by fine differences with those by the longer ones of a noisy model
 _CALLS: Final = 3  # of the model along the step
 
@@ -23,11 +23,11 @@ def finish(
     limit = options.get("max_nfev")
     if not by_default or (limit is not None and result.nfev + _CALLS > limit) or result._factor is None:
         return result, 0
-    if result._jacobian_error <= _SIXTH_DIGIT and not result.offset > _SIXTH_DIGIT:
+    if result._jacobian_error <= _SIXTH_DIGIT:
         return result, 0
     others = {name: value for name, value in options.items() if name not in ("jac", "ftol", "xtol", "gtol", "max_nfev")}
     again = LevenbergMarquardt(
-        curve.residuals, result.x, "3-point", fixed=fixed, ftol=0, xtol=0, gtol=0, max_nfev=_CALLS, **others
+        curve.for_core(), result.x, "3-point", fixed=fixed, ftol=0, xtol=0, gtol=0, max_nfev=_CALLS, **others
     )
     again.step()
     finer = again.result()

@@ -597,11 +597,10 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
 
     def _refit(self, start: Array, fixed: npt.NDArray[np.bool_], residuals: Any = None, jac: Any = None) -> Any:
         """Another fit with the same options."""
-        self._curve.require_model()
         options = dict(self._options)
         if jac is not None:
             options["jac"] = jac
-        return LevenbergMarquardt(residuals or self._curve.residuals, start, fixed=fixed, **options).run()
+        return LevenbergMarquardt(residuals or self._curve.for_core(), start, fixed=fixed, **options).run()
 
     # ------------------------------------------------------------------------------------ as text
 

@@ -7,6 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
+from .._minpack import curve_residuals
 from .._model.arrays import Array, describe, with_jacobian_shape
 from .data import Data
 
@@ -35,7 +36,6 @@ class Curve:
         self.f: Callable[..., Any] | None = f
         self.data, self.jac, self.transposed = data, jac, transposed
         self._x, self._y, self._shape = data.x, data.y, data.y.shape
-        self._is_plain = data.weights is None and data.whitening is None and data.y.dtype.kind == "f"
 
     def __copy__(self) -> "Curve":
         return self
@@ -49,9 +49,22 @@ class Curve:
         f, jac = model or (None, None)
         return {**self.__dict__, "f": f, "jac": jac}
 
+    def for_core(self) -> Callable[[Array], Any]:
+        """The residuals as a function that has no code of Python's between the core and the model."""
+        data = self.data
+        if data.whitening is not None or data.y.dtype.kind == "c":
+            return self.residuals
+        weights = data.weights
+        if weights is not None and weights.shape != self._shape:
+            weights = np.full(self._shape, weights)
+        return curve_residuals(self.require_model(), self._x, self._y, weights, self._beside_data)
+
     def residuals(self, p: Array) -> npt.NDArray[Any]:
         """For the fit: the residuals at parameters p."""
-        value = self.f(self._x, *p)  # type: ignore[misc]  # a fit has its model
+        return self._beside_data(self.require_model()(self._x, *p), p)
+
+    def _beside_data(self, value: Any, p: Array) -> npt.NDArray[Any]:
+        """The residuals, given the curve at parameters p as the model gives it."""
         try:
             r = value - self._y
         except (TypeError, ValueError) as error:
@@ -60,9 +73,7 @@ class Curve:
             if np.size(value) != self._y.size:
                 raise self._refusal(value, p)
             r = np.reshape(value, self._shape) - self._y
-        if self._is_plain:
-            return r  # type: ignore[no-any-return]
-        return self._in_parts(self.data.whiten(np.asarray(r)))
+        return self._in_parts(self.data.whiten(r))
 
     def _in_parts(self, r: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """Complex residuals as real ones."""

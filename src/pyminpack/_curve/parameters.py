@@ -1,12 +1,14 @@
 """Parameters by name: their names, and options that are given by name, as the arrays that `least_squares` takes."""
 
 from collections.abc import Callable, Mapping
-from inspect import Parameter, signature
+from inspect import CO_VARARGS, Parameter, signature
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
+from .._minpack import as_start
 from .._model.arrays import Array, as_parameters, require_finite, shown
 from .._model.options import as_bounds
 
@@ -19,11 +21,8 @@ def names_of(f: Callable[..., Any], count: int | None) -> tuple[str, ...]:
     With a count there are so many, and those that the signature does not name are numbered. Without one there are as
     many as the signature names.
     """
-    try:
-        arguments = list(signature(f).parameters.values())
-    except (TypeError, ValueError):  # some builtins have no signature
-        arguments = []
-    named = [argument.name for argument in arguments if argument.kind in _POSITIONAL][1:]
+    arguments, rest = _arguments_of(f)
+    named = arguments[1:]
     if count is None:
         if not named:
             raise InputValueError(
@@ -31,9 +30,23 @@ def names_of(f: Callable[..., Any], count: int | None) -> tuple[str, ...]:
                 "or write f as f(x, a, b, ...)"
             )
         return tuple(named)
-    rest = next((argument.name for argument in arguments if argument.kind == Parameter.VAR_POSITIONAL), "p")
     more = [f"{rest}[{j}]" for j in range(count - len(named))]
     return tuple((named + more)[:count])
+
+
+def _arguments_of(f: Callable[..., Any]) -> tuple[list[str], str]:
+    """The names of the positional arguments of a function, and of the one that takes all others."""
+    if isinstance(f, FunctionType) and not f.__dict__:
+        # A signature takes as long as ten evaluations, and here it has nothing else to look at.
+        code = f.__code__
+        names = code.co_varnames[code.co_argcount + code.co_kwonlyargcount :]
+        return list(code.co_varnames[: code.co_argcount]), names[0] if code.co_flags & CO_VARARGS else "p"
+    try:
+        arguments = list(signature(f).parameters.values())
+    except (TypeError, ValueError):  # some builtins have no signature
+        arguments = []
+    rest = next((argument.name for argument in arguments if argument.kind == Parameter.VAR_POSITIONAL), "p")
+    return [argument.name for argument in arguments if argument.kind in _POSITIONAL], rest
 
 
 def as_names(names: Any, count: int | None) -> tuple[str, ...]:
@@ -101,11 +114,13 @@ class ByName:
             high[j] = np.inf if upper is None else upper
         return low, high
 
-    def fixed(self, value: Any, start: Array, is_given: np.ndarray[Any, Any]) -> Any:
+    def fixed(self, value: Any, start: Array, given: set[int]) -> Any:
         """Which parameters are fixed, as a mask; sets the start values that come with them.
 
-        `is_given` tells of which parameters the caller has given the start: no other can be fixed.
+        `given` are the parameters of which the caller has given the start: no other can be fixed.
         """
+        if value is None:
+            return None
         if isinstance(value, str):
             value = {value}
         if isinstance(value, Mapping):
@@ -113,17 +128,19 @@ class ByName:
             held = {name: what for name, what in value.items() if what is not False}
             for j, name in enumerate(self._names()):
                 if name in held and held[name] is not True:
-                    start[j], is_given[j] = as_parameters(held[name], f"fixed[{name!r}]").item(), True
+                    start[j] = as_parameters(held[name], f"fixed[{name!r}]").item()
+                    given.add(j)
         elif isinstance(value, set | frozenset | list | tuple) and value and all(isinstance(v, str) for v in value):
             self.require_known("fixed", value)
             held = dict.fromkeys(value, True)
         else:
             return value
-        mask = np.array([name in held for name in self._names()])
-        for j in np.flatnonzero(mask & ~is_given).tolist():
-            name = self._names()[j]
-            raise OptionError(f"fixed has {name!r}, which has no start: give it in p0, or as fixed={{{name!r}: value}}")
-        return mask
+        for j, name in enumerate(self._names()):
+            if name in held and j not in given:
+                raise OptionError(
+                    f"fixed has {name!r}, which has no start: give it in p0, or as fixed={{{name!r}: value}}"
+                )
+        return np.array([name in held for name in self._names()])
 
 
 def feasible_start(bounds: Any, n: int) -> Array:
@@ -143,18 +160,26 @@ def feasible_start(bounds: Any, n: int) -> Array:
     return start
 
 
-def start_of(p0: Any, by_name: ByName, bounds: Any) -> tuple[Array, np.ndarray[Any, Any]]:
-    """The start, and which of its values the caller has given."""
+def start_in_order(p0: Any) -> Array | None:
+    """The start where p0 has a number for each parameter; None where it gives them by name, or where there is none."""
     if p0 is None or isinstance(p0, Mapping):
-        start, given = feasible_start(bounds, by_name.n), np.zeros(by_name.n, bool)
-        if p0 is not None:
-            by_name.require_known("p0", p0)
-            for j, name in enumerate(by_name._names()):
-                if name in p0:
-                    start[j], given[j] = as_parameters(p0[name], f"p0[{name!r}]").item(), True
-        return start, given
-    start = as_parameters(p0, "p0")
+        return None
+    start: Array | None = as_start(p0)
+    if start is None:
+        start = as_parameters(p0, "p0")
+        require_finite(start, "p0", "to start from")
     if start.size == 0:
         raise InputTypeError("p0 is empty: there are no parameters to fit")
-    require_finite(start, "p0", "to start from")
-    return start, np.ones(start.size, bool)
+    return start
+
+
+def start_by_name(p0: Any, by_name: ByName, bounds: Any) -> tuple[Array, set[int]]:
+    """The start, and of which parameters the caller has given it."""
+    start, given = feasible_start(bounds, by_name.n), set()
+    if p0 is not None:
+        by_name.require_known("p0", p0)
+        for j, name in enumerate(by_name._names()):
+            if name in p0:
+                start[j] = as_parameters(p0[name], f"p0[{name!r}]").item()
+                given.add(j)
+    return start, given

@@ -63,14 +63,11 @@ def make_fit(
 def _scipy_covariance(result: LeastSquaresResult, absolute_sigma: bool) -> tuple[Array, str]:
     """The covariance as SciPy has it, and why there is none: "singular" or "dof"."""
     n, m = result.x.size, result.fun.size
-    fixed = result._fixed
-    of_free = int(n - np.count_nonzero(fixed))
-    inverse = None
-    if result._factor is not None:
-        r, ipvt = result._factor
-        inverse = unscaled_covariance(r, ipvt, m, result._jacobian_error)
-    if inverse is None:
+    factor = result._factor
+    inverse = None if factor is None else unscaled_covariance(*factor, m, result._jacobian_error)
+    if factor is None or inverse is None:
         return np.full((n, n), inf), "singular"
+    of_free = len(factor[1])
     if not absolute_sigma:
         if m <= of_free:
             return np.full((n, n), inf), "dof"
@@ -78,7 +75,7 @@ def _scipy_covariance(result: LeastSquaresResult, absolute_sigma: bool) -> tuple
     if of_free == n:
         return inverse, ""
     pcov = np.zeros((n, n))
-    pcov[np.ix_(~fixed, ~fixed)] = inverse
+    pcov[np.ix_(~result._fixed, ~result._fixed)] = inverse
     return pcov, ""
 
 

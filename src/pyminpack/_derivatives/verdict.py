@@ -42,10 +42,8 @@ class Disagreement(NamedTuple):
     by_differences: float
 
 
-def moves_of(x: Array, gradient: Array, box: Box | None) -> npt.NDArray[np.bool_]:
+def moves_of(x: Array, gradient: Array, box: Box) -> npt.NDArray[np.bool_]:
     """Which parameters the gradient doesn't push against a bound."""
-    if box is None:
-        return np.ones(gradient.size, bool)
     low, high = box
     moves: npt.NDArray[np.bool_] = ~((x <= low) & (gradient > 0) | (x >= high) & (gradient < 0))
     return moves

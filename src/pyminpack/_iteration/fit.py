@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from copy import deepcopy
-from math import isfinite
-from typing import Any, Final, Literal
+from math import isfinite, sqrt
+from typing import Any, Final, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,16 @@ from .._minpack import (
     look_again,
     solve,
 )
-from .._model.arrays import DOUBLE, Array, as_parameters, describe, find_not_finite, require_finite_start, shown
+from .._model.arrays import (
+    DOUBLE,
+    Array,
+    as_parameters,
+    describe,
+    find_not_finite,
+    is_finite,
+    require_finite_start,
+    shown,
+)
 from .._model.compiled import AskedToStopError, CompiledJacobian, CompiledResiduals, require_roles
 from .._model.function import Call, Model, OutOfTimeError, Timed
 from .._model.losses import Robust, as_loss
@@ -55,6 +64,8 @@ from .._report.info import (
 )
 from .._report.least_squares import LeastSquaresResult, LeastSquaresState
 from .machine import CAREFUL, CODES, RUNNING, FitRecord, Memory
+
+Beside: TypeAlias = tuple[Surroundings, Array, Array]  # where to look, a step, and how residuals change along it
 
 _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences that the core takes
 _TO_THE_END: Final = -1
@@ -512,7 +523,7 @@ class LevenbergMarquardt:
                 status, message = Status.TIMEOUT, TIMEOUT
             if not too_late or self._fit.jacobian_is_at_x:
                 norms = self._memory.norms
-                has_factor = all(map(isfinite, norms.tolist()))
+                has_factor = is_finite(norms)
             if has_factor:
                 status, message = self._verdict(status, message, norms, change)
         except AskedToStopError as request:
@@ -529,7 +540,7 @@ class LevenbergMarquardt:
             raise AskedToStopError(status, self.x)
         return bool(status > 0)
 
-    def _verdict(self, status: int, message: str, norms: Array, change: tuple[Array, Array] | None) -> tuple[int, str]:
+    def _verdict(self, status: int, message: str, norms: Array, change: Beside | None) -> tuple[int, str]:
         """The status once more, by the Jacobian at x."""
         if not self._fit.jacobian_is_at_x:
             return status, f"{message} {_NOT_FINITE_AT_THE_END}"
@@ -555,7 +566,7 @@ class LevenbergMarquardt:
         has_ended = self._end is None and not self.is_running and self._fit.fnorm > 0
         return is_given and has_ended and self._comparison is None
 
-    def _look_before_jacobian(self) -> tuple[Array, Array] | None:
+    def _look_before_jacobian(self) -> Beside | None:
         """What is to be done before a large Jacobian is taken at x, of which there is no copy.
 
         One that was taken and has been changed since, in the hands of who got it or of the function that fills it, is
@@ -591,11 +602,15 @@ class LevenbergMarquardt:
             norms = np.sqrt(np.einsum("ij,ij->j", jacobian, jacobian))
         return np.allclose(norms, self._memory.norms, rtol=1e-9, atol=0, equal_nan=True)
 
-    def _change_beside(self) -> tuple[Array, Array] | None:
-        """A step from x, and by how much the residuals change along it; None where no evaluation is left for that."""
+    def _change_beside(self) -> Beside | None:
+        """Where to look, a step from x, and by how much the residuals change along it.
+
+        None where no evaluation is left for that.
+        """
         if self._check_jac or self._fit.nfev >= self._limit_of_all:
             return None
-        return self._change_at(self._surroundings().beside())
+        look = self._surroundings()
+        return look, *self._change_at(look.beside())
 
     def _surroundings(self) -> Surroundings:
         fit, start = self._fit, self._part(self._model.template)
@@ -622,7 +637,7 @@ class LevenbergMarquardt:
         """Count a call of the function; those for a given Jacobian the core adds to nfev itself."""
         self._fit.calls += 1
 
-    def _compare(self, status: int, change: tuple[Array, Array] | None) -> tuple[int | None, str]:
+    def _compare(self, status: int, change: Beside | None) -> tuple[int | None, str]:
         """Another status, or None, and what is to be said of the Jacobian at x."""
         if change is None and not self._check_jac:
             return None, ""  # no evaluation is left
@@ -650,11 +665,12 @@ class LevenbergMarquardt:
             return None, _MINIMUM_ALL_THE_SAME.format(worst)
         return Status.WRONG_JACOBIAN, WRONG_JACOBIAN.format(worst)
 
-    def _agrees_with(self, change: tuple[Array, Array], rows: Array) -> bool:
+    def _agrees_with(self, change: Beside, rows: Array) -> bool:
         """Whether the residuals change beside x as the Jacobian says, and not at all where it says nothing."""
-        f, jacobian, look = self._memory.f * rows, self._kept[0], self._surroundings()
+        look, step, by = change
+        f, jacobian = self._memory.f * rows, self._kept[0]
         with np.errstate(all="ignore"):
-            step, by = change[0], change[1] * rows
+            by = by * rows
             error = by - jacobian @ step
         agrees = look.agrees(error, step, by)
         if agrees and not look.leaves_any:
@@ -687,41 +703,43 @@ class LevenbergMarquardt:
         return find_disagreement(self._kept[0], differences, others, errors, rows), is_minimum
 
     def _result(self, status: int, message: str, has_factor: bool) -> LeastSquaresResult:
-        x, n = self.x, self._n
+        x, n, memory, fit = self.x, self._n, self._memory, self._fit
         fixed = np.zeros(n, bool) if self._free is None else ~self._among_all(np.ones(self._free.size, bool), False)
         factor, optimality = None, np.nan
         if has_factor:
-            r, ipvt, qtf = self._memory.factor
+            r, ipvt, qtf = memory.factor
             factor = r, ipvt
             gradient = lm_gradient(r, ipvt, qtf)
-            moves = moves_of(self._memory.x, gradient, self._box)
-            optimality = max(map(abs, gradient[moves].tolist()), default=0.0)
-            grad, free = self._among_all(gradient, 0.0), self._among_all(moves, False)
+            grad, free, unheld = self._among_all(gradient, 0.0), ~fixed, gradient
+            if self._box is not None:
+                moves = moves_of(memory.x, gradient, self._box)
+                free, unheld = self._among_all(moves, False), gradient[moves]
+            optimality = max(map(abs, unheld.tolist()), default=0.0)
         else:
             grad, free = np.full(n, np.nan), ~fixed
-        is_careful = self._fit.differences == CAREFUL
-        has_bent = is_careful and self._fit.noise < np.finfo(float).max
+        is_careful = fit.differences == CAREFUL
+        has_bent = is_careful and fit.noise < np.finfo(float).max
         return LeastSquaresResult(
             x=x,
             cost=self.cost,
             fun=self.fun,
-            jac=self._whole_jacobian(n) if has_factor or self._fit.jacobian_is_at_x else None,
+            jac=self._whole_jacobian(n) if has_factor or fit.jacobian_is_at_x else None,
             grad=grad,
             optimality=optimality,
-            offset=self._fit.offset if self._fit.offset >= 0 and has_factor else np.nan,
-            noise=self._fit.noise / np.sqrt(6 * self._fit.m) if has_bent else np.nan,  # of f₊ - 2 f + f₋
-            steps=self._among_all(self._memory.steps if is_careful else np.full(self._memory.x.size, np.nan), np.nan),
+            offset=fit.offset if fit.offset >= 0 and has_factor else np.nan,
+            noise=fit.noise / sqrt(6 * fit.m) if has_bent else np.nan,  # of f₊ - 2 f + f₋
+            steps=self._among_all(memory.steps if is_careful else np.full(memory.x.size, np.nan), np.nan),
             active_mask=self._active(x),
-            nfev=self.nfev,
-            njev=self.njev,
-            nit=self.nit,
+            nfev=fit.nfev,
+            njev=fit.njev,
+            nit=fit.nit,
             status=int(status),
             message=message,
             _fixed=fixed,
             _free=free,
             _factor=factor,
-            _jacobian_error=find_jacobian_error(self._memory.block),
-            _norm=self._fit.fnorm,
+            _jacobian_error=find_jacobian_error(memory.block),
+            _norm=fit.fnorm,
         )
 
     def _whole_jacobian(self, n: int) -> Array | None:

@@ -1,11 +1,13 @@
 """Parameters, residuals and Jacobians of any kind as float64 arrays, or an error that says what is wrong with them."""
 
+from math import isfinite
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, InputValueError, ShapeError
+from .._minpack import enorm
 
 Array: TypeAlias = npt.NDArray[np.float64]
 Indices: TypeAlias = npt.NDArray[np.int32]
@@ -99,9 +101,17 @@ def _from_objects(array: npt.NDArray[Any], name: str) -> Array:
     return numbers_as_floats
 
 
+def is_finite(values: npt.NDArray[Any]) -> bool:
+    """Whether there is neither NaN nor Inf among numbers."""
+    # By their norm, which takes a tenth of the time where they are few; it may overflow where they are finite.
+    if values.dtype is FLOAT64 and values.ndim == 1 and isfinite(enorm(values)):
+        return True
+    return bool(np.isfinite(values).all())
+
+
 def require_finite(values: Array, name: str, purpose: str) -> None:
     """Raise where parameters hold NaN or Inf."""
-    if not np.isfinite(values).all():
+    if not is_finite(values):
         bad = np.flatnonzero(~np.isfinite(values))
         raise InputValueError(
             f"{name}[{bad[0]}] is {values[bad[0]]}; every parameter needs a finite value {purpose} "

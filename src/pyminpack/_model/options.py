@@ -29,6 +29,8 @@ def _is_number(value: Any, kind: type) -> bool:
 
 def as_real(name: str, value: Any, wanted: str) -> float:
     """One real number as a float, but not NaN: of any kind of number, or an array without dimensions."""
+    if type(value) is float and value == value:
+        return value  # to ask whether it is a number of some kind takes ten times as long
     scalar = _scalar(value)
     if not _is_number(scalar, Real):
         raise _out_of_range(name, value, wanted)
@@ -97,6 +99,8 @@ def _out_of_range(name: str, value: Any, wanted: str) -> OptionError:
 
 def as_flag(name: str, value: Any) -> bool:
     """True or False; a whole number may stand for them, as in C."""
+    if value is True or value is False:
+        return bool(value)
     scalar = _scalar(value)
     if isinstance(scalar, bool | np.bool_) or _is_number(scalar, Integral):
         return bool(scalar)
@@ -211,6 +215,8 @@ def _hint_at_pairs(bounds: Any, start: Array) -> str:
 
 def free_of(fixed: Any, bounds: tuple[Array, Array] | None, n: int) -> npt.NDArray[np.intp] | None:
     """Numbers of the parameters that are neither fixed nor between equal bounds; None where all are free."""
+    if fixed is None and bounds is None:
+        return None
     held = np.zeros(n, bool)
     if fixed is not None:
         held = as_array(fixed, "fixed has", "fixed is", "every parameter is either fixed or not")
@@ -306,9 +312,10 @@ def _has_names(value: Any) -> bool:
 
 def as_choice(name: str, value: Any, choices: tuple[Any, ...]) -> Any:
     """One of some values, by identity."""
-    if not any(value is choice for choice in choices):
-        raise _out_of_range(name, value, f"it can be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}")
-    return value
+    for choice in choices:
+        if value is choice:
+            return value
+    raise _out_of_range(name, value, f"it can be {', '.join(map(repr, choices[:-1]))} or {choices[-1]!r}")
 
 
 def as_timeout(timeout: Any) -> float | None:
