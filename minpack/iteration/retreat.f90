@@ -105,7 +105,7 @@ contains
 
         !> Whether the caller has yet to compare a given Jacobian with differences, by which x may be a minimum.
         pure logical function is_to_be_compared()
-            is_to_be_compared = fit%differences == 0 .and. fit%restarts /= 0 .and. fit%info == info_uncertain
+            is_to_be_compared = fit%differences == 0 .and. fit%restarts /= 0 .and. fit%info /= info_runaway
         end function is_to_be_compared
 
         !> Whether the second end is: a success may be as high as the first end, any other one is lower by more than the tolerance.
