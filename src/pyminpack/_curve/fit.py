@@ -323,7 +323,7 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         method : {'wald', 'profile'}, optional
             'wald', the default: ``x ± t*stderr``, right where the model is nearly linear within them. 'profile': where
             the sum of squares, minimized over all other parameters, has grown by so much; asymmetric, and with infinite
-            ends where the data set no limit. It takes some ten fits for each parameter.
+            ends where the data set no limit. It takes three to ten fits for each parameter.
 
         Returns
         -------
