@@ -52,6 +52,7 @@ class Profile:
         bounds = fit._options.get("bounds")
         self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
         self._is_of_a_local_minimum = False
+        self._undefined: set[float] = set()  # values at which the model is not finite
         self._better_sides: set[bool] = set()  # the sides on which a fit was better than the minimum
         # Nothing but rounding is left of the residuals, and it does not follow the parameters: Wald's intervals, then.
         self._is_exact = np.linalg.norm(fit.result.fun) <= DOUBLE * np.linalg.norm(fit._whitened_data)
@@ -115,14 +116,16 @@ class Profile:
             if outer is not None:
                 widths.append(abs(outer[1] - inner[-1][1]))
                 if widths[-1] <= _CLOSE * abs(inner[-1][1] - best):
-                    return inner[-1][1]  # tau leaps there, or no fit goes further
+                    if outer[1] in self._undefined:
+                        return inner[-1][1]  # the profile ends where the model does
+                    break  # tau leaps: beyond, the fits come to a worse minimum
                 if len(widths) > 2 and widths[-1] > 0.5 * widths[-3]:  # two steps did less than one halving
                     value = 0.5 * (inner[-1][1] + outer[1])
         if max(tau for tau, _ in self._points_on(side)) < half and not failed:
             return side * inf
         warn_user(
-            f"the {'upper' if side > 0 else 'lower'} end of the interval of {self.name} was not found in {_MOST_FITS} "
-            "fits of the other parameters: it is NaN",
+            f"the {'upper' if side > 0 else 'lower'} end of the interval of {self.name} is NaN: it was not found, "
+            "because fits of the other parameters fail or come to other minima",
             UnidentifiableWarning,
         )
         return nan
@@ -174,13 +177,20 @@ class Profile:
         fit, j = self._fit, self._j
         fixed = fit.result._fixed.copy()
         fixed[j] = True
-        (x, chi2), success = self._start_at(value, half), True
-        if not isfinite(chi2):
+        x, chi2, success = fit.x, inf, False
+        for chi2_there, start in self._starts_at(value, half):
+            self.nfits += 1
+            if fixed.all():
+                x, chi2, success = start, chi2_there, True
+                break
+            result = fit._refit(start, fixed)
+            if 2 * result.cost < chi2:
+                x, chi2, success = result.x, 2 * result.cost, result.success
+            if success and chi2 - fit.chi2 <= (_FAR * half) ** 2 * fit._variance:
+                break
+        if chi2 == inf:
+            self._undefined.add(value)
             return inf
-        self.nfits += 1
-        if not fixed.all():
-            result = fit._refit(x, fixed)
-            x, chi2, success = result.x, 2 * result.cost, result.success
         grown = chi2 - fit.chi2
         if grown < -_BETTER * max(fit.chi2, fit._variance):
             return self._better(value)
@@ -204,11 +214,11 @@ class Profile:
         self._better_sides.add(side)
         return nan if self._is_of_a_local_minimum else inf
 
-    def _start_at(self, value: float, half: float) -> tuple[Array, float]:
-        """A start with the parameter at a value, and its chi-squared.
+    def _starts_at(self, value: float, half: float) -> list[tuple[float, Array]]:
+        """Starts with the parameter at a value, behind their chi-squared, the best one first.
 
-        It is on the parabola through the nearest fits, where the minimum counts twice, because the correlations tell
-        the direction there. Or it is the nearest fit below half, if that is better.
+        One is on the parabola through the nearest fits, where the minimum counts twice, because the correlations tell
+        the direction there. The other is the nearest fit below half.
         """
         fit, j = self._fit, self._j
         points = sorted(self._points, key=lambda point: abs(point[0] - value))
@@ -225,9 +235,8 @@ class Profile:
         if bounds is not None:
             starts = np.clip(starts, bounds[0], bounds[1])
         starts[:, fit.result._fixed] = fit.x[fit.result._fixed]
-        chi2 = [_chi2_at(fit, start) for start in starts]
-        best = int(np.argmin(chi2))
-        return starts[best], chi2[best]
+        rated = [(_chi2_at(fit, start), start) for start in starts]
+        return sorted((each for each in rated if isfinite(each[0])), key=lambda each: each[0])
 
     def __repr__(self) -> str:
         low, high = self.values[[0, -1]]
