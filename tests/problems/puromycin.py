@@ -1,4 +1,4 @@
-"""The velocity of an enzymatic reaction, with Puromycin: Bates and Watts, Nonlinear Regression Analysis (1988), page 269.
+"""The velocity of an enzymatic reaction, with Puromycin: Bates and Watts (1988), Nonlinear Regression Analysis, p. 269.
 
 The figures are as R's `nls` and `confint` print them. Those of the profile are confirmed by arithmetic of 40 digits in
 tests/curve/test_published.py.
