@@ -7,7 +7,7 @@ default settings, no Jacobian and NIST's second start. A fit that raises covers 
 
 Whether the interval by profile contains the true value takes one fit of the other parameters, from the truth, with this
 one held there: the sum of squares has grown by less than t**2 variances. On one draw of 20 the interval by
-`interval(method="profile")` is looked at as well, and 'unlike' counts where it says something else.
+`interval(method="profile")` is looked at as well: 'unlike' counts where it says something else, or an end is not found.
 
 Columns: 'Wald' and 'profile' are the percentages of draws in which the interval contains the true value; their standard
 error is 0.5 with 2000 draws. 'skewed' is the percentage of reports that warn of Wald's interval of this parameter.
