@@ -132,7 +132,8 @@ class Profile:
 
     def _points_on(self, side: int) -> list[Point]:
         """Sizes of tau and values on one side, from the minimum outward."""
-        points = [(abs(tau), value) for value, tau, _ in self._points if tau == 0 or (tau > 0) == (side > 0)]
+        best = float(self._fit.x[self._j])
+        points = [(abs(tau), value) for value, tau, _ in self._points if side * (value - best) >= 0]
         return sorted(points, key=lambda point: side * point[1])
 
     @staticmethod
@@ -235,7 +236,8 @@ class Profile:
         if bounds is not None:
             starts = np.clip(starts, bounds[0], bounds[1])
         starts[:, fit.result._fixed] = fit.x[fit.result._fixed]
-        rated = [(_chi2_at(fit, start), start) for start in starts]
+        with np.errstate(all="ignore"):  # these points are not the user's
+            rated = [(_chi2_at(fit, start), start) for start in starts]
         return sorted((each for each in rated if isfinite(each[0])), key=lambda each: each[0])
 
     def __repr__(self) -> str:
