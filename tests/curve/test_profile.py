@@ -149,6 +149,16 @@ def test_profile_stays_on_its_branch() -> None:
     assert (held.chi2 - fit.chi2) / fit.reduced_chi2 == pytest.approx(t_quantile(0.975, 7) ** 2, rel=1e-3)
 
 
+def test_fit_that_fails_from_afar_is_tried_again_from_near() -> None:
+    """MGH09 with other noise sets b4 no limit, but fits run to infinity where they start too far away."""
+    data = strd.load("MGH09")
+    noise = data.rsd * np.random.default_rng(14).standard_normal((1141, 11))[-1]
+    fit = curve_fit(lambda x, *b: data.model(b), data.x, data.model(data.certified) + noise, data.starts[1])
+    low, high = fit.profile(3, 0.95).interval(t_quantile(0.975, 7))
+    assert low == pytest.approx(-0.00944, rel=1e-2)
+    assert high == np.inf
+
+
 def test_profile_goes_on_where_starts_are_not_finite() -> None:
     """Wald's interval reaches to where the model is not defined."""
     x = np.linspace(0.1, 1, 8)

@@ -1,6 +1,6 @@
 """Profiles: the best fits with one parameter held at other values (Bates and Watts 1988, chapter 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from math import copysign, inf, isfinite, isnan, nan, sqrt
 from typing import TYPE_CHECKING, Any, Final
 
@@ -91,8 +91,9 @@ class Profile:
     def _search(self, half: float, side: int) -> float:
         best, bound = float(self._fit.x[self._j]), self._high if side > 0 else self._low
         value = best + side * half * self._scale
-        failed: list[float] = []
+        failed: dict[float, float] = {}  # where no fit succeeded, and how far the last success was away
         widths: list[float] = []
+        inner, outer = _bracket(self._points_on(side), failed, half, side)
         for _ in range(_MOST_FITS):
             if side * (value - bound) > 0:
                 value = bound
@@ -108,10 +109,13 @@ class Profile:
             if value == bound and abs(tau) < half:
                 return bound
             if tau == inf:
-                failed.append(value)
+                failed[value] = 0.0 if value in self._undefined else abs(value - inner[-1][1])
             elif abs(tau) < half and self._is_level(points):
                 return side * inf
             inner, outer = _bracket(points, failed, half, side)
+            if outer is not None and abs(outer[1] - inner[-1][1]) <= 0.25 * failed.get(outer[1], 0.0):
+                del failed[outer[1]]  # from so near, a fit may succeed there
+                inner, outer = _bracket(points, failed, half, side)
             value = self._next(points, inner, outer, half, side)
             if outer is not None:
                 widths.append(abs(outer[1] - inner[-1][1]))
@@ -250,7 +254,7 @@ def profile_of(fit: "CurveFit", j: int) -> Profile:
     return Profile(fit, j)
 
 
-def _bracket(points: list[Point], failed: list[float], half: float, side: int) -> tuple[list[Point], Point | None]:
+def _bracket(points: list[Point], failed: Iterable[float], half: float, side: int) -> tuple[list[Point], Point | None]:
     """The points up to where tau is above half for the first time, and the next one; None if there is none."""
     beyond = [(inf, value) for value in failed] + [point for point in points if point[0] >= half]
     outer = min(beyond, key=lambda point: side * point[1], default=None)
