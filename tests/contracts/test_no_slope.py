@@ -50,8 +50,11 @@ def test_the_nearest_point_of_a_curve_is_found(point: np.ndarray, angle_unit: fl
 @pytest.mark.parametrize("start", [np.pi / 2, 0.36, -0.3, -0.9])
 @pytest.mark.parametrize("highest", [1.0, 1.6])
 def test_a_bound_that_is_a_sine_s(highest: float, start: float) -> None:
-    """As lmfit and others have bounds. Residuals that a parameter does not change at once are not rounded. Where steps are
-    found again for one parameter, the derivatives of the others are taken, too."""
+    """As lmfit and others have bounds.
+
+    Residuals that a parameter doesn't change at once are not rounded ones; and where steps are found again for one
+    parameter, the derivatives of the others are taken, too.
+    """
 
     def rate(u: float) -> float:
         return 0.2 + (np.sin(u) + 1) / 2 * (highest - 0.2)

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from models import T, Y
-from problems import strd
-from problems.puromycin import CONCENTRATION, PROFILE_INTERVALS, START, VELOCITY, reaction, reaction_jacobian
-from pyminpack import CurveFit, OptionError, UnidentifiableWarning, curve_fit, least_squares
+from problems.puromycin import CONCENTRATION, START, VELOCITY, reaction, reaction_jacobian
+from pyminpack import CurveFit, OptionError, curve_fit, least_squares
 from pyminpack._curve.quantiles import f_quantile, t_quantile
 
 
@@ -43,82 +42,6 @@ def test_wald_interval_is_t_standard_errors_wide(puromycin: CurveFit) -> None:
 def test_interval_with_known_errors_has_normal_quantiles() -> None:
     fit = curve_fit(decay, T, Y, sigma=0.1, absolute_sigma=True)
     np.testing.assert_allclose(np.diff(fit.interval()).ravel(), 2 * 1.959963984540054 * fit.stderr, rtol=1e-12)
-
-
-def test_published_profile_intervals_of_puromycin(puromycin: CurveFit) -> None:
-    ends = puromycin.interval(method="profile")
-    np.testing.assert_allclose(ends[0], PROFILE_INTERVALS[0], atol=0.0051)
-    np.testing.assert_allclose(ends[1], PROFILE_INTERVALS[1], atol=0.0000051)
-
-
-def test_profile_of_a_linear_model_is_wald(straight: CurveFit) -> None:
-    np.testing.assert_allclose(straight.interval(method="profile"), straight.interval(), rtol=1e-5)
-
-
-def test_profile_ends_where_the_sum_of_squares_has_grown(puromycin: CurveFit) -> None:
-    """By a fit of its own with the parameter held there."""
-    half = t_quantile(0.975, 10)
-    for j, name in enumerate(puromycin.names):
-        for end in puromycin.interval(method="profile")[j]:
-            held = curve_fit(reaction, CONCENTRATION, VELOCITY, START, fixed={name: end})
-            grown = (held.chi2 - puromycin.chi2) / puromycin.reduced_chi2
-            assert grown == pytest.approx(half**2, rel=1e-4)
-
-
-def test_profile_of_four_parameters_takes_few_fits() -> None:
-    data = strd.load("MGH09")
-    fit = curve_fit(lambda x, *b: data.model(b), data.x, data.response, data.starts[1])
-    ends = fit.interval(method="profile")
-    assert sum(profile.nfits for profile in fit._profiles.values()) <= 40
-    assert (ends[:, 0] < fit.x).all()
-    assert (ends[:, 1] > fit.x).all()
-
-
-def test_profile_has_an_infinite_end_where_the_data_set_no_limit() -> None:
-    x = np.linspace(1, 3, 12)
-    y = 2 * (1 - np.exp(-2.5 * x)) + 0.15 * np.cos(11 * np.arange(12))
-    with np.errstate(over="ignore"):
-        fit = curve_fit(lambda x, a, k: a * (1 - np.exp(-k * x)), x, y, [2, 3])
-        low, high = fit.interval(method="profile")[1]
-    assert 0.5 < low < fit.x[1]
-    assert high == np.inf
-
-
-def test_profile_ends_at_a_bound() -> None:
-    fit = curve_fit(decay, T, Y, bounds={"b": (1.25, 1.5)}, sigma=0.5, absolute_sigma=True)
-    np.testing.assert_array_equal(fit.interval(method="profile")[1], [1.25, 1.5])
-
-
-def test_profile_of_a_robust_fit() -> None:
-    fit = curve_fit(line, T, Y, loss="soft_l1", f_scale=0.3)
-    low, high = fit.interval(method="profile")[0]
-    for end in (low, high):
-        held = curve_fit(line, T, Y, [end, 1], fixed=[True, False], loss="soft_l1", f_scale=0.3)
-        assert held.chi2 - fit.chi2 == pytest.approx(t_quantile(0.975, 18) ** 2 * fit.reduced_chi2, rel=1e-4)
-
-
-def test_profile_of_the_only_parameter_needs_no_fit() -> None:
-    fit = curve_fit(lambda x, b: decay(x, 2.5, b), T, Y)
-    low, high = fit.interval(method="profile")[0]
-    assert low < fit.x[0] < high
-    assert fit.profile("b").values[0] < low
-
-
-def test_profile_warns_once_of_a_better_minimum() -> None:
-    """Here since the fit was told to be content with little."""
-    fit = curve_fit(lambda x, a, b, c: decay(x, a, b) + c, T, Y, [20, 3, -1], ftol=0.9, xtol=0.1)
-    with pytest.warns(UnidentifiableWarning, match="a local one") as caught:
-        low, high = fit.interval(method="profile")[0]
-    assert np.isnan(low)
-    assert np.isnan(high)
-    assert len([w for w in caught if "with a held" in str(w.message)]) == 1
-
-
-def test_profile_of_an_exact_fit_is_wald() -> None:
-    """Rounding, which is all that is left, does not follow the parameters: no alarm."""
-    for p0 in (None, [2.5, 1.3]):  # residuals of rounding, or of exactly 0
-        fit = curve_fit(decay, T, decay(T, 2.5, 1.3), p0)
-        np.testing.assert_array_equal(fit.interval(method="profile"), fit.interval())
 
 
 def test_fixed_parameters_are_their_intervals() -> None:

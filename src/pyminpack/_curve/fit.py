@@ -1,7 +1,7 @@
 """`CurveFit`: SciPy's tuple, that knows the whole fit."""
 
 from collections.abc import Callable, Mapping
-from math import inf, log, nan, pi
+from math import inf, log, nan, pi, sqrt
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from .._errors import InputValueError, OptionError
 from .._iteration.fit import LevenbergMarquardt
-from .._model.arrays import Array, shown
+from .._model.arrays import DOUBLE, Array, shown
 from .._model.losses import Robust, as_loss
 from .._report.least_squares import LeastSquaresResult
 from .._report.record import Record, computed_once
@@ -277,8 +277,11 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         jacobian, one = self._free_jacobian, self._whitened_one
         if jacobian is None or self._curve.data.y.dtype.kind == "c" or one.size != self.m:
             return False
-        left = one - jacobian @ np.linalg.lstsq(jacobian, one, rcond=None)[0]
-        return bool(np.linalg.norm(left) <= 1e-5 * np.linalg.norm(one))
+        coefficients = np.linalg.lstsq(jacobian, one, rcond=None)[0]
+        left = np.linalg.norm(one - jacobian @ coefficients)
+        # By so much the error of the Jacobian moves the sum of its columns; a given one counts as good differences do.
+        error = max(self.result._jacobian_error, sqrt(DOUBLE))
+        return bool(left <= error * (abs(coefficients) @ np.linalg.norm(jacobian, axis=0)))
 
     @property
     def log_likelihood(self) -> float:
@@ -323,7 +326,8 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         method : {'wald', 'profile'}, optional
             'wald', the default: ``x ± t*stderr``, right where the model is nearly linear within them. 'profile': where
             the sum of squares, minimized over all other parameters, has grown by so much; asymmetric, and with infinite
-            ends where the data set no limit. It takes some ten fits for each parameter.
+            ends where the data set no limit. It takes three to ten fits for each parameter. An end that is not found is
+            NaN, with a warning.
 
         Returns
         -------

@@ -1,7 +1,8 @@
 """Profiles: the best fits with one parameter held at other values (Bates and Watts 1988, chapter 6)."""
 
-from math import copysign, inf, isfinite, nan, sqrt
-from typing import TYPE_CHECKING, Final
+from collections.abc import Iterable, Sequence
+from math import copysign, inf, isfinite, isnan, nan, sqrt
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
@@ -11,10 +12,13 @@ from .._model.arrays import DOUBLE, Array
 if TYPE_CHECKING:
     from .fit import CurveFit
 
+Point = tuple[float, float]  # the size of tau, and the value of the parameter
+
 # These numbers are in docs/constants.md, with what changes if they are larger or smaller.
 _CLOSE: Final = 2e-3  # an end is interpolated once tau is this near to what it is to be, relative to it
 _MOST_FITS: Final = 15  # for one end; 3 to 6 are usual
 _LONGEST: Final = 4.0  # a step outward beyond all that is known, relative to the distance from the minimum
+_FAR: Final = 2.0  # times what it is to be: a larger tau tells no more than that the end is nearer
 _LEVEL: Final = 1e-2  # tau has stopped growing if it grows by no more while the distance from the minimum doubles
 _BETTER: Final = 1e-4  # by how much less chi-squared tells of a better minimum, relative to it or to the variance
 
@@ -43,10 +47,13 @@ class Profile:
         self._points: list[tuple[float, float, Array]] = [(float(fit.x[j]), 0.0, fit.x)]
         self.nfits = 0
         stderr = float(fit.stderr[j])
-        self._scale = stderr if isfinite(stderr) and stderr > 0 else max(abs(float(fit.x[j])), 1e-8)
+        self._slope = stderr if isfinite(stderr) else 0.0  # of the parameter by tau, at the minimum
+        self._scale = self._slope or max(abs(float(fit.x[j])), 1e-8)
         bounds = fit._options.get("bounds")
         self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
         self._is_of_a_local_minimum = False
+        self._undefined: set[float] = set()  # values at which the model is not finite
+        self._better_sides: set[bool] = set()  # the sides on which a fit was better than the minimum
         # Nothing but rounding is left of the residuals, and it does not follow the parameters: Wald's intervals, then.
         self._is_exact = np.linalg.norm(fit.result.fun) <= DOUBLE * np.linalg.norm(fit._whitened_data)
         self._ends: dict[tuple[float, int], float] = {}
@@ -72,43 +79,69 @@ class Profile:
 
     def _end(self, half: float, side: int) -> float:
         """Where tau is half on one side; inf where it never is."""
+        if not isfinite(half) or self._is_of_a_local_minimum:
+            return nan
         if self._is_exact:
             return float(self._fit.x[self._j] + side * half * self._fit.stderr[self._j])
-        if not isfinite(half) or not self._fit._variance > 0 or self._is_of_a_local_minimum:
-            return nan
         key = half, side
         if key not in self._ends:
             self._ends[key] = self._search(half, side)
         return self._ends[key]
 
     def _search(self, half: float, side: int) -> float:
-        best, bound = self._points_on(side)[0][1], self._high if side > 0 else self._low
+        best, bound = float(self._fit.x[self._j]), self._high if side > 0 else self._low
         value = best + side * half * self._scale
+        failed: dict[float, float] = {}  # where no fit succeeded, and how far the last success was away
+        widths: list[float] = []
+        inner, outer = _bracket(self._points_on(side), failed, half, side)
         for _ in range(_MOST_FITS):
             if side * (value - bound) > 0:
                 value = bound
-            found = next((tau for v, tau, _ in self._points if v == value), None)
-            tau = self._evaluate(value) if found is None else found
-            if not isfinite(tau):
+            tau = next((tau for v, tau, _ in self._points if v == value), None)
+            if tau is None:
+                tau = self._evaluate(value, half)
+            if isnan(tau):
                 return nan
             points = self._points_on(side)
             if abs(abs(tau) - half) <= _CLOSE * half:
-                end = _interpolate(sorted(points, key=lambda point: abs(point[0] - half))[:4], half)
+                end = self._at(half, points)
                 return min(max(end, self._low), self._high) if isfinite(end) else value
             if value == bound and abs(tau) < half:
                 return bound
-            if abs(tau) < half and self._is_level(points):
+            if tau == inf:
+                failed[value] = 0.0 if value in self._undefined else abs(value - inner[-1][1])
+            elif abs(tau) < half and self._is_level(points):
                 return side * inf
-            value = self._next(points, half, side)
-        return side * inf if max(tau for tau, _ in self._points_on(side)) < half else value
+            inner, outer = _bracket(points, failed, half, side)
+            if outer is not None and abs(outer[1] - inner[-1][1]) <= 0.25 * failed.get(outer[1], 0.0):
+                del failed[outer[1]]  # from so near, a fit may succeed there
+                inner, outer = _bracket(points, failed, half, side)
+            value = self._next(points, inner, outer, half, side)
+            if outer is not None:
+                widths.append(abs(outer[1] - inner[-1][1]))
+                if widths[-1] <= _CLOSE * abs(inner[-1][1] - best):
+                    if outer[1] in self._undefined:
+                        return inner[-1][1]  # the profile ends where the model does
+                    break  # tau leaps: beyond, the fits come to a worse minimum
+                if len(widths) > 2 and widths[-1] > 0.5 * widths[-3]:  # two steps did less than one halving
+                    value = 0.5 * (inner[-1][1] + outer[1])
+        if max(tau for tau, _ in self._points_on(side)) < half and not failed:
+            return side * inf
+        warn_user(
+            f"the {'upper' if side > 0 else 'lower'} end of the interval of {self.name} is NaN: it was not found, "
+            "because fits of the other parameters fail or come to other minima",
+            UnidentifiableWarning,
+        )
+        return nan
 
-    def _points_on(self, side: int) -> list[tuple[float, float]]:
+    def _points_on(self, side: int) -> list[Point]:
         """Sizes of tau and values on one side, from the minimum outward."""
-        points = [(abs(tau), value) for value, tau, _ in self._points if tau == 0 or (tau > 0) == (side > 0)]
+        best = float(self._fit.x[self._j])
+        points = [(abs(tau), value) for value, tau, _ in self._points if side * (value - best) >= 0]
         return sorted(points, key=lambda point: side * point[1])
 
     @staticmethod
-    def _is_level(points: list[tuple[float, float]]) -> bool:
+    def _is_level(points: list[Point]) -> bool:
         """Whether tau has stopped growing on the way out."""
         if len(points) < 3:
             return False
@@ -116,86 +149,100 @@ class Profile:
         best = points[0][1]
         return abs(far - best) > 2 * abs(near - best) and last - before < _LEVEL * last
 
-    @staticmethod
-    def _next(points: list[tuple[float, float]], half: float, side: int) -> float:
-        """The value at which tau is expected to be half.
+    def _next(self, points: list[Point], inner: list[Point], outer: Point | None, half: float, side: int) -> float:
+        """The value at which tau is expected to be half, by inverse interpolation.
 
-        Between known points by inverse interpolation with the nearest; beyond the last one by the last chord.
+        Where tau is large on the far side the profile may have another branch there: so it does not take part, and the
+        value lies in the near half of what is left.
         """
-        best = points[0][1]
-        inner = [point for point in points if point[0] < half]
-        outer = [point for point in points if point[0] >= half]
-        if not outer:
-            (t0, v0), (t1, v1) = points[-2:]
-            slope = (v1 - v0) / (t1 - t0) if t1 > t0 else inf
-            distance = side * (v1 + 1.02 * (half - t1) * slope - best)  # a little beyond, so that it comes between
-            reach = abs(v1 - best)
-            return best + side * min(max(distance, 1.02 * reach), _LONGEST * reach)
-        (t0, v0), (t1, v1) = inner[-1], outer[0]
-        near = sorted(points, key=lambda point: abs(point[0] - half))[:4]
-        value = _interpolate(near, half)
-        low, high = sorted((v0, v1))
-        if not low < value < high:
-            value = v0 + (half - t0) * (v1 - v0) / (t1 - t0)
-        if not low < value < high:
-            value = 0.5 * (low + high)
-        return value
+        best, (t1, v1) = points[0][1], inner[-1]
+        if outer is not None and outer[0] <= _FAR * half:
+            t2, v2 = outer
+            value = self._at(half, points)
+            return value if side * v1 < side * value < side * v2 else v1 + (half - t1) * (v2 - v1) / (t2 - t1)
+        value = self._at(half, inner)
+        if not side * v1 < side * value:
+            t0, v0 = inner[-2] if len(inner) > 1 else (t1 - 1, v1 - side * self._scale)
+            value = v1 + (half - t1) * (v1 - v0) / (t1 - t0) if t1 > t0 else side * inf
+        farthest = best + side * _LONGEST * abs(v1 - best) if outer is None else 0.5 * (v1 + outer[1])
+        return value if side * value < side * farthest else farthest
 
-    def _evaluate(self, value: float) -> float:
-        """The tau with the parameter held at a value, by a fit of the others."""
+    def _at(self, half: float, points: list[Point]) -> float:
+        """The value where tau is half, by the four nearest points; the minimum, whose slope is known, counts twice."""
+        side = 1 if points[-1][1] >= points[0][1] else -1
+        twice = points[:1] if self._slope else []
+        near = sorted(twice + points, key=lambda point: abs(point[0] - half))[:4]
+        return float(_interpolate(near, half, side * self._slope))
+
+    def _evaluate(self, value: float, half: float) -> float:
+        """The tau with the parameter held at a value, by a fit of the others; inf where none succeeds.
+
+        A fit that is no success is a limit from above: below half it is good enough.
+        """
         fit, j = self._fit, self._j
-        _, _, near = min(self._points, key=lambda point: abs(point[0] - value))
-        start = self._start_at(value)
         fixed = fit.result._fixed.copy()
         fixed[j] = True
-        best = self._fit.chi2
-        if fixed.all():
-            x, chi2 = start, _chi2_at(fit, start)
-        else:
+        x, chi2, success = fit.x, inf, False
+        for chi2_there, start in self._starts_at(value, half):
+            self.nfits += 1
+            if fixed.all():
+                x, chi2, success = start, chi2_there, True
+                break
             result = fit._refit(start, fixed)
-            x, chi2 = result.x, 2 * result.cost
-            if not result.success:  # perhaps from the fit next to it
-                start = near.copy()
-                start[j] = value
-                again = fit._refit(start, fixed)
-                if again.cost < result.cost or again.success:
-                    result = again
-                x, chi2 = result.x, 2 * result.cost
-                self.nfits += 1
-        self.nfits += 1
-        grown = chi2 - best
-        if grown < -_BETTER * max(best, fit._variance):
-            if not self._is_of_a_local_minimum:
-                self._is_of_a_local_minimum = True
-                warn_user(
-                    f"with {self.name} held at {value:.6g}, the fit of the other parameters is better than the "
-                    "minimum, which is a local one: fit again from near there",
-                    UnidentifiableWarning,
-                )
-            return nan
+            if 2 * result.cost < chi2:
+                x, chi2, success = result.x, 2 * result.cost, result.success
+            if success and chi2 - fit.chi2 <= (_FAR * half) ** 2 * fit._variance:
+                break
+        if chi2 == inf:
+            self._undefined.add(value)
+            return inf
+        grown = chi2 - fit.chi2
+        if grown < -_BETTER * max(fit.chi2, fit._variance):
+            return self._better(value)
         tau = copysign(sqrt(max(grown, 0.0) / fit._variance), value - fit.x[j])
+        if not success and abs(tau) > (1 + _CLOSE) * half:
+            return inf
         self._points.append((value, tau, x))
         self._points.sort(key=lambda point: point[0])
         return tau
 
-    def _start_at(self, value: float) -> Array:
-        """A start with the parameter at a value: on the line through the nearest fits, or along the correlations."""
+    def _better(self, value: float) -> float:
+        """The tau where a fit is better than the minimum: inf if it may be on another branch, NaN if not."""
+        if not self._better_sides:
+            warn_user(
+                f"with {self.name} held at {value:.6g}, the fit of the other parameters is better than the minimum, "
+                "which is a local one: fit again from near there",
+                UnidentifiableWarning,
+            )
+        side = value > self._fit.x[self._j]
+        self._is_of_a_local_minimum = side in self._better_sides
+        self._better_sides.add(side)
+        return nan if self._is_of_a_local_minimum else inf
+
+    def _starts_at(self, value: float, half: float) -> list[tuple[float, Array]]:
+        """Starts with the parameter at a value, behind their chi-squared, the best one first.
+
+        One is on the parabola through the nearest fits, where the minimum counts twice, because the correlations tell
+        the direction there. The other is the nearest fit below half.
+        """
         fit, j = self._fit, self._j
-        near = sorted(self._points, key=lambda point: abs(point[0] - value))[:2]
-        _, _, x0 = near[0]
-        start = x0.copy()
-        if len(near) == 2 and near[1][0] != near[0][0]:
-            (v0, _, x0), (v1, _, x1) = near
-            start += (value - v0) / (v1 - v0) * (x1 - x0)
-        elif np.isfinite(fit.cov[j, j]) and fit.cov[j, j] > 0:
+        points = sorted(self._points, key=lambda point: abs(point[0] - value))
+        nearest = next(x for _, tau, x in points if abs(tau) < half)
+        path = [(v, x) for v, tau, x in points if abs(tau) <= _FAR * half]
+        slope = np.zeros(fit.x.size)
+        if self._slope:
             slope = np.where(np.isfinite(fit.cov[:, j]), fit.cov[:, j], 0) / fit.cov[j, j]
-            start += (value - x0[j]) * slope
-        start[j] = value
+            k = next(k for k, (_, x) in enumerate(path) if x is fit.x)
+            path.insert(k, path[k])
+        starts = np.array([_interpolate(path[:3], value, slope), nearest])
+        starts[:, j] = value
         bounds = fit._options.get("bounds")
         if bounds is not None:
-            start = np.clip(start, bounds[0], bounds[1])
-        start[fit.result._fixed] = fit.x[fit.result._fixed]
-        return start if np.isfinite(_chi2_at(fit, start)) else np.where(np.arange(start.size) == j, value, near[0][2])
+            starts = np.clip(starts, bounds[0], bounds[1])
+        starts[:, fit.result._fixed] = fit.x[fit.result._fixed]
+        with np.errstate(all="ignore"):  # these points are not the user's
+            rated = [(_chi2_at(fit, start), start) for start in starts]
+        return sorted((each for each in rated if isfinite(each[0])), key=lambda each: each[0])
 
     def __repr__(self) -> str:
         low, high = self.values[[0, -1]]
@@ -207,6 +254,14 @@ def profile_of(fit: "CurveFit", j: int) -> Profile:
     return Profile(fit, j)
 
 
+def _bracket(points: list[Point], failed: Iterable[float], half: float, side: int) -> tuple[list[Point], Point | None]:
+    """The points up to where tau is above half for the first time, and the next one; None if there is none."""
+    beyond = [(inf, value) for value in failed] + [point for point in points if point[0] >= half]
+    outer = min(beyond, key=lambda point: side * point[1], default=None)
+    inner = [point for point in points if outer is None or side * point[1] < side * outer[1]]
+    return inner, outer
+
+
 def _chi2_at(fit: "CurveFit", x: Array) -> float:
     """Twice the cost at a point; inf where it is not finite."""
     r = np.asarray(fit._curve.residuals(x), np.float64).ravel()
@@ -215,13 +270,19 @@ def _chi2_at(fit: "CurveFit", x: Array) -> float:
     return norm * norm if isfinite(norm) else inf
 
 
-def _interpolate(points: list[tuple[float, float]], t: float) -> float:
-    """The value at t of the polynomial through some points (t, value), by Neville's scheme."""
+def _interpolate(points: Sequence[tuple[float, Any]], t: float, slope: Any) -> Any:
+    """The value at t of the polynomial through some points (t, value), by Neville's scheme.
+
+    Where the same point comes twice, the polynomial has the slope there.
+    """
     known = [value for _, value in points]
     for width in range(1, len(points)):
         for k in range(len(points) - width):
             t0, t1 = points[k][0], points[k + width][0]
-            if t0 == t1:
-                return nan
-            known[k] = ((t - t1) * known[k] + (t0 - t) * known[k + 1]) / (t0 - t1)
+            if t0 != t1:
+                known[k] = ((t - t1) * known[k] + (t0 - t) * known[k + 1]) / (t0 - t1)
+            elif points[k] is points[k + width]:
+                known[k] = known[k] + slope * (t - t0)
+            else:
+                return nan * known[0]
     return known[0]

@@ -15,7 +15,8 @@ _HEAD: Final = ("parameter", "value", "std. error", "relative", "95 % interval",
 _SKEWED: Final = 0.25  # Ratkowsky (1990): the skewness from which on it is apparent
 _NOTABLE: Final = 0.5  # correlations above it are told
 _MOST_PAIRS: Final = 8
-_HARDLY: Final = 1e-6  # a parameter that has moved by less, relative to its start, has hardly moved
+# A parameter that has moved by less, relative to its start, has hardly moved: a fit has six digits (docs/constants.md).
+_HARDLY: Final = 1e-6
 
 
 def in_short(fit: "CurveFit") -> str:
