@@ -1,29 +1,23 @@
 """`CurveFit`: SciPy's tuple, that knows the whole fit."""
 
-from collections.abc import Callable, Mapping
-from math import inf, log, nan, pi
-from types import MappingProxyType
+from collections.abc import Callable
+from math import nan
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputValueError, OptionError
-from .._iteration.fit import LevenbergMarquardt
 from .._model.arrays import Array, shown
-from .._model.losses import Robust, as_loss
-from .._report.least_squares import LeastSquaresResult
-from .._report.record import Record, computed_once
-from .._report.statistics import Covariance, covariance_of_fit
+from .._report.record import computed_once
 from .._report.text import Text
 from .comparison import Comparison, compare_fits
 from .curvature import Curvature, curvature_of
 from .data import as_independent
-from .model import Curve, what_can_be_pickled
-from .parameters import names_of
+from .fitted import FittedCurve
 from .plots import plot_fit, plot_profile
 from .profile import Profile, profile_of
-from .quantiles import chi2_tails, two_sided
+from .quantiles import two_sided
 from .report import as_html, as_text, in_short
 from .uncertainty import (
     Bootstrap,
@@ -36,39 +30,7 @@ from .uncertainty import (
 )
 
 
-class CurveParameter(Record):
-    """One parameter of a fit.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    value, stderr : float
-        The value at the minimum and its standard error: 0 where it is fixed, inf where the data leave it open, NaN
-        where it is held at a bound or nothing is known.
-    start : float
-        Where the fit started.
-    fixed : bool
-        Whether it kept its start.
-    at_bound : {None, 'lower', 'upper'}
-        The bound that it lies on.
-    identifiable : bool
-        Whether the data determine it.
-    """
-
-    name: str
-    value: float
-    stderr: float
-    start: float
-    fixed: bool
-    at_bound: Literal["lower", "upper"] | None
-    identifiable: bool
-
-    def __float__(self) -> float:
-        return self.value
-
-
-class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
+class CurveFit(FittedCurve):
     """What `curve_fit` returns: ``popt, pcov`` or ``popt, pcov, infodict, mesg, ier``, and the whole fit.
 
     Attributes
@@ -115,201 +77,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         The largest likelihood of normal errors, and information criteria, in which the variance of the data counts as a
         parameter unless `absolute_sigma` gives it.
     """
-
-    result: LeastSquaresResult
-    start: Array
-    start_cost: float
-    absolute_sigma: bool
-    nfev: int
-    _curve: Curve
-    _given_names: tuple[str, ...] | None
-    _options: dict[str, Any]
-
-    @property
-    def popt(self) -> Array:
-        """The parameters, as SciPy gives them."""
-        return self[0]
-
-    @property
-    def pcov(self) -> Array:
-        """The covariance, as SciPy gives it."""
-        return self[1]
-
-    def __getnewargs__(self) -> tuple[tuple[Any, ...]]:
-        return (tuple(self),)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = {name: self.__dict__[name] for name in CurveFit.__annotations__}  # all else can be computed again
-        state["_given_names"] = self.names  # which the model tells, and that may stay behind
-        state["_options"] = what_can_be_pickled(self._options)
-        return state
-
-    # ------------------------------------------------------------------------------------ parameters
-
-    @computed_once
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return self._given_names or names_of(self._curve.require_model(), self.x.size)
-
-    @computed_once
-    def params(self) -> Mapping[str, CurveParameter]:
-        """The parameters by name."""
-        known, result = self._statistics, self.result
-        sides: tuple[Literal["lower", "upper"] | None, ...] = (None, "upper", "lower")
-        return MappingProxyType(
-            {
-                name: CurveParameter(
-                    name=name,
-                    value=float(result.x[j]),
-                    stderr=float(known.stderr[j]),
-                    start=float(self.start[j]),
-                    fixed=bool(result._fixed[j]),
-                    at_bound=None if result._fixed[j] else sides[result.active_mask[j]],
-                    identifiable=not known.unidentifiable[j],
-                )
-                for j, name in enumerate(self.names)
-            }
-        )
-
-    @property
-    def x(self) -> Array:
-        """The parameters at the minimum."""
-        return self.result.x
-
-    @computed_once
-    def _statistics(self) -> Covariance:
-        result = self.result
-        if not self.absolute_sigma:
-            return result._statistics
-        return covariance_of_fit(result._factor, self.m, 1.0, result._jacobian_error, result._fixed, result._free)
-
-    @property
-    def cov(self) -> Array:
-        """Covariance of the parameters."""
-        return self._statistics.cov
-
-    @property
-    def stderr(self) -> Array:
-        """Standard errors of the parameters."""
-        return self._statistics.stderr
-
-    @property
-    def correlation(self) -> Array:
-        """Correlations of the parameters."""
-        return self._statistics.correlation
-
-    @property
-    def free(self) -> npt.NDArray[np.bool_]:
-        """Which parameters are neither fixed nor held at a bound."""
-        return self.result._free
-
-    # ------------------------------------------------------------------------------------ data
-
-    @computed_once
-    def residuals(self) -> npt.NDArray[Any]:
-        """Data minus model, in the shape and units of the data."""
-        data, r = self._curve.data, self.result.fun
-        if data.y.dtype.kind == "c":
-            r = np.ascontiguousarray(r).view(np.complex128)
-        shape = data.y.shape if r.size == data.y.size else r.shape
-        return -data.unwhiten(r.reshape(shape))
-
-    @property
-    def fitted(self) -> npt.NDArray[Any]:
-        """The model at the data."""
-        return np.asarray(self._curve.data.y - self.residuals)
-
-    # ------------------------------------------------------------------------------------ goodness of fit
-
-    @property
-    def m(self) -> int:
-        """Number of residuals."""
-        return self.result.fun.size
-
-    @property
-    def dof(self) -> int:
-        """Degrees of freedom."""
-        return self.result.dof
-
-    @property
-    def chi2(self) -> float:
-        """The sum of squares of the residuals in units of sigma."""
-        return 2 * self.result.cost
-
-    @property
-    def reduced_chi2(self) -> float:
-        """chi2/dof."""
-        return self.result.reduced_chi2
-
-    @property
-    def p_value(self) -> float:
-        """The probability of a larger chi-squared; NaN where the errors of the data are not known."""
-        known = self.absolute_sigma and self.dof > 0
-        return chi2_tails(self.chi2, self.dof)[1] if known else nan
-
-    @property
-    def r_squared(self) -> float:
-        """1 minus the sum of squares over that of the data around their weighted mean; NaN where these do not vary."""
-        total = self._around_mean
-        return 1 - self.chi2 / total if total > 0 else nan
-
-    @computed_once
-    def _around_mean(self) -> float:
-        """The weighted sum of squares of the data around their mean."""
-        y, one = self._whitened_data, self._whitened_one
-        mean = np.vdot(one, y) / np.vdot(one, one)
-        return float(np.sum(np.abs(y - mean * one) ** 2))
-
-    @property
-    def _whitened_data(self) -> npt.NDArray[Any]:
-        data = self._curve.data
-        return data.whiten(data.y).ravel()
-
-    @property
-    def _whitened_one(self) -> npt.NDArray[Any]:
-        """A constant, in units of the errors of the data."""
-        data = self._curve.data
-        return data.whiten(np.ones(data.y.shape)).ravel()
-
-    @computed_once
-    def contains_constant(self) -> bool:
-        """Whether a constant can be added to the curve by changing the parameters: only then does R² mean something."""
-        jacobian, one = self._free_jacobian, self._whitened_one
-        if jacobian is None or self._curve.data.y.dtype.kind == "c" or one.size != self.m:
-            return False
-        left = one - jacobian @ np.linalg.lstsq(jacobian, one, rcond=None)[0]
-        return bool(np.linalg.norm(left) <= 1e-5 * np.linalg.norm(one))
-
-    @property
-    def log_likelihood(self) -> float:
-        """The largest logarithm of the likelihood of normal errors."""
-        m, chi2 = self.m, self.chi2
-        scale = 1.0 if self.absolute_sigma else chi2 / m
-        quadratic = chi2 / scale if scale > 0 else 0.0
-        spread = log(scale) if scale > 0 else -inf
-        return -0.5 * (m * (log(2 * pi) + spread) + quadratic) - self._curve.data.log_det
-
-    @property
-    def _counted(self) -> int:
-        """Parameters of the likelihood."""
-        return int(np.count_nonzero(self.free)) + (not self.absolute_sigma)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return 2 * self._counted - 2 * self.log_likelihood
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion, corrected for few data; inf where they are too few."""
-        k = self._counted
-        left = self.m - k - 1
-        return self.aic + 2 * k * (k + 1) / left if left > 0 else inf
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion."""
-        return self._counted * log(self.m) - 2 * self.log_likelihood
 
     # ------------------------------------------------------------------------------------ uncertainty
 
@@ -376,16 +143,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         if not 0 < level < 1:
             raise OptionError(f"level is {shown(level)}; it must be between 0 and 1, as 0.95")
         return two_sided(level, self._dof_of_errors) if self._dof_of_errors > 0 else nan
-
-    @property
-    def _dof_of_errors(self) -> float:
-        """The degrees of freedom of the variance: infinitely many where it is known."""
-        return inf if self.absolute_sigma else self.dof
-
-    @property
-    def _variance(self) -> float:
-        """The variance of residuals in units of sigma."""
-        return 1.0 if self.absolute_sigma else self.reduced_chi2
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """The curve at any x, given as `curve_fit` takes it."""
@@ -477,29 +234,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         return covariance_by_residuals(self, kind)
 
     @computed_once
-    def leverage(self) -> Array:
-        """How much each residual determines its own fit: the diagonal of the hat matrix."""
-        jacobian = self._free_jacobian
-        if jacobian is None:
-            return np.full(self.m, nan)
-        q = np.linalg.qr(jacobian)[0]
-        return np.asarray(np.sum(q * q, axis=1))
-
-    @computed_once
-    def studentized_residuals(self) -> Array:
-        """Data minus model, each in units of its own standard error."""
-        left = np.clip(1 - self.leverage, 0, None)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return -self.result.fun / np.sqrt(left * self._variance)
-
-    @computed_once
-    def cooks_distance(self) -> Array:
-        """How far the fit would move without each of the residuals (Cook 1977)."""
-        h, k = self.leverage, max(1, int(np.count_nonzero(self.free)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.studentized_residuals**2 * h / ((1 - h) * k)
-
-    @computed_once
     def curvature(self) -> Curvature:
         """How far the linear model can be trusted: curvatures, bias and skewness of the parameters.
 
@@ -534,18 +268,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
 
     # ------------------------------------------------------------------------------------ pictures
 
-    @property
-    def errors_of_data(self) -> npt.NDArray[Any] | None:
-        """Standard errors of the data in their own units, scaled by the residuals unless `absolute_sigma`.
-
-        None without `sigma`, where the residuals alone tell them.
-        """
-        data = self._curve.data
-        if data.sigma is None and data.root is None:
-            return None
-        relative = data.sigma if data.root is None else np.sqrt(np.sum(data.root**2, axis=1)).reshape(data.y.shape)
-        return np.broadcast_to(np.asarray(relative) * np.sqrt(self._variance), data.y.shape)
-
     def plot(self, ax: Any = None, level: float = 0.95, grid: npt.ArrayLike | None = None) -> Any:
         """A picture: the data with their errors, the curve and its band; below them the residuals.
 
@@ -572,36 +294,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         matplotlib.figure.Figure
         """
         return plot_profile(self, level)
-
-    # ------------------------------------------------------------------------------------ what others need
-
-    @computed_once
-    def _free_jacobian(self) -> Array | None:
-        """The columns of the Jacobian for free parameters."""
-        jacobian = self.result.jac
-        return None if jacobian is None or not np.isfinite(jacobian).all() else jacobian[:, self.free]
-
-    def _number(self, name: str | int) -> int:
-        """The number of a parameter."""
-        if isinstance(name, str):
-            if name not in self.names:
-                raise OptionError(f"there is no parameter {name!r}; they are {', '.join(self.names)}")
-            return self.names.index(name)
-        return range(self.x.size)[name]
-
-    @computed_once
-    def _loss(self) -> Robust | None:
-        """The robust loss; None for least squares."""
-        kind = as_loss(self._options.get("loss", "linear"))
-        return None if kind is None else Robust(kind, float(self._options.get("f_scale", 1.0)))
-
-    def _refit(self, start: Array, fixed: npt.NDArray[np.bool_], residuals: Any = None, jac: Any = None) -> Any:
-        """Another fit with the same options."""
-        self._curve.require_model()
-        options = dict(self._options)
-        if jac is not None:
-            options["jac"] = jac
-        return LevenbergMarquardt(residuals or self._curve.residuals, start, fixed=fixed, **options).run()
 
     # ------------------------------------------------------------------------------------ as text
 

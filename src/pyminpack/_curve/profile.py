@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 
 from .._errors import UnidentifiableWarning, warn_user
-from .._model.arrays import DOUBLE, Array
+from .._model.arrays import Array
 
 if TYPE_CHECKING:
     from .fit import CurveFit
@@ -47,8 +47,7 @@ class Profile:
         bounds = fit._options.get("bounds")
         self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
         self._is_of_a_local_minimum = False
-        # Nothing but rounding is left of the residuals, and it does not follow the parameters: Wald's intervals, then.
-        self._is_exact = np.linalg.norm(fit.result.fun) <= DOUBLE * np.linalg.norm(fit._whitened_data)
+        self._is_exact = fit._is_exact  # and rounding does not follow the parameters: Wald's intervals, then
         self._ends: dict[tuple[float, int], float] = {}
 
     @property
@@ -72,10 +71,12 @@ class Profile:
 
     def _end(self, half: float, side: int) -> float:
         """Where tau is half on one side; inf where it never is."""
-        if not isfinite(half) or not self._fit._variance > 0 or self._is_of_a_local_minimum:
+        if not isfinite(half) or self._is_of_a_local_minimum:
             return nan
         if self._is_exact:
             return float(self._fit.x[self._j] + side * half * self._fit.stderr[self._j])
+        if not self._fit._variance > 0:
+            return nan
         key = half, side
         if key not in self._ends:
             self._ends[key] = self._search(half, side)
