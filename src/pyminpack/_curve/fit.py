@@ -12,12 +12,18 @@ from .._model.arrays import Array, shown
 from .._report.record import computed_once
 from .._report.text import Text
 from .comparison import Comparison, compare_fits
+from .convergence import Convergence, convergence_of
 from .curvature import Curvature, curvature_of
 from .data import as_independent
 from .fitted import FittedCurve
-from .plots import plot_fit, plot_profile
-from .profile import Profile, profile_of
+from .pictures.convergence import plot_convergence
+from .pictures.curve import plot_fit
+from .pictures.diagnostics import plot_diagnostics
+from .pictures.profiles import numbers_of, plot_pair, plot_profiles
+from .progress import counting
 from .quantiles import two_sided
+from .regions.contour import Contour, contour_of, joint_half_width
+from .regions.profile import Profile, profile_of
 from .report import as_html, as_text, in_short
 from .uncertainty import (
     Bootstrap,
@@ -73,6 +79,8 @@ class CurveFit(FittedCurve):
         `absolute_sigma`.
     r_squared : float
         1 minus the sum of squares over that of the data around their weighted mean.
+    runs : Runs
+        Runs of residuals of the same sign: their `number`, how many are `expected`, and the `p_value` of so few.
     log_likelihood, aic, aicc, bic : float
         The largest likelihood of normal errors, and information criteria, in which the variance of the data counts as a
         parameter unless `absolute_sigma` gives it.
@@ -80,7 +88,9 @@ class CurveFit(FittedCurve):
 
     # ------------------------------------------------------------------------------------ uncertainty
 
-    def interval(self, level: float = 0.95, method: Literal["wald", "profile"] = "wald") -> Array:
+    def interval(
+        self, level: float = 0.95, method: Literal["wald", "profile"] = "wald", progress: bool = False
+    ) -> Array:
         """Confidence intervals of the parameters.
 
         Parameters
@@ -91,6 +101,8 @@ class CurveFit(FittedCurve):
             'wald', the default: ``x ± t*stderr``, right where the model is nearly linear within them. 'profile': where
             the sum of squares, minimized over all other parameters, has grown by so much; asymmetric, and with infinite
             ends where the data set no limit. It takes some ten fits for each parameter.
+        progress : bool, optional
+            Whether a bar of tqdm counts the parameters of which there is a profile; the default is False.
 
         Returns
         -------
@@ -104,8 +116,11 @@ class CurveFit(FittedCurve):
         if method != "profile":
             raise OptionError(f"method is {shown(method)}; it can be 'wald' or 'profile'")
         ends = np.column_stack([self.x, self.x])
-        for j in np.flatnonzero(~self.result._fixed):
-            ends[j] = self._profile(int(j)).interval(half)
+        free = np.flatnonzero(~self.result._fixed).tolist()
+        with counting(progress, len(free), "parameters") as tick:
+            for j in free:
+                ends[j] = self._profile(j).interval(half)
+                tick()
         return ends
 
     def profile(self, name: str | int, level: float = 0.99) -> Profile:
@@ -127,6 +142,42 @@ class CurveFit(FittedCurve):
         profile = self._profile(self._number(name))
         profile.interval(self._half_width(level))
         return profile
+
+    def contour(self, a: str | int, b: str | int, level: float = 0.95) -> Contour:
+        """The joint confidence region of two parameters, the others fitted anew at each point of its edge.
+
+        Within it the sum of squares, minimized over all other parameters, has grown by no more than 2 variances times
+        the quantile of F; with a linear model it is Wald's ellipse.
+
+        Parameters
+        ----------
+        a, b : str or int
+            The parameters.
+        level : float, optional
+            The confidence level of both together; the default is 0.95.
+
+        Returns
+        -------
+        Contour
+            ``points`` of shape (k, 2), a curve that can be drawn; open, with inf, where the data set no limit. It takes
+            some twenty-five fits, and the profiles of both parameters some twenty.
+        """
+        pair = self._number(a), self._number(b)
+        if pair[0] == pair[1] or self.result._fixed[list(pair)].any():
+            raise OptionError(f"{shown(a)} and {shown(b)} must be two different parameters that are not fixed")
+        self._half_width(level)  # refuses what is no level
+        key = *pair, float(level)
+        if key not in self._contours:
+            self._contours[key] = contour_of(self, *pair, level)
+        return self._contours[key]
+
+    @computed_once
+    def _contours(self) -> dict[tuple[int, int, float], Contour]:
+        return {}
+
+    def _joint_half_width(self, level: float) -> float:
+        """How many standard errors the joint region of two parameters reaches, by the linear model."""
+        return joint_half_width(self, level)
 
     @computed_once
     def _profiles(self) -> dict[int, Profile]:
@@ -204,6 +255,7 @@ class CurveFit(FittedCurve):
         n: int = 1000,
         kind: Literal["residuals", "pairs", "wild"] = "residuals",
         seed: "int | np.random.Generator | None" = None,  # numpy.random takes long to import
+        progress: bool = False,
     ) -> Bootstrap:
         """Fits to data drawn anew.
 
@@ -217,13 +269,15 @@ class CurveFit(FittedCurve):
             point to point.
         seed : int or Generator, optional
             For the same draws again.
+        progress : bool, optional
+            Whether a bar of tqdm counts the fits; the default is False.
 
         Returns
         -------
         Bootstrap
             ``x``, of shape (number of fits that converged, n), ``failed``, ``stderr`` and ``interval(level)``.
         """
-        return bootstrap_of(self, n, kind, seed)
+        return bootstrap_of(self, n, kind, seed, progress)
 
     def robust_cov(self, kind: Literal["HC0", "HC1", "HC2", "HC3"] = "HC3") -> Array:
         """The covariance of the parameters where the errors of the data differ in an unknown way (White 1980).
@@ -241,6 +295,14 @@ class CurveFit(FittedCurve):
         """
         self._curve.require_model()
         return curvature_of(self)
+
+    @computed_once
+    def convergence(self) -> Convergence:
+        """How the fit went from its start to the minimum: parameters, cost, step and offset, step by step.
+
+        A fit keeps nothing of that. So it is made once more, from the same start, at the first use.
+        """
+        return convergence_of(self)
 
     def compare(self, other: "CurveFit") -> Comparison:
         """Compare two fits to the same data, one of which may be a special case of the other.
@@ -286,14 +348,81 @@ class CurveFit(FittedCurve):
         """
         return plot_fit(self, ax, level, grid)
 
-    def plot_profile(self, level: float = 0.95) -> Any:
-        """A picture of the profile of each parameter, with the ends of its interval.
+    def plot_profile(self, level: float = 0.95, names: Any = None, ax: Any = None, progress: bool = False) -> Any:
+        """A picture of the profiles of the parameters, and of the joint region of each pair.
+
+        On the diagonal there are the profiles with the ends of their intervals. Below it are the regions of pairs, with
+        Wald's ellipse, and the traces: the best value of one parameter where the other is held. Where the model is
+        linear, profiles and traces are straight lines, and the regions are the ellipses.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the intervals, and of the regions; the default is 0.95.
+        names : str or sequence of str or int, optional
+            The parameters. The default is all that are not fixed; k of them take some ``10*k + 12*k*(k - 1)`` fits.
+        ax : array of matplotlib.axes.Axes, optional
+            Where to draw: ``k*k`` of them, row by row. The default is a new figure.
+        progress : bool, optional
+            Whether a bar of tqdm counts the panels; the default is False.
 
         Returns
         -------
         matplotlib.figure.Figure
         """
-        return plot_profile(self, level)
+        k = len(numbers_of(self, names))
+        with counting(progress, k * (k + 1) // 2, "panels") as tick:
+            return plot_profiles(self, level, names, ax, tick)
+
+    def plot_contour(self, a: str | int, b: str | int, level: float = 0.95, ax: Any = None) -> Any:
+        """A picture of the joint region of two parameters, with Wald's ellipse and the traces of their profiles.
+
+        Parameters
+        ----------
+        a, b : str or int
+            The parameters, to the right and upward.
+        level : float, optional
+            The confidence level of both together; the default is 0.95.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_pair(self, self._number(a), self._number(b), level, ax)
+
+    def plot_diagnostics(self, ax: Any = None) -> Any:
+        """A picture of the residuals, each in units of its own standard error.
+
+        Against the curve: a trend or a fan tells of a wrong curve, or of wrong errors. Their distribution beside the
+        normal one, with a band in which each is with 95 %. Their leverage, with lines of equal Cook's distance; points
+        beyond 0.5 have their number. Their order, with the number of `runs` of signs.
+
+        Parameters
+        ----------
+        ax : array of matplotlib.axes.Axes, optional
+            Where to draw: four of them. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_diagnostics(self, ax)
+
+    def plot_convergence(self, ax: Any = None) -> Any:
+        """A picture of the way to the minimum: what the cost had still to fall by, offset and step; see `convergence`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_convergence(self, ax)
 
     # ------------------------------------------------------------------------------------ as text
 

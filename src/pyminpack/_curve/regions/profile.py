@@ -4,12 +4,13 @@ from math import copysign, inf, isfinite, nan, sqrt
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
+import numpy.typing as npt
 
-from .._errors import UnidentifiableWarning, warn_user
-from .._model.arrays import Array
+from ..._errors import UnidentifiableWarning, warn_user
+from ..._model.arrays import Array, Mask
 
 if TYPE_CHECKING:
-    from .fit import CurveFit
+    from ..fit import CurveFit
 
 # These numbers are in docs/constants.md, with what changes if they are larger or smaller.
 _CLOSE: Final = 2e-3  # an end is interpolated once tau is this near to what it is to be, relative to it
@@ -45,10 +46,15 @@ class Profile:
         stderr = float(fit.stderr[j])
         self._scale = stderr if isfinite(stderr) and stderr > 0 else max(abs(float(fit.x[j])), 1e-8)
         bounds = fit._options.get("bounds")
-        self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
+        self.low, self.high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
         self._is_of_a_local_minimum = False
         self._is_exact = fit._is_exact  # and rounding does not follow the parameters: Wald's intervals, then
         self._ends: dict[tuple[float, int], float] = {}
+
+    @property
+    def best(self) -> float:
+        """The value at the minimum."""
+        return float(self._fit.x[self._j])
 
     @property
     def values(self) -> Array:
@@ -83,7 +89,7 @@ class Profile:
         return self._ends[key]
 
     def _search(self, half: float, side: int) -> float:
-        best, bound = self._points_on(side)[0][1], self._high if side > 0 else self._low
+        best, bound = self._points_on(side)[0][1], self.high if side > 0 else self.low
         value = best + side * half * self._scale
         for _ in range(_MOST_FITS):
             if side * (value - bound) > 0:
@@ -95,7 +101,7 @@ class Profile:
             points = self._points_on(side)
             if abs(abs(tau) - half) <= _CLOSE * half:
                 end = _interpolate(sorted(points, key=lambda point: abs(point[0] - half))[:4], half)
-                return min(max(end, self._low), self._high) if isfinite(end) else value
+                return min(max(end, self.low), self.high) if isfinite(end) else value
             if value == bound and abs(tau) < half:
                 return bound
             if abs(tau) < half and self._is_level(points):
@@ -150,20 +156,8 @@ class Profile:
         fixed = fit.result._fixed.copy()
         fixed[j] = True
         best = self._fit.chi2
-        if fixed.all():
-            x, chi2 = start, _chi2_at(fit, start)
-        else:
-            result = fit._refit(start, fixed)
-            x, chi2 = result.x, 2 * result.cost
-            if not result.success:  # perhaps from the fit next to it
-                start = near.copy()
-                start[j] = value
-                again = fit._refit(start, fixed)
-                if again.cost < result.cost or again.success:
-                    result = again
-                x, chi2 = result.x, 2 * result.cost
-                self.nfits += 1
-        self.nfits += 1
+        x, chi2, _, nfits = best_with(fit, start, fixed, near)
+        self.nfits += nfits
         grown = chi2 - best
         if grown < -_BETTER * max(best, fit._variance):
             if not self._is_of_a_local_minimum:
@@ -192,11 +186,8 @@ class Profile:
             slope = np.where(np.isfinite(fit.cov[:, j]), fit.cov[:, j], 0) / fit.cov[j, j]
             start += (value - x0[j]) * slope
         start[j] = value
-        bounds = fit._options.get("bounds")
-        if bounds is not None:
-            start = np.clip(start, bounds[0], bounds[1])
-        start[fit.result._fixed] = fit.x[fit.result._fixed]
-        return start if np.isfinite(_chi2_at(fit, start)) else np.where(np.arange(start.size) == j, value, near[0][2])
+        held = fit.result._fixed | (np.arange(start.size) == j)
+        return start_within(fit, start, held, near[0][2])
 
     def __repr__(self) -> str:
         low, high = self.values[[0, -1]]
@@ -208,7 +199,30 @@ def profile_of(fit: "CurveFit", j: int) -> Profile:
     return Profile(fit, j)
 
 
-def _chi2_at(fit: "CurveFit", x: Array) -> float:
+def start_within(fit: "CurveFit", start: Array, held: Mask, near: Array) -> Array:
+    """A start with some parameters held there, within the bounds; the others as near it where it is not possible."""
+    bounds = fit._options.get("bounds")
+    if bounds is not None:
+        start = np.clip(start, bounds[0], bounds[1])
+    fixed = fit.result._fixed
+    start[fixed] = fit.x[fixed]
+    return start if np.isfinite(chi2_at(fit, start)) else np.where(held, start, near)
+
+
+def best_with(fit: "CurveFit", start: Array, held: Mask, near: Array) -> tuple[Array, float, npt.NDArray[np.intp], int]:
+    """The fit with some parameters held: all of them, chi-squared, which are at a bound, and how many fits it took."""
+    if held.all():
+        return start, chi2_at(fit, start), np.zeros(start.size, int), 1
+    result = fit._refit(start, held)
+    if result.success:
+        return result.x, 2 * result.cost, result.active_mask, 1
+    again = fit._refit(np.where(held, start, near), held)  # perhaps from the fit next to it
+    if again.cost < result.cost or again.success:
+        result = again
+    return result.x, 2 * result.cost, result.active_mask, 2
+
+
+def chi2_at(fit: "CurveFit", x: Array) -> float:
     """Twice the cost at a point; inf where it is not finite."""
     r = np.asarray(fit._curve.residuals(x), np.float64).ravel()
     loss = fit._loss
