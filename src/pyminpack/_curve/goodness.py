@@ -12,7 +12,7 @@ from .quantiles import chi2_tails
 if TYPE_CHECKING:
     from .fitted import FittedCurve
 
-_EXACT_UP_TO: Final = 1000  # signs; beyond that the normal approximation is right to 1e-3 of a p-value of 0.01
+_EXACT_UP_TO: Final = 1000  # signs; beyond, the normal approximation is right to 0.2 % of a p-value of 0.01
 
 
 class Goodness(Record):

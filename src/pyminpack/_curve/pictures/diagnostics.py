@@ -96,15 +96,23 @@ def _weights(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:
     for distance, style in zip(_COOK, ("--", "-"), strict=True):
         size = np.sqrt(distance * k * (1 - line) / line)
         for side in (-1, 1):
-            ax.plot(line, side * size, color=CURVE, lw=1, ls=style, label=f"{distance:g}" if side > 0 else None)
+            ax.plot(line, side * size, color=CURVE, lw=1, ls=style)
+        # Its name is where it leaves the panel: above, or to the right.
+        place = (right, float(size[-1])) if size[-1] <= reach else (distance * k / (distance * k + reach**2), reach)
+        if place[0] <= right:
+            ax.annotate(
+                f"{distance:g}", place, (2, 0) if size[-1] <= reach else (0, 2), textcoords="offset points",
+                ha="left" if size[-1] <= reach else "center", va="center" if size[-1] <= reach else "bottom",
+                fontsize="small", color=CURVE, annotation_clip=False,
+            )  # fmt: skip
     ax.set_xlim(0, right)
     ax.set_ylim(-reach, reach)
     distances = np.nan_to_num(fit.cooks_distance)
     for point in np.argsort(-distances)[:_MOST_NAMED].tolist():
         if distances[point] > _COOK[0] and np.isfinite(r[point]):
             ax.annotate(f"{point}", (h[point], r[point]), (4, 4), textcoords="offset points", fontsize="small")
-    ax.set(title="Weight in the fit", xlabel="leverage", ylabel="studentized residual")
-    ax.legend(frameon=False, fontsize="small", title="Cook's distance", title_fontsize="small", ncols=2)
+    ax.set(xlabel="leverage", ylabel="studentized residual")
+    ax.set_title("Weight, with Cook's distance", pad=14)
 
 
 def _order(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:
@@ -117,4 +125,4 @@ def _order(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:
     runs, data = fit.runs, fit._curve.data
     by_x = one_variable(data.x, data.y.size) is not None
     ax.set(xlabel=f"place by {data.x_name or 'x'}" if by_x else "place in the data", ylabel="studentized residual")
-    ax.set_title(f"{runs.number} runs of signs, {runs.expected:.1f} expected, p = {runs.p_value:.2g}")
+    ax.set_title(f"{runs.number} runs, {runs.expected:.1f} expected, p = {runs.p_value:.2g}")

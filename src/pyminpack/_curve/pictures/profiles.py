@@ -10,7 +10,7 @@ import numpy as np
 
 from ..._errors import OptionError
 from ..regions.contour import Contour, wald_ellipse
-from ..regions.monotone import Monotone
+from ..regions.smooth import Smooth
 from .style import CURVE, DATA, GREY, panels, percent, tidy
 
 if TYPE_CHECKING:
@@ -27,10 +27,11 @@ def plot_profiles(fit: "CurveFit", level: float, names: Any, ax: Any, tick: Any)
     n = len(numbers)
     picture, axes = panels(ax, n, n, (_SIZE * n + 0.8 if n > 1 else 5.0, _SIZE * n + 0.4 if n > 1 else 3.6))
     ranges: dict[int, tuple[float, float]] = {}
+    words = (fit.names[numbers[0]], fit.names[numbers[1]]) if n == 2 else ("abscissa", "ordinate")
     for row in range(n):
         for column in range(row):
             a, b = numbers[column], numbers[row]
-            _draw_pair(axes[row, column], fit, a, b, level, ranges)
+            _draw_pair(axes[row, column], fit, a, b, level, ranges, words)
             tick()
     for k, number in enumerate(numbers):
         _draw_profile(axes[k, k], fit, number, level, ranges)
@@ -54,7 +55,7 @@ def plot_profiles(fit: "CurveFit", level: float, names: Any, ax: Any, tick: Any)
                 panel.set_ylabel(fit.names[numbers[row]])
             tidy(panel)
             _few_ticks(panel)
-    axes[0, 0].legend(frameon=False, loc="upper left", fontsize="small", handlelength=1.6)
+    axes[0, 0].legend(frameon=False, loc="lower right", fontsize="small", handlelength=1.6)
     if n > 1 and ax is None:
         _legend_of_pairs(picture, axes)
         picture.align_ylabels()
@@ -74,10 +75,10 @@ def numbers_of(fit: "CurveFit", names: Any) -> list[int]:
 def _legend_of_pairs(picture: Any, axes: Any) -> None:
     """The legend of the pairs, in the empty corner."""
     handles, labels = axes[-1, 0].get_legend_handles_labels()
-    box = axes[0, -1]
+    box = axes[0, 1]
     box.set_visible(True)
     box.axis("off")
-    box.legend(handles, labels, frameon=False, loc="center", fontsize="small")
+    box.legend(handles, labels, frameon=False, loc="upper left", fontsize="small")
 
 
 def _draw_profile(ax: Any, fit: "CurveFit", j: int, level: float, ranges: dict[int, tuple[float, float]]) -> None:
@@ -98,13 +99,13 @@ def _draw_profile(ax: Any, fit: "CurveFit", j: int, level: float, ranges: dict[i
                 ax.plot(end, 0, "|", ms=8, mew=1.4, color=DATA)
         ax.set_ylim(-1.55 * half, 1.55 * half)
         ax.annotate(
-            percent(level), (1, half), xycoords=("axes fraction", "data"), ha="right", va="bottom", fontsize="small",
+            percent(level), (0.03, half), xycoords=("axes fraction", "data"), va="bottom", fontsize="small",
             color=GREY,
         )  # fmt: skip
     if isfinite(fit.stderr[j]) and fit.stderr[j] > 0:
         both = np.array([low, high])
         ax.plot(both, (both - fit.x[j]) / fit.stderr[j], color=GREY, lw=1.1, ls="--", label="linear model")
-    ax.plot(*Monotone(values, tau).fine(12), color=CURVE, lw=1.6, label="profile")
+    ax.plot(*Smooth(values, tau).fine(12), color=CURVE, lw=1.6, label="profile")
     ax.plot(values, tau, "o", ms=3, color=CURVE)
     ax.set_ylabel("τ")
 
@@ -114,14 +115,22 @@ def plot_pair(fit: "CurveFit", a: int, b: int, level: float, ax: Any) -> Any:
     picture, axes = panels(ax, 1, 1, (4.8, 4.2))
     ranges: dict[int, tuple[float, float]] = {}
     panel = axes[0, 0]
-    _draw_pair(panel, fit, a, b, level, ranges)
+    _draw_pair(panel, fit, a, b, level, ranges, (fit.names[a], fit.names[b]))
     panel.set(xlabel=fit.names[a], ylabel=fit.names[b], xlim=ranges[a], ylim=ranges[b])
     panel.legend(frameon=False, fontsize="small")
     tidy(panel)
     return picture
 
 
-def _draw_pair(ax: Any, fit: "CurveFit", a: int, b: int, level: float, ranges: dict[int, tuple[float, float]]) -> None:
+def _draw_pair(
+    ax: Any,
+    fit: "CurveFit",
+    a: int,
+    b: int,
+    level: float,
+    ranges: dict[int, tuple[float, float]],
+    words: tuple[str, str],
+) -> None:
     """The contour, Wald's ellipse, and the traces of the two profiles."""
     contour = fit.contour(a, b, level)
     half = fit._joint_half_width(level)
@@ -132,12 +141,19 @@ def _draw_pair(ax: Any, fit: "CurveFit", a: int, b: int, level: float, ranges: d
     ax.plot(*ellipse.T, color=GREY, lw=1.1, ls="--", label=f"linear model, {percent(level)}", zorder=1)
     _fill(ax, contour)
     ax.plot(*contour.points.T, color=CURVE, lw=1.6, label=f"joint region, {percent(level)}", zorder=3)
-    for j, style, other in ((a, "-", b), (b, (0, (4, 1.5, 1, 1.5)), a)):
+    for j, other, style, label in (
+        (a, b, "-", "best {1} for each {0}"),
+        (b, a, (0, (4, 1.5, 1, 1.5)), "best {0} for each {1}"),
+    ):
         profile = fit._profile(j)
-        trace = profile.x[np.argsort(profile.values)]
-        kept = abs(profile.tau[np.argsort(profile.values)]) <= 1.05 * half if half > 0 else slice(None)
-        label = f"best {fit.names[other]}, given {fit.names[j]}"
-        ax.plot(trace[kept, a], trace[kept, b], color=DATA, lw=1.1, ls=style, label=label, zorder=2)
+        tau, values = profile.tau, profile.values
+        kept = abs(tau) <= 1.05 * half if half > 0 else np.ones(tau.size, bool)
+        along, across = Smooth(values[kept], profile.x[kept, other]).fine(12)
+        line = (along, across) if j == a else (across, along)
+        ax.plot(*line, color=DATA, lw=1.1, ls=style, label=label.format(*words), zorder=2)
+    lost = np.flatnonzero(np.isnan(contour.points[:, 0])) - 1
+    if lost.size:
+        ax.plot(*contour.points[lost].T, "x", color=CURVE, label="not followed beyond", zorder=4)
     ax.plot(fit.x[a], fit.x[b], "+", ms=8, mew=1.4, color="black", label="minimum", zorder=4)
 
 

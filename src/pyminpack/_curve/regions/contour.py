@@ -11,7 +11,7 @@ nonlinearity away, and the pair of these so that Wald's ellipse is the unit circ
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
-from math import atan2, inf, isinf, nan, pi, sqrt
+from math import atan2, cbrt, inf, isinf, isnan, nan, pi, sqrt
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import numpy as np
@@ -21,8 +21,8 @@ from ..._errors import UnidentifiableWarning, warn_user
 from ..._model.arrays import Array
 from ..._report.record import Record
 from ..quantiles import f_quantile
-from .monotone import Monotone
 from .profile import Profile, best_with, chi2_at, start_within
+from .smooth import Smooth
 
 if TYPE_CHECKING:
     from ..fit import CurveFit
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 _TURN: Final = 2 * pi / 18  # of the normal from one point to the next
 _NEAR: Final = 0.02  # a point is put right without another fit from here on; Newton's method squares it
 _BESIDE: Final = 1e-3  # how far the evaluations for the gradient are from a point
-_ASTRAY: Final = 0.3  # a point that is farther from the level than this is too far ahead
+_ASTRAY: Final = 0.1  # a point that is farther from the level than this is too far ahead
 _MOST_TRIALS: Final = 4  # to put a point right; one is usual
 _MOST_FITS: Final = 200  # for one curve
 _SHORTEST: Final = 1e-3  # a step along the curve
@@ -73,6 +73,7 @@ class _Point(NamedTuple):
     u: Array
     x: Array
     gradient: Array
+    missed: float = 0.0  # how far from the level the first guess was
 
     @property
     def normal(self) -> Array:
@@ -113,12 +114,11 @@ def wald_ellipse(fit: "CurveFit", i: int, j: int, half: float) -> Array:
 
 def _root_of(fit: "CurveFit", pair: list[int]) -> Array | None:
     """The Cholesky factor of the covariance of two parameters."""
-    cov = fit.cov[np.ix_(pair, pair)]
-    if not np.isfinite(cov).all():
+    correlation, scale = fit.correlation[np.ix_(pair, pair)], fit.stderr[pair]
+    if not np.isfinite(correlation).all() or not np.isfinite(scale).all():
         return None
-    scale = np.sqrt(np.diagonal(cov))
     try:
-        return np.asarray(scale[:, None] * np.linalg.cholesky(cov / np.outer(scale, scale)))
+        return np.asarray(scale[:, None] * np.linalg.cholesky(correlation))
     except np.linalg.LinAlgError:
         return None
 
@@ -134,7 +134,7 @@ class _Edge:
         self._profiles = [fit._profile(k) for k in self._pair]
         self._ends = np.array([profile.interval(half) for profile in self._profiles])
         curves = [_increasing(profile) for profile in self._profiles]
-        self._value_of = [Monotone(tau, values) for tau, values in curves]
+        self._value_of = [Smooth(tau, values) for tau, values in curves]
         self._box = np.array([(profile.low, profile.high) for profile in self._profiles])
         # Where a profile does not reach the level, it ends at a bound, or far out.
         reached = np.isfinite(self._ends) & (self._ends != self._box)
@@ -190,12 +190,13 @@ class _Edge:
 
     def _put_right(self, u: Array, near: Array, along: Array | None = None) -> _Point:
         """The point of the curve near one, by Newton's method across the curve, or along a line such as a bound."""
-        error = _ASTRAY
+        error, missed = _ASTRAY, nan
         for _ in range(_MOST_TRIALS):
             q, point = self._look(u, near)
             if abs(q - 1) > error:
                 break
             error = 0.5 * abs(q - 1)
+            missed = abs(q - 1) if isnan(missed) else missed
             if along is None:
                 move = (1 - q) * point.gradient / (point.gradient @ point.gradient)
             else:
@@ -205,7 +206,7 @@ class _Edge:
                 move = (1 - q) / slope * along
             u, near = u + move, point.x
             if error <= 0.5 * _NEAR:
-                return point._replace(u=u)
+                return point._replace(u=u, missed=missed)
         raise _LostError
 
     # ------------------------------------------------------------------------------------ the curve
@@ -271,6 +272,7 @@ class _Edge:
                     nodes.append(point)
                     bend = turn / length
                     size = min(max(_TURN / max(abs(bend), 1e-3), size / 2), 2 * size)
+                    size *= min(1.0, cbrt(_NEAR / max(point.missed, 1e-9)))  # guesses have errors of the third order
                     continue
                 assert edge is not None
                 where, along, which = edge

@@ -1,4 +1,4 @@
-"""Smooth monotone curves through points: cubics whose slopes are limited as Fritsch and Carlson (1980) say."""
+"""Smooth curves through points, that rise and fall where the points do."""
 
 from itertools import pairwise
 from typing import Final
@@ -7,23 +7,24 @@ import numpy as np
 
 from ..._model.arrays import Array
 
-# Slopes at either end of a cubic up to which it is monotone, relative to the chord: 3 (Fritsch and Carlson). With 2 the
-# curve is level nowhere either, so that it can be inverted.
+# Slopes at either end of a cubic up to which it is monotone, relative to the chord: 3 (Fritsch and Carlson 1980). With
+# 2 the curve is level nowhere between points that rise, so that it can be inverted.
 _STEEPEST: Final = 2.0
 
 
-class Monotone:
-    """A smooth increasing curve through points that increase; beyond them it is straight."""
+class Smooth:
+    """A curve through points of increasing x, by cubics with the limited slopes of parabolas; straight beyond them."""
 
     def __init__(self, x: Array, y: Array) -> None:
         self.x, self.y = x, y
+        self.slopes = np.ones(1)
         if x.size == 1:
-            self.slopes = np.ones(1)
             return
         secants = np.diff(y) / np.diff(x)
         slopes = secants[[0, -1]] if x.size == 2 else np.gradient(y, x, edge_order=2)
-        steepest = _STEEPEST * np.minimum(np.append(secants, secants[-1]), np.insert(secants, 0, secants[0]))
-        self.slopes = np.clip(slopes, 0, steepest)
+        before, after = np.insert(secants, 0, secants[0]), np.append(secants, secants[-1])
+        steepest = np.where(before * after > 0, _STEEPEST * np.minimum(abs(before), abs(after)), 0.0)
+        self.slopes = np.sign(after) * np.clip(np.sign(after) * slopes, 0, steepest)
 
     def __call__(self, x: float) -> float:
         """The value at x."""
@@ -44,7 +45,7 @@ class Monotone:
         return np.asarray(value + np.where(x < inner, slopes[0], slopes[-1]) * (x - inner))
 
     def where(self, y: float) -> float:
-        """The x where the curve has a value; that of the last point for values beyond."""
+        """The x where a curve that rises has a value; that of the last point for values beyond."""
         low, high = float(self.x[0]), float(self.x[-1])
         if not self.y[0] < y < self.y[-1]:
             return low if y <= self.y[0] else high
