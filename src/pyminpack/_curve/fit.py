@@ -160,7 +160,7 @@ class CurveFit(FittedCurve):
         -------
         Contour
             ``points`` of shape (k, 2), a curve that can be drawn; open, with inf, where the data set no limit. It takes
-            some twenty-five fits, and the profiles of both parameters some twenty.
+            some twenty fits, and the profiles of both parameters as many; curved regions take up to seventy.
         """
         pair = self._number(a), self._number(b)
         if pair[0] == pair[1] or self.result._fixed[list(pair)].any():
