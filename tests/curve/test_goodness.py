@@ -54,9 +54,9 @@ def test_runs_are_counted_by_x() -> None:
 
 
 def test_runs_of_complex_data_are_those_of_their_parts() -> None:
-    y = np.array([1, 1, -1, -1]) + 1j * np.array([-1, 1, -1, 1])
+    y = np.array([1, -1, 1, -1]) + 1j * np.array([1, 1, -1, -1])
     fit = curve_fit(lambda x, a: a + 0j * x, np.arange(4.0), y)
-    assert fit.runs.number == 5  # + + - - and - + - +, one after the other
+    assert fit.runs.number == 6  # + - + - and + + - -, one after the other
     assert fit.runs.positive == 4
 
 

@@ -97,14 +97,11 @@ def _weights(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:
         size = np.sqrt(distance * k * (1 - line) / line)
         for side in (-1, 1):
             ax.plot(line, side * size, color=CURVE, lw=1, ls=style)
-        # Its name is where it leaves the panel: above, or to the right.
-        place = (right, float(size[-1])) if size[-1] <= reach else (distance * k / (distance * k + reach**2), reach)
-        if place[0] <= right:
-            ax.annotate(
-                f"{distance:g}", place, (2, 0) if size[-1] <= reach else (0, 2), textcoords="offset points",
-                ha="left" if size[-1] <= reach else "center", va="center" if size[-1] <= reach else "bottom",
-                fontsize="small", color=CURVE, annotation_clip=False,
-            )  # fmt: skip
+        # Its name is where it leaves the panel: to the right, or above.
+        if size[-1] <= reach:
+            _name(ax, distance, (right, float(size[-1])), ha="left", va="center")
+        elif (place := distance * k / (distance * k + reach**2)) < right:
+            _name(ax, distance, (place, reach), ha="left", va="top")
     ax.set_xlim(0, right)
     ax.set_ylim(-reach, reach)
     distances = np.nan_to_num(fit.cooks_distance)
@@ -112,7 +109,16 @@ def _weights(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:
         if distances[point] > _COOK[0] and np.isfinite(r[point]):
             ax.annotate(f"{point}", (h[point], r[point]), (4, 4), textcoords="offset points", fontsize="small")
     ax.set(xlabel="leverage", ylabel="studentized residual")
-    ax.set_title("Weight, with Cook's distance", pad=14)
+    ax.set_title("Weight, with Cook's distance")
+    ax.locator_params(axis="x", nbins=5)
+
+
+def _name(ax: Any, distance: float, place: tuple[float, float], **alignment: str) -> None:
+    """The distance beside its line."""
+    ax.annotate(
+        f"{distance:g}", place, (3, 0), textcoords="offset points", fontsize="small", color=CURVE,
+        annotation_clip=False, **alignment,
+    )  # fmt: skip
 
 
 def _order(ax: Any, fit: "CurveFit", r: Array, reach: float) -> None:

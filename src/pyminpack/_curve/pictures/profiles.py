@@ -55,9 +55,10 @@ def plot_profiles(fit: "CurveFit", level: float, names: Any, ax: Any, tick: Any)
                 panel.set_ylabel(fit.names[numbers[row]])
             tidy(panel)
             _few_ticks(panel)
-    axes[0, 0].legend(frameon=False, loc="lower right", fontsize="small", handlelength=1.6)
-    if n > 1 and ax is None:
-        _legend_of_pairs(picture, axes)
+    if n == 1 or ax is not None:
+        axes[0, 0].legend(frameon=False, loc="lower right", fontsize="small", handlelength=1.6)
+    else:
+        _legend_in_corner(axes)
         picture.align_ylabels()
     return picture
 
@@ -72,13 +73,15 @@ def numbers_of(fit: "CurveFit", names: Any) -> list[int]:
     return numbers
 
 
-def _legend_of_pairs(picture: Any, axes: Any) -> None:
-    """The legend of the pairs, in the empty corner."""
+def _legend_in_corner(axes: Any) -> None:
+    """One legend for all, where there are no panels."""
     handles, labels = axes[-1, 0].get_legend_handles_labels()
+    labels = [f"profile; {label}" if label.startswith("joint") else label for label in labels]  # drawn alike
     box = axes[0, 1]
     box.set_visible(True)
     box.axis("off")
-    box.legend(handles, labels, frameon=False, loc="upper left", fontsize="small")
+    legend = box.legend(handles, labels, frameon=False, loc="upper left", fontsize="small")
+    legend.set_in_layout(False)  # it may be wider than a panel
 
 
 def _draw_profile(ax: Any, fit: "CurveFit", j: int, level: float, ranges: dict[int, tuple[float, float]]) -> None:
