@@ -107,8 +107,7 @@ contains
         real(wp) :: goal
 
         if (.not. can_be_certified(fit)) return
-        ! Steps of the caller's, who may know, are believed where they see a minimum.
-        if (fit%precision == 0 .and. fit%differences /= 0 .and. all(acnorm > 0) .and. left_of_offset(fit) <= small_offset) return
+        if (are_callers_steps(fit) .and. all(acnorm > 0) .and. left_of_offset(fit) <= small_offset) return
         if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
             fit%info = info_runaway
             return
@@ -153,7 +152,7 @@ contains
     pure subroutine look_at_second_end(fit)
         type(lm_fit), intent(inout) :: fit
 
-        if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
+        if (are_callers_steps(fit) .or. (fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
             fit%info = fit%claim
         else if (fit%differences == 0 .and. fit%restarts == 0 .and. fit%nfev < fit%maxfev) then
             ! J may be wrong, and nobody else will compare it with differences.
@@ -167,12 +166,26 @@ contains
             fit%stage = needs_factor
             fit%delta = fit%factor*fit%xnorm
             fit%par = 0
+        else if (fit%doubt > certain .and. fit%precision == 0 .and. fit%order /= 0) then
+            ! Noise hides the slope from differences, but perhaps not from those of the caller, who may know it.
+            fit%differences = fit%order
+            fit%doubt = 0
+            fit%jacobian_is_at_x = 0
+            fit%info = fit%claim
+            fit%stage = needs_factor
         else if (fit%doubt > certain) then
             fit%info = info_uncertain
         else
             fit%info = merge(info_runaway, info_no_minimum, cancels(fit))
         end if
     end subroutine look_at_second_end
+
+    !> Whether differences are by steps of the caller's.
+    pure logical function are_callers_steps(fit)
+        type(lm_fit), intent(in) :: fit
+
+        are_callers_steps = fit%precision == 0 .and. fit%differences /= 0 .and. fit%differences /= careful
+    end function are_callers_steps
 
     !> Whether the terms of the model are far larger than the model has been, so that they cancel: parameters that it can't tell from one
     !> another have run away together.

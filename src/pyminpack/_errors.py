@@ -40,6 +40,10 @@ class InUseError(PyminpackError, RuntimeError):
     """A fit is asked to go on while it does so already: in another thread, or since its own function asks."""
 
 
+class MissingPackageError(PyminpackError, ImportError):
+    """A package that is asked for is not installed."""
+
+
 class NotConvergedError(PyminpackError, RuntimeError):
     """`curve_fit` did not converge.
 

@@ -1,29 +1,29 @@
 """`CurveFit`: SciPy's tuple, that knows the whole fit."""
 
-from collections.abc import Callable, Mapping
-from math import inf, log, nan, pi, sqrt
-from types import MappingProxyType
+from collections.abc import Callable
+from math import nan
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputValueError, OptionError
-from .._iteration.fit import LevenbergMarquardt
-from .._model.arrays import DOUBLE, Array, shown
-from .._model.losses import Robust, as_loss
-from .._report.least_squares import LeastSquaresResult
-from .._report.record import Record, computed_once
-from .._report.statistics import Covariance, covariance_of_fit
+from .._model.arrays import Array, shown
+from .._report.record import computed_once
 from .._report.text import Text
 from .comparison import Comparison, compare_fits
+from .convergence import Convergence, convergence_of
 from .curvature import Curvature, curvature_of
 from .data import as_independent
-from .model import Curve, what_can_be_pickled
-from .parameters import names_of
-from .plots import plot_fit, plot_profile
-from .profile import Profile, profile_of
-from .quantiles import chi2_tails, two_sided
+from .fitted import FittedCurve
+from .pictures.convergence import plot_convergence
+from .pictures.curve import plot_fit
+from .pictures.diagnostics import plot_diagnostics
+from .pictures.profiles import numbers_of, plot_pair, plot_profiles
+from .progress import counting
+from .quantiles import two_sided
+from .regions.contour import Contour, contour_of, joint_half_width
+from .regions.profile import Profile, profile_of
 from .report import as_html, as_text, in_short
 from .uncertainty import (
     Bootstrap,
@@ -36,39 +36,7 @@ from .uncertainty import (
 )
 
 
-class CurveParameter(Record):
-    """One parameter of a fit.
-
-    Attributes
-    ----------
-    name : str
-        Its name.
-    value, stderr : float
-        The value at the minimum and its standard error: 0 where it is fixed, inf where the data leave it open, NaN
-        where it is held at a bound or nothing is known.
-    start : float
-        Where the fit started.
-    fixed : bool
-        Whether it kept its start.
-    at_bound : {None, 'lower', 'upper'}
-        The bound that it lies on.
-    identifiable : bool
-        Whether the data determine it.
-    """
-
-    name: str
-    value: float
-    stderr: float
-    start: float
-    fixed: bool
-    at_bound: Literal["lower", "upper"] | None
-    identifiable: bool
-
-    def __float__(self) -> float:
-        return self.value
-
-
-class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
+class CurveFit(FittedCurve):
     """What `curve_fit` returns: ``popt, pcov`` or ``popt, pcov, infodict, mesg, ier``, and the whole fit.
 
     Attributes
@@ -111,212 +79,18 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         `absolute_sigma`.
     r_squared : float
         1 minus the sum of squares over that of the data around their weighted mean.
+    runs : Runs
+        Runs of residuals of the same sign: their `number`, how many are `expected`, and the `p_value` of so few.
     log_likelihood, aic, aicc, bic : float
         The largest likelihood of normal errors, and information criteria, in which the variance of the data counts as a
         parameter unless `absolute_sigma` gives it.
     """
 
-    result: LeastSquaresResult
-    start: Array
-    start_cost: float
-    absolute_sigma: bool
-    nfev: int
-    _curve: Curve
-    _given_names: tuple[str, ...] | None
-    _options: dict[str, Any]
-
-    @property
-    def popt(self) -> Array:
-        """The parameters, as SciPy gives them."""
-        return self[0]
-
-    @property
-    def pcov(self) -> Array:
-        """The covariance, as SciPy gives it."""
-        return self[1]
-
-    def __getnewargs__(self) -> tuple[tuple[Any, ...]]:
-        return (tuple(self),)
-
-    def __getstate__(self) -> dict[str, Any]:
-        state = {name: self.__dict__[name] for name in CurveFit.__annotations__}  # all else can be computed again
-        state["_given_names"] = self.names  # which the model tells, and that may stay behind
-        state["_options"] = what_can_be_pickled(self._options)
-        return state
-
-    # ------------------------------------------------------------------------------------ parameters
-
-    @computed_once
-    def names(self) -> tuple[str, ...]:
-        """Names of the parameters."""
-        return self._given_names or names_of(self._curve.require_model(), self.x.size)
-
-    @computed_once
-    def params(self) -> Mapping[str, CurveParameter]:
-        """The parameters by name."""
-        known, result = self._statistics, self.result
-        sides: tuple[Literal["lower", "upper"] | None, ...] = (None, "upper", "lower")
-        return MappingProxyType(
-            {
-                name: CurveParameter(
-                    name=name,
-                    value=float(result.x[j]),
-                    stderr=float(known.stderr[j]),
-                    start=float(self.start[j]),
-                    fixed=bool(result._fixed[j]),
-                    at_bound=None if result._fixed[j] else sides[result.active_mask[j]],
-                    identifiable=not known.unidentifiable[j],
-                )
-                for j, name in enumerate(self.names)
-            }
-        )
-
-    @property
-    def x(self) -> Array:
-        """The parameters at the minimum."""
-        return self.result.x
-
-    @computed_once
-    def _statistics(self) -> Covariance:
-        result = self.result
-        if not self.absolute_sigma:
-            return result._statistics
-        return covariance_of_fit(result._factor, self.m, 1.0, result._jacobian_error, result._fixed, result._free)
-
-    @property
-    def cov(self) -> Array:
-        """Covariance of the parameters."""
-        return self._statistics.cov
-
-    @property
-    def stderr(self) -> Array:
-        """Standard errors of the parameters."""
-        return self._statistics.stderr
-
-    @property
-    def correlation(self) -> Array:
-        """Correlations of the parameters."""
-        return self._statistics.correlation
-
-    @property
-    def free(self) -> npt.NDArray[np.bool_]:
-        """Which parameters are neither fixed nor held at a bound."""
-        return self.result._free
-
-    # ------------------------------------------------------------------------------------ data
-
-    @computed_once
-    def residuals(self) -> npt.NDArray[Any]:
-        """Data minus model, in the shape and units of the data."""
-        data, r = self._curve.data, self.result.fun
-        if data.y.dtype.kind == "c":
-            r = np.ascontiguousarray(r).view(np.complex128)
-        shape = data.y.shape if r.size == data.y.size else r.shape
-        return -data.unwhiten(r.reshape(shape))
-
-    @property
-    def fitted(self) -> npt.NDArray[Any]:
-        """The model at the data."""
-        return np.asarray(self._curve.data.y - self.residuals)
-
-    # ------------------------------------------------------------------------------------ goodness of fit
-
-    @property
-    def m(self) -> int:
-        """Number of residuals."""
-        return self.result.fun.size
-
-    @property
-    def dof(self) -> int:
-        """Degrees of freedom."""
-        return self.result.dof
-
-    @property
-    def chi2(self) -> float:
-        """The sum of squares of the residuals in units of sigma."""
-        return 2 * self.result.cost
-
-    @property
-    def reduced_chi2(self) -> float:
-        """chi2/dof."""
-        return self.result.reduced_chi2
-
-    @property
-    def p_value(self) -> float:
-        """The probability of a larger chi-squared; NaN where the errors of the data are not known."""
-        known = self.absolute_sigma and self.dof > 0
-        return chi2_tails(self.chi2, self.dof)[1] if known else nan
-
-    @property
-    def r_squared(self) -> float:
-        """1 minus the sum of squares over that of the data around their weighted mean; NaN where these do not vary."""
-        total = self._around_mean
-        return 1 - self.chi2 / total if total > 0 else nan
-
-    @computed_once
-    def _around_mean(self) -> float:
-        """The weighted sum of squares of the data around their mean."""
-        y, one = self._whitened_data, self._whitened_one
-        mean = np.vdot(one, y) / np.vdot(one, one)
-        return float(np.sum(np.abs(y - mean * one) ** 2))
-
-    @property
-    def _whitened_data(self) -> npt.NDArray[Any]:
-        data = self._curve.data
-        return data.whiten(data.y).ravel()
-
-    @property
-    def _whitened_one(self) -> npt.NDArray[Any]:
-        """A constant, in units of the errors of the data."""
-        data = self._curve.data
-        return data.whiten(np.ones(data.y.shape)).ravel()
-
-    @computed_once
-    def contains_constant(self) -> bool:
-        """Whether a constant can be added to the curve by changing the parameters: only then does R² mean something."""
-        jacobian, one = self._free_jacobian, self._whitened_one
-        if jacobian is None or self._curve.data.y.dtype.kind == "c" or one.size != self.m:
-            return False
-        coefficients = np.linalg.lstsq(jacobian, one, rcond=None)[0]
-        left = np.linalg.norm(one - jacobian @ coefficients)
-        # By so much the error of the Jacobian moves the sum of its columns; a given one counts as good differences do.
-        error = max(self.result._jacobian_error, sqrt(DOUBLE))
-        return bool(left <= error * (abs(coefficients) @ np.linalg.norm(jacobian, axis=0)))
-
-    @property
-    def log_likelihood(self) -> float:
-        """The largest logarithm of the likelihood of normal errors."""
-        m, chi2 = self.m, self.chi2
-        scale = 1.0 if self.absolute_sigma else chi2 / m
-        quadratic = chi2 / scale if scale > 0 else 0.0
-        spread = log(scale) if scale > 0 else -inf
-        return -0.5 * (m * (log(2 * pi) + spread) + quadratic) - self._curve.data.log_det
-
-    @property
-    def _counted(self) -> int:
-        """Parameters of the likelihood."""
-        return int(np.count_nonzero(self.free)) + (not self.absolute_sigma)
-
-    @property
-    def aic(self) -> float:
-        """Akaike's information criterion."""
-        return 2 * self._counted - 2 * self.log_likelihood
-
-    @property
-    def aicc(self) -> float:
-        """Akaike's criterion, corrected for few data; inf where they are too few."""
-        k = self._counted
-        left = self.m - k - 1
-        return self.aic + 2 * k * (k + 1) / left if left > 0 else inf
-
-    @property
-    def bic(self) -> float:
-        """Schwarz's information criterion."""
-        return self._counted * log(self.m) - 2 * self.log_likelihood
-
     # ------------------------------------------------------------------------------------ uncertainty
 
-    def interval(self, level: float = 0.95, method: Literal["wald", "profile"] = "wald") -> Array:
+    def interval(
+        self, level: float = 0.95, method: Literal["wald", "profile"] = "wald", progress: bool = False
+    ) -> Array:
         """Confidence intervals of the parameters.
 
         Parameters
@@ -328,6 +102,8 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
             the sum of squares, minimized over all other parameters, has grown by so much; asymmetric, and with infinite
             ends where the data set no limit. It takes three to ten fits for each parameter. An end that is not found is
             NaN, with a warning.
+        progress : bool, optional
+            Whether a bar of tqdm counts the parameters of which there is a profile; the default is False.
 
         Returns
         -------
@@ -341,8 +117,11 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         if method != "profile":
             raise OptionError(f"method is {shown(method)}; it can be 'wald' or 'profile'")
         ends = np.column_stack([self.x, self.x])
-        for j in np.flatnonzero(~self.result._fixed):
-            ends[j] = self._profile(int(j)).interval(half)
+        free = np.flatnonzero(~self.result._fixed).tolist()
+        with counting(progress, len(free), "parameters") as tick:
+            for j in free:
+                ends[j] = self._profile(j).interval(half)
+                tick()
         return ends
 
     def profile(self, name: str | int, level: float = 0.99) -> Profile:
@@ -365,6 +144,42 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         profile.interval(self._half_width(level))
         return profile
 
+    def contour(self, a: str | int, b: str | int, level: float = 0.95) -> Contour:
+        """The joint confidence region of two parameters, the others fitted anew at each point of its edge.
+
+        Within it the sum of squares, minimized over all other parameters, has grown by no more than 2 variances times
+        the quantile of F; with a linear model it is Wald's ellipse.
+
+        Parameters
+        ----------
+        a, b : str or int
+            The parameters.
+        level : float, optional
+            The confidence level of both together; the default is 0.95.
+
+        Returns
+        -------
+        Contour
+            ``points`` of shape (k, 2), a curve that can be drawn; open, with inf, where the data set no limit. It takes
+            some twenty fits, and the profiles of both parameters as many; curved regions take up to seventy.
+        """
+        pair = self._number(a), self._number(b)
+        if pair[0] == pair[1] or self.result._fixed[list(pair)].any():
+            raise OptionError(f"{shown(a)} and {shown(b)} must be two different parameters that are not fixed")
+        self._half_width(level)  # refuses what is no level
+        key = *pair, float(level)
+        if key not in self._contours:
+            self._contours[key] = contour_of(self, *pair, level)
+        return self._contours[key]
+
+    @computed_once
+    def _contours(self) -> dict[tuple[int, int, float], Contour]:
+        return {}
+
+    def _joint_half_width(self, level: float) -> float:
+        """How many standard errors the joint region of two parameters reaches, by the linear model."""
+        return joint_half_width(self, level)
+
     @computed_once
     def _profiles(self) -> dict[int, Profile]:
         return {}
@@ -380,16 +195,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         if not 0 < level < 1:
             raise OptionError(f"level is {shown(level)}; it must be between 0 and 1, as 0.95")
         return two_sided(level, self._dof_of_errors) if self._dof_of_errors > 0 else nan
-
-    @property
-    def _dof_of_errors(self) -> float:
-        """The degrees of freedom of the variance: infinitely many where it is known."""
-        return inf if self.absolute_sigma else self.dof
-
-    @property
-    def _variance(self) -> float:
-        """The variance of residuals in units of sigma."""
-        return 1.0 if self.absolute_sigma else self.reduced_chi2
 
     def predict(self, x: Any) -> npt.NDArray[Any]:
         """The curve at any x, given as `curve_fit` takes it."""
@@ -451,6 +256,7 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         n: int = 1000,
         kind: Literal["residuals", "pairs", "wild"] = "residuals",
         seed: "int | np.random.Generator | None" = None,  # numpy.random takes long to import
+        progress: bool = False,
     ) -> Bootstrap:
         """Fits to data drawn anew.
 
@@ -464,13 +270,15 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
             point to point.
         seed : int or Generator, optional
             For the same draws again.
+        progress : bool, optional
+            Whether a bar of tqdm counts the fits; the default is False.
 
         Returns
         -------
         Bootstrap
             ``x``, of shape (number of fits that converged, n), ``failed``, ``stderr`` and ``interval(level)``.
         """
-        return bootstrap_of(self, n, kind, seed)
+        return bootstrap_of(self, n, kind, seed, progress)
 
     def robust_cov(self, kind: Literal["HC0", "HC1", "HC2", "HC3"] = "HC3") -> Array:
         """The covariance of the parameters where the errors of the data differ in an unknown way (White 1980).
@@ -481,29 +289,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         return covariance_by_residuals(self, kind)
 
     @computed_once
-    def leverage(self) -> Array:
-        """How much each residual determines its own fit: the diagonal of the hat matrix."""
-        jacobian = self._free_jacobian
-        if jacobian is None:
-            return np.full(self.m, nan)
-        q = np.linalg.qr(jacobian)[0]
-        return np.asarray(np.sum(q * q, axis=1))
-
-    @computed_once
-    def studentized_residuals(self) -> Array:
-        """Data minus model, each in units of its own standard error."""
-        left = np.clip(1 - self.leverage, 0, None)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return -self.result.fun / np.sqrt(left * self._variance)
-
-    @computed_once
-    def cooks_distance(self) -> Array:
-        """How far the fit would move without each of the residuals (Cook 1977)."""
-        h, k = self.leverage, max(1, int(np.count_nonzero(self.free)))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return self.studentized_residuals**2 * h / ((1 - h) * k)
-
-    @computed_once
     def curvature(self) -> Curvature:
         """How far the linear model can be trusted: curvatures, bias and skewness of the parameters.
 
@@ -511,6 +296,14 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         """
         self._curve.require_model()
         return curvature_of(self)
+
+    @computed_once
+    def convergence(self) -> Convergence:
+        """How the fit went from its start to the minimum: parameters, cost, step and offset, step by step.
+
+        A fit keeps nothing of that. So it is made once more, from the same start, at the first use.
+        """
+        return convergence_of(self)
 
     def compare(self, other: "CurveFit") -> Comparison:
         """Compare two fits to the same data, one of which may be a special case of the other.
@@ -538,18 +331,6 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
 
     # ------------------------------------------------------------------------------------ pictures
 
-    @property
-    def errors_of_data(self) -> npt.NDArray[Any] | None:
-        """Standard errors of the data in their own units, scaled by the residuals unless `absolute_sigma`.
-
-        None without `sigma`, where the residuals alone tell them.
-        """
-        data = self._curve.data
-        if data.sigma is None and data.root is None:
-            return None
-        relative = data.sigma if data.root is None else np.sqrt(np.sum(data.root**2, axis=1)).reshape(data.y.shape)
-        return np.broadcast_to(np.asarray(relative) * np.sqrt(self._variance), data.y.shape)
-
     def plot(self, ax: Any = None, level: float = 0.95, grid: npt.ArrayLike | None = None) -> Any:
         """A picture: the data with their errors, the curve and its band; below them the residuals.
 
@@ -568,43 +349,81 @@ class CurveFit(tuple[Array, Array, *tuple[Any, ...]]):
         """
         return plot_fit(self, ax, level, grid)
 
-    def plot_profile(self, level: float = 0.95) -> Any:
-        """A picture of the profile of each parameter, with the ends of its interval.
+    def plot_profile(self, level: float = 0.95, names: Any = None, ax: Any = None, progress: bool = False) -> Any:
+        """A picture of the profiles of the parameters, and of the joint region of each pair.
+
+        On the diagonal there are the profiles with the ends of their intervals. Below it are the regions of pairs, with
+        Wald's ellipse, and the traces: the best value of one parameter where the other is held. Where the model is
+        linear, profiles and traces are straight lines, and the regions are the ellipses.
+
+        Parameters
+        ----------
+        level : float, optional
+            Of the intervals, and of the regions; the default is 0.95.
+        names : str or sequence of str or int, optional
+            The parameters. The default is all that are not fixed; k of them take some ``10*k + 12*k*(k - 1)`` fits.
+        ax : array of matplotlib.axes.Axes, optional
+            Where to draw: ``k*k`` of them, row by row. The default is a new figure.
+        progress : bool, optional
+            Whether a bar of tqdm counts the panels; the default is False.
 
         Returns
         -------
         matplotlib.figure.Figure
         """
-        return plot_profile(self, level)
+        k = len(numbers_of(self, names))
+        with counting(progress, k * (k + 1) // 2, "panels") as tick:
+            return plot_profiles(self, level, names, ax, tick)
 
-    # ------------------------------------------------------------------------------------ what others need
+    def plot_contour(self, a: str | int, b: str | int, level: float = 0.95, ax: Any = None) -> Any:
+        """A picture of the joint region of two parameters, with Wald's ellipse and the traces of their profiles.
 
-    @computed_once
-    def _free_jacobian(self) -> Array | None:
-        """The columns of the Jacobian for free parameters."""
-        jacobian = self.result.jac
-        return None if jacobian is None or not np.isfinite(jacobian).all() else jacobian[:, self.free]
+        Parameters
+        ----------
+        a, b : str or int
+            The parameters, to the right and upward.
+        level : float, optional
+            The confidence level of both together; the default is 0.95.
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. The default is a new figure.
 
-    def _number(self, name: str | int) -> int:
-        """The number of a parameter."""
-        if isinstance(name, str):
-            if name not in self.names:
-                raise OptionError(f"there is no parameter {name!r}; they are {', '.join(self.names)}")
-            return self.names.index(name)
-        return range(self.x.size)[name]
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_pair(self, self._number(a), self._number(b), level, ax)
 
-    @computed_once
-    def _loss(self) -> Robust | None:
-        """The robust loss; None for least squares."""
-        kind = as_loss(self._options.get("loss", "linear"))
-        return None if kind is None else Robust(kind, float(self._options.get("f_scale", 1.0)))
+    def plot_diagnostics(self, ax: Any = None) -> Any:
+        """A picture of the residuals, each in units of its own standard error.
 
-    def _refit(self, start: Array, fixed: npt.NDArray[np.bool_], residuals: Any = None, jac: Any = None) -> Any:
-        """Another fit with the same options."""
-        options = dict(self._options)
-        if jac is not None:
-            options["jac"] = jac
-        return LevenbergMarquardt(residuals or self._curve.for_core(), start, fixed=fixed, **options).run()
+        Against the curve: a trend or a fan tells of a wrong curve, or of wrong errors. Their distribution beside the
+        normal one, with a band in which each is with 95 %. Their leverage, with lines of equal Cook's distance; points
+        beyond 0.5 have their number. Their order, with the number of `runs` of signs.
+
+        Parameters
+        ----------
+        ax : array of matplotlib.axes.Axes, optional
+            Where to draw: four of them. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_diagnostics(self, ax)
+
+    def plot_convergence(self, ax: Any = None) -> Any:
+        """A picture of the way to the minimum: what the cost had still to fall by, offset and step; see `convergence`.
+
+        Parameters
+        ----------
+        ax : matplotlib.axes.Axes, optional
+            Where to draw. The default is a new figure.
+
+        Returns
+        -------
+        matplotlib.figure.Figure
+        """
+        return plot_convergence(self, ax)
 
     # ------------------------------------------------------------------------------------ as text
 

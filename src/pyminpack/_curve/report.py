@@ -15,6 +15,7 @@ _HEAD: Final = ("parameter", "value", "std. error", "relative", "95 % interval",
 _SKEWED: Final = 0.25  # Ratkowsky (1990): the skewness from which on it is apparent
 _NOTABLE: Final = 0.5  # correlations above it are told
 _MOST_PAIRS: Final = 8
+_FEW_RUNS: Final = 0.01  # a p-value; docs/constants.md has how often right and wrong curves are below
 # A parameter that has moved by less, relative to its start, has hardly moved: a fit has six digits (docs/constants.md).
 _HARDLY: Final = 1e-6
 
@@ -132,6 +133,12 @@ def _about(fit: "CurveFit") -> list[str]:
             1,
             f"The errors of {', '.join(skewed)} are skewed, and the intervals above misplaced: "
             "interval(method='profile') has better ones.",
+        )
+    runs = fit.runs
+    if runs.p_value < _FEW_RUNS and not fit._is_exact:
+        lines.append(
+            f"The residuals keep their sign too long: {_counted(runs.number, 'run')} of signs, {runs.expected:.3g} "
+            f"expected, p-value {runs.p_value:.2g}. The curve may miss the data: look at plot_diagnostics()."
         )
     pairs = _correlations(fit)
     if pairs:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 from .._errors import InputValueError, OptionError, UnidentifiableWarning, warn_user
 from .._model.arrays import DOUBLE, Array, shown
 from .data import as_independent
+from .progress import counting
 from .quantiles import f_quantile
 
 if TYPE_CHECKING:
@@ -219,7 +220,7 @@ class Bootstrap:
         return f"<Bootstrap of {', '.join(self.names)}: {len(self.x)} fits, {self.failed} failed>"
 
 
-def bootstrap_of(fit: "CurveFit", n: int, kind: str, seed: Any) -> Bootstrap:
+def bootstrap_of(fit: "CurveFit", n: int, kind: str, seed: Any, progress: bool = False) -> Bootstrap:
     """Fits to n sets of data that are drawn from the data, or from the curve and its residuals."""
     if kind not in ("residuals", "pairs", "wild"):
         raise OptionError(f"kind is {shown(kind)}; it can be 'residuals', 'pairs' or 'wild'")
@@ -233,25 +234,27 @@ def bootstrap_of(fit: "CurveFit", n: int, kind: str, seed: Any) -> Bootstrap:
     centered = scaled - scaled.mean()
     of_point = 2 if curve.data.y.dtype.kind == "c" else 1
     draws, failed = [], 0
-    for _ in range(n):
-        rows: npt.NDArray[np.intp] | None = None
-        shift: Array | None = None
-        if kind == "pairs":
-            points = rng.integers(m // of_point, size=m // of_point)
-            rows = (points[:, None] * of_point + np.arange(of_point)).ravel()
-        elif kind == "wild":
-            shift = scaled * rng.choice((-1.0, 1.0), size=m) - best
-        else:
-            shift = rng.choice(centered, size=m) - best
-        try:
-            result = fit._refit(fit.x, fixed, *_drawn(fit, rows, shift))
-        except InputValueError:  # too few different points
-            failed += 1
-            continue
-        if result.success:
-            draws.append(result.x)
-        else:
-            failed += 1
+    with counting(progress, n, "fits") as tick:
+        for _ in range(n):
+            tick()
+            rows: npt.NDArray[np.intp] | None = None
+            shift: Array | None = None
+            if kind == "pairs":
+                points = rng.integers(m // of_point, size=m // of_point)
+                rows = (points[:, None] * of_point + np.arange(of_point)).ravel()
+            elif kind == "wild":
+                shift = scaled * rng.choice((-1.0, 1.0), size=m) - best
+            else:
+                shift = rng.choice(centered, size=m) - best
+            try:
+                result = fit._refit(fit.x, fixed, *_drawn(fit, rows, shift))
+            except InputValueError:  # too few different points
+                failed += 1
+                continue
+            if result.success:
+                draws.append(result.x)
+            else:
+                failed += 1
     if failed > 0.1 * n:
         warn_user(
             f"{failed} of {n} fits to data drawn anew did not converge: what the others tell may be too optimistic",

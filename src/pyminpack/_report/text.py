@@ -96,7 +96,8 @@ def escape(text: str) -> str:
 def paragraph(text: str, *, strong: bool = False) -> str:
     """A paragraph in HTML; lines stay lines."""
     inner = escape(text).replace("\n", "<br>")
-    return f'<p style="margin:.4em 0;max-width:60em">{f"<strong>{inner}</strong>" if strong else inner}</p>'
+    style = "margin:.4em 0;max-width:60em;text-wrap:pretty"  # no number alone on the last line
+    return f'<p style="{style}">{f"<strong>{inner}</strong>" if strong else inner}</p>'
 
 
 def _filled(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[int]:

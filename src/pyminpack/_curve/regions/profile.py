@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from .._errors import UnidentifiableWarning, warn_user
-from .._model.arrays import DOUBLE, Array
+from ..._errors import UnidentifiableWarning, warn_user
+from ..._model.arrays import Array
 
 if TYPE_CHECKING:
-    from .fit import CurveFit
+    from ..fit import CurveFit
 
 Point = tuple[float, float]  # the size of tau, and the value of the parameter
 
@@ -50,13 +50,17 @@ class Profile:
         self._slope = stderr if isfinite(stderr) else 0.0  # of the parameter by tau, at the minimum
         self._scale = self._slope or max(abs(float(fit.x[j])), 1e-8)
         bounds = fit._options.get("bounds")
-        self._low, self._high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
+        self.low, self.high = (-inf, inf) if bounds is None else (float(bounds[0][j]), float(bounds[1][j]))
         self._is_of_a_local_minimum = False
         self._undefined: set[float] = set()  # values at which the model is not finite
         self._better_sides: set[bool] = set()  # the sides on which a fit was better than the minimum
-        # Nothing but rounding is left of the residuals, and it does not follow the parameters: Wald's intervals, then.
-        self._is_exact = np.linalg.norm(fit.result.fun) <= DOUBLE * np.linalg.norm(fit._whitened_data)
+        self._is_exact = fit._is_exact  # and rounding does not follow the parameters: Wald's intervals, then
         self._ends: dict[tuple[float, int], float] = {}
+
+    @property
+    def best(self) -> float:
+        """The value at the minimum."""
+        return float(self._fit.x[self._j])
 
     @property
     def values(self) -> Array:
@@ -89,7 +93,7 @@ class Profile:
         return self._ends[key]
 
     def _search(self, half: float, side: int) -> float:
-        best, bound = float(self._fit.x[self._j]), self._high if side > 0 else self._low
+        best, bound = self.best, self.high if side > 0 else self.low
         value = best + side * half * self._scale
         failed: dict[float, float] = {}  # where no fit succeeded, and how far the last success was away
         widths: list[float] = []
@@ -105,7 +109,7 @@ class Profile:
             points = self._points_on(side)
             if abs(abs(tau) - half) <= _CLOSE * half:
                 end = self._at(half, points)
-                return min(max(end, self._low), self._high) if isfinite(end) else value
+                return min(max(end, self.low), self.high) if isfinite(end) else value
             if value == bound and abs(tau) < half:
                 return bound
             if tau == inf:
@@ -136,7 +140,7 @@ class Profile:
 
     def _points_on(self, side: int) -> list[Point]:
         """Sizes of tau and values on one side, from the minimum outward."""
-        best = float(self._fit.x[self._j])
+        best = self.best
         points = [(abs(tau), value) for value, tau, _ in self._points if side * (value - best) >= 0]
         return sorted(points, key=lambda point: side * point[1])
 
@@ -241,7 +245,7 @@ class Profile:
             starts = np.clip(starts, bounds[0], bounds[1])
         starts[:, fit.result._fixed] = fit.x[fit.result._fixed]
         with np.errstate(all="ignore"):  # these points are not the user's
-            rated = [(_chi2_at(fit, start), start) for start in starts]
+            rated = [(chi2_at(fit, start), start) for start in starts]
         return sorted((each for each in rated if isfinite(each[0])), key=lambda each: each[0])
 
     def __repr__(self) -> str:
@@ -262,7 +266,7 @@ def _bracket(points: list[Point], failed: Iterable[float], half: float, side: in
     return inner, outer
 
 
-def _chi2_at(fit: "CurveFit", x: Array) -> float:
+def chi2_at(fit: "CurveFit", x: Array) -> float:
     """Twice the cost at a point; inf where it is not finite."""
     r = np.asarray(fit._curve.residuals(x), np.float64).ravel()
     loss = fit._loss
