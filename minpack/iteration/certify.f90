@@ -93,7 +93,7 @@ contains
         else if (fit%info == info_running) then
             call look_on_the_way(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, wa1)
         else if (fit%info /= info_maxfev) then
-            call look_at_second_end(fit)
+            call look_at_second_end(fit, acnorm)
         end if
     end subroutine certify
 
@@ -107,7 +107,7 @@ contains
         real(wp) :: goal
 
         if (.not. can_be_certified(fit)) return
-        if (are_callers_steps(fit) .and. all(acnorm > 0) .and. left_of_offset(fit) <= small_offset) return
+        if (see_all(fit, acnorm) .and. left_of_offset(fit) <= small_offset) return
         if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
             fit%info = info_runaway
             return
@@ -149,10 +149,13 @@ contains
     end subroutine look_on_the_way
 
     !> Where no step gains anything any more: whether that is an end.
-    pure subroutine look_at_second_end(fit)
+    pure subroutine look_at_second_end(fit, acnorm)
         type(lm_fit), intent(inout) :: fit
+        real(wp), intent(in) :: acnorm(fit%n) !! as lm_next has them
 
-        if (are_callers_steps(fit) .or. (fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
+        if (fit%differences /= careful .and. fit%precision == 0 .and. fit%order /= 0) then
+            fit%info = merge(fit%claim, info_uncertain, see_all(fit, acnorm))
+        else if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
             fit%info = fit%claim
         else if (fit%differences == 0 .and. fit%restarts == 0 .and. fit%nfev < fit%maxfev) then
             ! J may be wrong, and nobody else will compare it with differences.
@@ -180,12 +183,13 @@ contains
         end if
     end subroutine look_at_second_end
 
-    !> Whether differences are by steps of the caller's.
-    pure logical function are_callers_steps(fit)
+    !> Whether differences are by steps of the caller's, and see an effect of each parameter.
+    pure logical function see_all(fit, acnorm)
         type(lm_fit), intent(in) :: fit
+        real(wp), intent(in) :: acnorm(fit%n) !! norms of the columns of J
 
-        are_callers_steps = fit%precision == 0 .and. fit%differences /= 0 .and. fit%differences /= careful
-    end function are_callers_steps
+        see_all = fit%precision == 0 .and. fit%differences /= 0 .and. fit%differences /= careful .and. all(acnorm > 0)
+    end function see_all
 
     !> Whether the terms of the model are far larger than the model has been, so that they cancel: parameters that it can't tell from one
     !> another have run away together.
