@@ -7,8 +7,8 @@
 enum { M = 20, N = 2 };
 
 extern void lmdif_(void (*)(int *, int *, double *, double *, int *), int *, int *, double *, double *, double *,
-                   double *, double *, int *, double *, double *, int *, double *, int *, int *, int *, double *,
-                   int *, int *, double *, double *, double *, double *, double *);
+                   double *, double *, int *, double *, double *, int *, double *, int *, int *, int *, double *, int *,
+                   int *, double *, double *, double *, double *, double *);
 
 static double t[M], y[M];
 

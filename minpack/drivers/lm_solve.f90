@@ -27,6 +27,7 @@ module minpack_lm_solve
     abstract interface
         recursive subroutine evaluating(self, m, n, x, f, fjac, ldfjac, row, iflag)
             import :: ip, lm_source, wp
+            implicit none
             class(lm_source), intent(in) :: self
             integer(ip), intent(in) :: m, n !! residuals and parameters
             real(wp), intent(in) :: x(n) !! where
@@ -39,6 +40,7 @@ module minpack_lm_solve
 
         recursive subroutine differentiating(self, m, n, x, f, fjac, ldfjac, qtf, wa1, wa2, wa3, wa4, calls, iflag)
             import :: ip, lm_source, wp
+            implicit none
             class(lm_source), intent(in) :: self
             integer(ip), intent(in) :: m, n !! residuals and parameters
             real(wp), intent(inout) :: x(n) !! where; on return as it was

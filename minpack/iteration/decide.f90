@@ -5,7 +5,8 @@ module minpack_decide
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: begin_anew, close_fit, lm_fit, retreat_homeward, retreat_outward, single_precision, wall_met, &
                                  wall_none, wall_passed
-    use minpack_info
+    use minpack_info, only: has_stepped, info_ftol, info_ftol_and_xtol, info_ftol_too_small, info_gtol_too_small, &
+                            info_maxfev, info_running, info_xtol, info_xtol_too_small, needs_factor, needs_trial
     use minpack_kinds, only: ip, wp
     use minpack_retreat, only: arrive
     implicit none

@@ -82,7 +82,7 @@ contains
             call propose(fit, n, r, ldr, ipvt, qtf, diag, x, lower, upper, trial, step, wa1, wa2, side, place, box)
             fit%stage = needs_norm
             wanted = want_norm
-            if (fit%accelerates /= 0) then
+            if (fit%accelerates > 0) then
                 if (is_worthwhile(fit)) then
                     call look_ahead(fit, n, x, lower, upper, step, trial)
                     fit%stage = needs_curvature

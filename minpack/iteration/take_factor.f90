@@ -56,6 +56,7 @@ contains
             fit%stage = needs_factor
             return
         end if
+        if (fit%nit >= steps_between_looks) fit%accelerates = abs(fit%accelerates) ! it creeps along a valley that bends
         if (fit%claim /= 0) then
             if (fit%info == info_jacobian_not_finite) fit%info = info_uncertain
             fit%stage = merge(is_over, needs_look, fit%info == info_maxfev .or. fit%info == info_uncertain)

@@ -53,6 +53,7 @@ contains
             reflect_rows => reflect_rows_v4
             subtract_product => subtract_product_v4
 #endif
+        case default ! it isn't compiled
         end select
     end subroutine choose_kernels
 

@@ -6,7 +6,7 @@
 #include "array.h"
 
 typedef struct {
-    PyObject **call; /* arguments of the next call: a spare place, x, a place for an index, *args */
+    PyObject **call;      /* arguments of the next call: a spare place, x, a place for an index, *args */
     Py_ssize_t nargs;     /* how many args */
     PyArrayObject *x;     /* the last argument array, or NULL */
     PyArrayObject *whole; /* all parameters, where some are fixed, or NULL: x gives the others */

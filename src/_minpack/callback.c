@@ -58,7 +58,8 @@ void lm_jacobian_callback(int *m, int *n, double *x, double *fvec, double *fjac,
     PyObject *result = lm_call(&frame->caller, frame->jac, x, *n, NULL);
     PyArrayObject *array = lm_as_plain_jacobian(lm_own_converters.as_jacobian, result, *m, *n, turned, 1, x);
     if (array != NULL) {
-        lm_copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, turned), PyArray_STRIDE(array, !turned), fjac, *m, *n);
+        lm_copy_strided(PyArray_BYTES(array), PyArray_STRIDE(array, turned), PyArray_STRIDE(array, !turned), fjac, *m,
+                        *n);
     }
     conclude(array != NULL, iflag);
     Py_XDECREF(array);

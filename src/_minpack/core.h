@@ -17,10 +17,10 @@ extern void lm_take_factor_(lm_fit *fit, const int *n, const double *r, const in
 extern void lm_take_norm_(lm_fit *fit, const int *n, const double *diag, const double *trial, const double *norm,
                           double *x, double *wa);
 
-extern void lm_take_curvature_(lm_fit *fit, const int *n, double *r, const int *ldr, const int *ipvt,
-                               double *curvature, const double *diag, double *x, const double *lower,
-                               const double *upper, double *trial, const double *step, double *bend, double *wa1,
-                               double *wa2, int *side, int *place, double *box);
+extern void lm_take_curvature_(lm_fit *fit, const int *n, double *r, const int *ldr, const int *ipvt, double *curvature,
+                               const double *diag, double *x, const double *lower, const double *upper, double *trial,
+                               const double *step, double *bend, double *wa1, double *wa2, int *side, int *place,
+                               double *box);
 
 extern void plan_differences_(const lm_fit *fit, const int *n, const double *x, const double *typical, double *eta,
                               const double *lower, const double *upper, const double *acnorm, double *states, int *list,
@@ -36,8 +36,8 @@ extern void doubt_differences_(lm_fit *fit, const int *m, const int *n, const do
 extern void settle_differences_(lm_fit *fit, const int *m, const int *n, const double *x, const double *f,
                                 const double *fjac, const int *verdict, const double *point, double *moved, int *again);
 
-extern void find_column_errors_(const lm_fit *fit, const int *n, const double *x, const double *lower, const double *upper,
-                                const double *states, double *errors);
+extern void find_column_errors_(const lm_fit *fit, const int *n, const double *x, const double *lower,
+                                const double *upper, const double *states, double *errors);
 
 extern void lose_jacobian_(lm_fit *fit);
 extern void look_again_(lm_fit *fit, const int *n, double *states);
@@ -49,6 +49,7 @@ extern void lm_factor_(const int *m, const int *n, double *fjac, const int *ldfj
                        double *acnorm, double *rdiag, double *wa);
 extern void apply_qt_(const int *m, const int *n, const double *q, const int *ldq, double *f);
 extern void lm_factorize_(const int *m, const int *n, const double *fjac, const int *by_rows, const int *by_blocks,
-                          double *f, double *r, const int *ldr, int *ipvt, double *qtf, double *acnorm, double *wa, double *work);
+                          double *f, double *r, const int *ldr, int *ipvt, double *qtf, double *acnorm, double *wa,
+                          double *work);
 
 #endif

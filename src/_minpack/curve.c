@@ -120,7 +120,8 @@ static PyTypeObject curve_type = {
     PyVarObject_HEAD_INIT(NULL, 0)
     .tp_name = "pyminpack._minpack.curve_residuals",
     .tp_basicsize = sizeof(curve_residuals),
-    .tp_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
+    .tp_flags =
+        Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_HAVE_VECTORCALL | Py_TPFLAGS_DISALLOW_INSTANTIATION,
     .tp_vectorcall_offset = offsetof(curve_residuals, vectorcall),
     .tp_call = PyVectorcall_Call,
     .tp_traverse = visit_curve,

@@ -17,13 +17,13 @@ static double *cut(double *memory, size_t *used, size_t size)
 size_t lm_cut(lm_machine *p, const void *record, double *memory)
 {
     const lm_fit *fit = record;
-    double **const vectors[] = {&p->x,    &p->diag, &p->lower, &p->upper, &p->trial, &p->qtf,    &p->acnorm, &p->typical,
-                                &p->eta,  &p->step, &p->wa1,   &p->wa2,   &p->sizes, &p->values, &p->others, &p->point};
+    double **const vectors[] = {&p->x,   &p->diag, &p->lower, &p->upper, &p->trial, &p->qtf,    &p->acnorm, &p->typical,
+                                &p->eta, &p->step, &p->wa1,   &p->wa2,   &p->sizes, &p->values, &p->others, &p->point};
     const size_t m = (size_t)fit->m, n = (size_t)fit->n;
     size_t used = RECORD;
 
     p->fit = (lm_fit *)memory;
-    p->by_blocks = blocks_pay_(&fit->m, &fit->n) && !fit->accelerates; /* to accelerate takes Q */
+    p->by_blocks = blocks_pay_(&fit->m, &fit->n) && fit->accelerates <= 0; /* to accelerate takes Q */
     for (size_t i = 0; i < sizeof vectors / sizeof *vectors; i++) {
         *vectors[i] = cut(memory, &used, n);
     }
@@ -104,7 +104,7 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
     lm_fit fit = {.restarts = 1, .certifies = 1, .nfev = 1, .calls = 1};
     lm_machine machine;
 
-    if (!PyArg_ParseTuple(args, "OOd(dddd)iO(OO)OOdpip:begin", &x, &f, &fnorm, &fit.ftol, &fit.xtol, &fit.gtol,
+    if (!PyArg_ParseTuple(args, "OOd(dddd)iO(OO)OOdpii:begin", &x, &f, &fnorm, &fit.ftol, &fit.xtol, &fit.gtol,
                           &fit.factor, &fit.maxfev, optional, optional + 1, optional + 2, optional + 3, optional + 4,
                           &fit.precision, &fit.precision_known, &fit.differences, &fit.accelerates)
         || !lm_fits(&fit, x, f, optional, OPTIONAL)) {

@@ -14,9 +14,9 @@ typedef struct {
     double *f, *trial_f;   /* residuals at x, and at the trial point */
     double *r;             /* R, of leading dimension ldr: n, or m where J is factored where it was made */
     int *ipvt, ldr;
-    int by_blocks;         /* J is factored by blocks of rows; else `factor` keeps Q, where R has a place of its own */
+    int by_blocks;  /* J is factored by blocks of rows; else `factor` keeps Q, where R has a place of its own */
+    double *refuge; /* as lm_next has it */
     double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
-    double *refuge;        /* as lm_next has it */
     double *states; /* of careful differences: what is known of each parameter's step */
     int *side, *place, *list;
 } lm_machine;

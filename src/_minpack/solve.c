@@ -15,18 +15,18 @@ typedef struct {
     PyObject *func, *jac; /* func(x, *args), jac(x, *args); or machine code; jac may be NULL */
     const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
     lm_converters convert;
-    PyObject *source;     /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
-    PyObject *workers;    /* workers(points) gives a list of what func gives at each; or NULL */
-    PyObject *loss;       /* a robust loss with methods norm and correct; or NULL */
-    PyObject *answer;     /* what func gave last, until it is called again; or NULL */
+    PyObject *source;        /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
+    PyObject *workers;       /* workers(points) gives a list of what func gives at each; or NULL */
+    PyObject *loss;          /* a robust loss with methods norm and correct; or NULL */
+    PyObject *answer;        /* what func gave last, until it is called again; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
     enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
     PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
-    int col_deriv;        /* jac gives (n, m) */
-    int given;            /* Jacobians that jac has given */
-    int sees_signals;     /* func is Python code, which looks for Ctrl-C itself */
+    int col_deriv;           /* jac gives (n, m) */
+    int given;               /* Jacobians that jac has given */
+    int sees_signals;        /* func is Python code, which looks for Ctrl-C itself */
     PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
-    double looked;        /* when signals were last looked for, in seconds; with the GIL released */
+    double looked;           /* when signals were last looked for, in seconds; with the GIL released */
 } lm_run;
 
 /* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
@@ -211,8 +211,8 @@ static int try_differences(lm_run *run, double *jac)
 
     do {
         PyObject *answers = NULL;
-        plan_differences_(fit, &n, p->x, p->typical, p->eta, p->lower, p->upper, p->acnorm, p->states,
-                          p->list, p->sizes, p->values, p->others, &count);
+        plan_differences_(fit, &n, p->x, p->typical, p->eta, p->lower, p->upper, p->acnorm, p->states, p->list,
+                          p->sizes, p->values, p->others, &count);
         if (run->workers != NULL) {
             answers = ask_workers(run, count);
             status = answers == NULL ? EXCEPTION : GO_ON;
@@ -705,7 +705,8 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     }
     lm_fill(&run.p, &fit, memory, args[X], args[F], args + DIAG, 1);
     if (prepare(&run, (PyTupleObject *)args[ARGS])) {
-        status = run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
+        status =
+            run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
         if (status == GO_ON) {
             const double norm = enorm_(&fit.m, run.p.f);
             run.p.fit->precision_known |= norm == 0;

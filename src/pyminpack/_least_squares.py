@@ -44,7 +44,7 @@ def least_squares(
     fixed: npt.ArrayLike | None = None,
     timeout: float | None = None,
     check_jac: bool | None = None,
-    accel: bool = False,
+    accel: bool | None = None,
 ) -> LeastSquaresResult:
     """Minimize the sum of squares of residuals, or a robust loss of them, within bounds.
 
@@ -116,7 +116,8 @@ def least_squares(
         on purpose.
     accel : bool, optional
         Whether steps follow the curvature of the residuals, by geodesic acceleration. Each step then takes one more
-        evaluation, and a fit in a narrow, curved valley fewer steps. The default is False.
+        evaluation, and a fit in a narrow, curved valley fewer steps. None, the default: from the 50th step on, unless
+        Jacobians are factored by blocks.
 
     Returns
     -------

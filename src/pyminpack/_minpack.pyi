@@ -42,7 +42,7 @@ def begin(
     precision: float,
     precision_known: bool,
     differences: int,
-    accelerates: bool,
+    accelerates: int,
     /,
 ) -> _Array: ...
 def solve(memory: _Array, problem: tuple[Any, ...], steps: int, kept: list[Any], /) -> int | None: ...

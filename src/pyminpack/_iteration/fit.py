@@ -174,7 +174,7 @@ class LevenbergMarquardt:
         workers: Workers | None = None,
         fixed: npt.ArrayLike | None = None,
         check_jac: bool | None = None,
-        accel: bool = False,
+        accel: bool | None = None,
         factor: float = 100.0,
     ) -> None:
         start = as_start(x0)
@@ -206,7 +206,7 @@ class LevenbergMarquardt:
         self._model = Model(Call(fun, *arguments), start, self._free)
         self._source = self._source_of(jac, arguments, typical)
         self._check_jac = as_choice("check_jac", check_jac, (None, True, False))
-        self._accelerates = as_flag("accel", accel)
+        self._accelerates = accel if accel is None else as_flag("accel", accel)
         self._factor = as_positive("factor", factor, "the first step bound must be a positive and finite number")
         self._end: tuple[int, str] | None = None  # status and message of an end that isn't the iteration's
         self._comparison: tuple[int | None, str] | None = None  # another status and what is to be said, once compared
@@ -246,6 +246,9 @@ class LevenbergMarquardt:
     def _place(self, x: Array, f: Array, norm: float, typical: Array | None) -> Memory:
         """A fit in memory that begins at x."""
         precision = 0.0 if self._steps is not None else self._model.precision
+        accelerates = int(bool(self._accelerates))
+        if self._accelerates is None and not blocks_pay(f.size, x.size):  # the core keeps what that takes
+            accelerates = -1  # once the fit creeps
         is_known = self._order != 1 or precision != DOUBLE or norm == 0
         sizes = None if typical is None else self._part(typical)
         block = begin(
@@ -261,7 +264,7 @@ class LevenbergMarquardt:
             precision,
             is_known,
             self._order,
-            self._accelerates,
+            accelerates,
         )
         return Memory(block)
 
