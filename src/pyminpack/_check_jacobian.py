@@ -25,6 +25,7 @@ from ._model.arrays import (
 )
 from ._model.compiled import require_no_arguments
 from ._model.options import as_flag, as_number, not_a_function
+from ._model.signature import without_types
 from ._report.record import Record
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
@@ -122,6 +123,7 @@ class JacobianCheck(Record):
         return lines
 
 
+@without_types
 def check_jacobian(
     fun: Callable[..., Any],
     jac: Callable[..., Any],

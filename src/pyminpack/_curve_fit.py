@@ -18,6 +18,7 @@ from ._iteration.fit import LevenbergMarquardt
 from ._least_squares import Run
 from ._model.arrays import DOUBLE, as_parameters, shown
 from ._model.options import as_bounds, as_flag, as_method, as_real, not_a_function
+from ._model.signature import without_types
 
 _REFITTED = (
     "x_scale",
@@ -38,6 +39,7 @@ _OTHERS = ("workers", "maxfev", "epsfcn", "diag", "col_deriv")
 _KNOWN = frozenset((*_REFITTED, *_OF_RUN, *_FOREIGN, *_OTHERS))
 
 
+@without_types
 def curve_fit(
     f: Callable[..., Any],
     xdata: Any,

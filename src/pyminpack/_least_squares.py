@@ -11,6 +11,7 @@ from ._derivatives.sources import Workers
 from ._errors import warn_user_once
 from ._iteration.fit import LevenbergMarquardt
 from ._model.options import as_callback, as_method, as_timeout, as_verbosity
+from ._model.signature import without_types
 from ._report.least_squares import LeastSquaresResult, LeastSquaresState
 
 _HEADER: Final = (
@@ -18,6 +19,7 @@ _HEADER: Final = (
 )
 
 
+@without_types
 def least_squares(
     fun: Callable[..., Any],
     x0: npt.ArrayLike,

@@ -21,6 +21,7 @@ from ._model.arrays import (
 )
 from ._model.compiled import Compiled, CompiledResiduals, prepare
 from ._model.options import as_count, as_flag, as_options, as_scale, not_a_function
+from ._model.signature import without_types
 from ._report.info import IER_OF, NO_RESPONSE, REPLACED_JACOBIAN, SUCCESS, Info, message_for
 from ._report.leastsq import Report, refuse_values, report, report_without_fit
 from ._report.statistics import error_of_forward_differences
@@ -85,6 +86,7 @@ def leastsq(
     factor: float = 100,
     diag: npt.ArrayLike | None = None,
 ) -> tuple[Array, int] | Report: ...
+@without_types
 def leastsq(
     func: Any,
     x0: Any,

@@ -12,9 +12,11 @@ from ._blocks.items import as_blocks
 from ._errors import InputTypeError
 from ._model.arrays import as_parameters, require_finite_start
 from ._model.options import as_count, as_options, as_scale
+from ._model.signature import without_types
 from ._report.blocks import BlocksProgress, BlocksResult, BlocksState
 
 
+@without_types
 def leastsq_blocks(
     func: Callable[..., Any],
     x0: npt.ArrayLike,

@@ -3,10 +3,13 @@
 import ast
 import doctest
 import importlib.metadata
+import inspect
+import pydoc
 import re
 import shutil
 import subprocess
 import sys
+import typing
 from pathlib import Path
 
 import pytest
@@ -132,3 +135,14 @@ def test_large_example_runs_small():
     assert "100,000 rows" in out.stdout
     assert "peak memory" in out.stdout
     assert out.stderr == ""
+
+
+@pytest.mark.parametrize("name", pyminpack.__all__)
+def test_help_opens_with_a_short_signature(name: str) -> None:
+    """Names and defaults. With types, that of `least_squares` had 2300 characters."""
+    thing = getattr(pyminpack, name)
+    if not inspect.isfunction(thing) and not inspect.isclass(thing):
+        pytest.skip("no signature")
+    opening = pydoc.plain(pydoc.render_doc(thing)).split("\n\n")[1]
+    assert len(opening.partition("\n")[0]) < 450
+    assert typing.get_type_hints(thing) or inspect.isclass(thing) or name == "show_config"

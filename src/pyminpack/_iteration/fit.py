@@ -50,6 +50,7 @@ from .._model.options import (
     free_of,
     not_a_function,
 )
+from .._model.signature import without_types
 from .._report.info import (
     JACOBIAN_NOT_FINITE,
     LEAST_SQUARES_LIMIT,
@@ -154,6 +155,7 @@ class LevenbergMarquardt:
     array([2.5, 1.3])
     """
 
+    @without_types
     def __init__(
         self,
         fun: Callable[..., Any],
