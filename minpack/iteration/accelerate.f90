@@ -95,7 +95,7 @@ contains
             call lm_take_norm(fit, n, diag, trial, 2*largest, x, wa1)
             return
         end if
-        fit%nfev = fit%nfev + 1
+        if (fit%given /= 0) fit%nfev = fit%nfev + 1 ! otherwise it is one of those for differences, which don't count
         fit%stage = needs_norm
 
         curvature = -curvature/part

@@ -94,7 +94,8 @@ def least_squares(
         Options of SciPy's other methods. They are taken, with one warning, and do not change the fit.
     max_nfev : int, optional
         Number of evaluations of the residuals, without those for differences, after which the fit stops; it is never
-        exceeded. The default is 100 for each free parameter, and what `check_jac` takes at the end.
+        exceeded. The default is 100 for each free parameter, with a given Jacobian 200, and what `check_jac` takes at
+        the end.
     verbose : {0, 1, 2}, optional
         0, the default, prints nothing, 1 the end of the fit, 2 also a line for each step.
     args, kwargs : tuple, list or object, mapping, optional
@@ -178,13 +179,14 @@ def least_squares(
 
     With a given Jacobian, `nfev` is the number of calls of `fun`, every one of them.
 
-    With `accel`, a step p is bent [8]_, [9]_. The residuals a tenth of the way along it tell their second derivative in
-    that direction, and the acceleration a, which solves the same damped linear problem with these in the place of the
-    residuals, how the valley bends. The trial point is x + p + a/2 if a, in scaled parameters, is at most 3/8 of the
-    length of p, and x + p otherwise. Within bounds, parameters that p takes to a bound stay there, and a keeps the
-    others within theirs. A step is not accelerated if it promises less than `ftol`, or changes the residuals by too
-    little to tell their curvature from rounding. These evaluations are counted in `nfev`, and `max_nfev` holds for them
-    as well. The factorization of the Jacobian is kept, and so tall Jacobians are not factored by blocks.
+    With `accel`, or from the 50th step on, a step p is bent [8]_, [9]_. The residuals a tenth of the way along it tell
+    their second derivative in that direction, and the acceleration a, which solves the same damped linear problem with
+    these in the place of the residuals, how the valley bends. The trial point is x + p + a/2 if a, in scaled
+    parameters, is at most 3/8 of the length of p, and x + p otherwise. Within bounds, parameters that p takes to a
+    bound stay there, and a keeps the others within theirs. A step is not accelerated if it promises less than `ftol`,
+    or changes the residuals by too little to tell their curvature from rounding. These evaluations are among those for
+    differences, which `nfev` leaves out; with a given Jacobian they count, and `max_nfev` holds for them as well. The
+    factorization of the Jacobian is kept, and so tall Jacobians are not factored by blocks.
 
     All options run on the same compiled loop: what they cost is the work that they ask for.
 

@@ -275,7 +275,7 @@ def test_jacobian_of_a_tall_fit_is_the_callers() -> None:
 
 
 def test_accel_is_a_flag() -> None:
-    for value in ("yes", None, 0.5):
+    for value in ("yes", [], 0.5):
         with refusal(OptionError, "accel", "True or False"):
             least_squares(residuals, START, accel=value)  # type: ignore[arg-type]
 
@@ -335,8 +335,27 @@ def test_step_too_short_to_tell_curvature_from_rounding_is_straight() -> None:
 def test_curved_valleys_take_half_the_steps(name: str, start: int) -> None:
     """Bennett5 from its first start ended at max_nfev without."""
     data = strd.load(name)
-    plain = least_squares(data.residuals, data.starts[start])
+    plain = least_squares(data.residuals, data.starts[start], accel=False)
     fit = least_squares(data.residuals, data.starts[start], accel=True)
     assert fit.success
     assert np.min(strd.correct_digits(fit.x, data.certified)) >= 6
     assert fit.nit < 0.6 * plain.nit
+
+
+@pytest.mark.parametrize("given", [True, False])
+@pytest.mark.parametrize(
+    ("name", "start"), [("Bennett5", 0), ("Bennett5", 1), ("MGH17", 0), ("MGH10", 0), ("Lanczos1", 0)]
+)
+def test_a_fit_that_creeps_accelerates(name: str, start: int, given: bool) -> None:
+    """To the bit as without for fifty steps, and then much faster; a fit that has ended by then is the same."""
+    data = strd.load(name)
+    jac: Any = data.jacobian if given else "2-point"
+    plain, fit = (LevenbergMarquardt(data.residuals, data.starts[start], jac, accel=accel) for accel in (False, None))
+    for _ in range(50):
+        plain.step()
+        fit.step()
+        np.testing.assert_array_equal(fit.x, plain.x)
+    end = fit.run()
+    assert end.success
+    assert end.nit < 0.8 * plain.run().nit
+    assert name == "Lanczos1" or np.min(strd.correct_digits(end.x, data.certified)) >= 6

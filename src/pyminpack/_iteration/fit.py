@@ -194,7 +194,7 @@ class LevenbergMarquardt:
         self._box = None if self._bounds is None else (self._part(self._bounds[0]), self._part(self._bounds[1]))
         self._tolerances = as_tolerances(ftol, xtol, gtol)
         of_free = n if self._free is None else self._free.size
-        self._limit = as_limit(max_nfev, of_free)
+        self._limit = as_limit(max_nfev, of_free, not isinstance(jac, str) or jac == "cs")
         # Of all calls that count. A limit of ours leaves room for a comparison at the end.
         self._limit_of_all = self._limit + (_CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
         typical = as_typical(x_scale, n, self._free)

@@ -77,10 +77,13 @@ def as_count(maxfev: Any) -> int:
     return int(max(-1, min(limit, _MOST_CALLS)))
 
 
-def as_limit(max_nfev: Any, n: int) -> int:
-    """The number of evaluations after which `least_squares` stops."""
+def as_limit(max_nfev: Any, n: int, is_given: bool) -> int:
+    """The number of evaluations after which `least_squares` stops.
+
+    With a given Jacobian those count that accelerated steps take, which are two for each step.
+    """
     if max_nfev is None:
-        return 100 * n
+        return (200 if is_given else 100) * n
     wanted = "it must be a whole number above 0, or None"
     limit = as_real("max_nfev", max_nfev, wanted)
     if not limit >= 1 or not _is_whole(limit):

@@ -114,7 +114,7 @@ OF_LEAST_SQUARES = {
     "workers": {"function", *WORKERS},
     "fixed": {"None"},
     "check_jac": {"None", "True", "False"},
-    "accel": FLAG,
+    "accel": {"None", *FLAG},
 }
 TAKEN: dict[str, dict[str, set[str]]] = {
     "leastsq": {
