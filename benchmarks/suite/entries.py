@@ -86,8 +86,7 @@ def by_peers(section: str, name: str, ours: Call, others: dict[str, Solver]) -> 
 
 def leastsq_entries(_: Effort) -> Iterator[Entry]:
     """`leastsq`: arrays, lists, lambdas, `full_output`; other packages."""
-    cases = {name: case for name, case in bench_leastsq.CASES.items() if "zero" not in name}
-    yield from beside_scipy("leastsq", cases)
+    yield from beside_scipy("leastsq", bench_leastsq.CASES)
     ours = partial(pyminpack.leastsq, decay, STARTS["list"])
     yield by_peers("leastsq", "decay 20 x 2, list, others", ours, solvers.OTHERS)
 
