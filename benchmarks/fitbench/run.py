@@ -145,13 +145,14 @@ def main() -> None:
             "runtime_metric": "median",
             "table_type": ["acc", "runtime", "compare"],
             "level": "ERROR",
+            "external_output": "debug",  # its own way of catching output waits for ever where output goes elsewhere
             "make_plots": False,
             "results_browser": False,
             "run_dash": False,
             "check_jacobian": False,
             "pbar": False,
         }
-        # It shows every step, whatever it is told.
+        # It shows every step on the console, whatever it is told.
         with (out / "console.txt").open("w") as console, redirect_stdout(console), redirect_stderr(console):
             run(problem_sets=[str(group) for group in groups()], additional_options=options)
         stored = json.loads((out / "checkpoint.json").read_text())
