@@ -7,6 +7,10 @@ the runs over the shortest of any solver. A rank is the place among the solvers 
 where several are equal: sums of squares are equal within a part of 1e-6, times never. Ranks printed are means over the
 problems; 'best' counts problems on which a solver is first, 'failed' fits that it calls no success, 'false' those that
 it calls a success with a sum of squares more than 1 % above the least.
+
+FitBenchmarking sets a solver up once and times it several times. MINUIT and bumps, in its controllers, go on from
+where the last run has ended: ask for them with --runs 1 only. The controllers of SciPy allow 500 calls, this
+package's as many as its defaults do.
 """
 
 import argparse
@@ -22,7 +26,7 @@ HERE = Path(__file__).resolve().parent
 OUT = HERE.parent / "out" / "fitbenchmarking"
 SAME = 1e-6  # sums of squares that differ by a smaller part are equal
 FALSE = 1.01  # a success with a sum of squares above that, in units of the least, is none
-SOFTWARE = ["pyminpack", "scipy_ls", "scipy_leastsq", "lmfit", "minuit", "bumps", "dfo"]
+SOFTWARE = ["pyminpack", "scipy_ls", "scipy_leastsq", "lmfit"]
 MINIMIZERS = {"lmfit": ["leastsq"], "minuit": ["migrad"], "bumps": ["lm-bumps"]}  # those for least squares
 
 
@@ -125,7 +129,9 @@ def main() -> None:
         default=["default", "best_available"],
         help="FitBenchmarking's methods (default: each solver's own differences; the exact Jacobian)",
     )
-    parser.add_argument("--software", nargs="+", default=SOFTWARE, help=f"who takes part: {', '.join(SOFTWARE)}")
+    parser.add_argument(
+        "--software", nargs="+", default=SOFTWARE, help=f"who takes part (default: {', '.join(SOFTWARE)})"
+    )
     chosen = parser.parse_args()
     register()
     warnings.simplefilter("ignore")
