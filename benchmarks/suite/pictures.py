@@ -96,6 +96,13 @@ def draw_ratios(records: list[Record], out: Path) -> Iterator[Path]:
     yield save(figure, out / "ratios.png")
 
 
+def kind_of(r: Record) -> str:
+    """In which column of bench_trust's table a fit counts."""
+    if not r["success"]:
+        return "none"
+    return "false" if not r["is_minimum"] else "true" if r["is_settled"] else "unsettled"
+
+
 def draw_digits(records: list[Record], out: Path) -> Path:
     """Draw how many digits are right, a panel for each solver and a point for each start."""
     solvers, problems = values(records, "solver"), values(records, "problem")
@@ -109,11 +116,13 @@ def draw_digits(records: list[Record], out: Path) -> Path:
     for axes, solver in zip(panels.flat, solvers, strict=False):
         fits = [r for r in records if r["solver"] == solver]
         kinds = {
-            "a success at a minimum": ([r for r in fits if r["success"] and r["is_minimum"]], "o", GOOD, GOOD),
-            "a false success": ([r for r in fits if r["success"] and not r["is_minimum"]], "X", FALSE, FALSE),
-            "not called a success": ([r for r in fits if not r["success"]], "o", "none", NONE),
+            "a success at a minimum": ("true", "o", GOOD, GOOD),
+            "a success, but a parameter runs away": ("unsettled", "s", "none", GOOD),
+            "a false success": ("false", "X", FALSE, FALSE),
+            "not called a success": ("none", "o", "none", NONE),
         }
-        for label, (some, marker, face, edge) in kinds.items():
+        for label, (kind, marker, face, edge) in kinds.items():
+            some = [r for r in fits if kind_of(r) == kind]
             axes.scatter(
                 [problems.index(r["problem"]) for r in some],
                 [10.0 ** -r["digits"] for r in some],
@@ -141,7 +150,7 @@ def draw_digits(records: list[Record], out: Path) -> Path:
         "One point for each start, two of each set; from the lower level of difficulty to the higher"
     )
     handles, labels = panels.flat[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside lower center", ncols=3, frameon=False)
+    figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
     return save(figure, out / "nist_digits.png")
 
 
