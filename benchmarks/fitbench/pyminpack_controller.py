@@ -11,11 +11,12 @@ from fitbenchmarking.controllers.base_controller import Controller
 import pyminpack
 
 MINIMIZERS = ["least_squares", "least_squares-accel", "leastsq"]
+LIMIT = 500  # of evaluations, as FitBenchmarking's controllers of SciPy have it
 CONVERGED, OUT_OF_CALLS, NOT_CONVERGED = 0, 1, 2  # FitBenchmarking's flags
 
 
 class PyminpackController(Controller):
-    """Fits by pyminpack, with its default settings."""
+    """Fits by pyminpack, with its default settings but for the limit of evaluations."""
 
     controller_name = "pyminpack"
     algorithm_check: ClassVar[dict[str, list[Any]]] = {
@@ -32,9 +33,9 @@ class PyminpackController(Controller):
         """Gather the arguments outside the clock."""
         jac = None if self.cost_func.jacobian.use_default_jac else self.cost_func.jac_res
         if self.minimizer == "leastsq":
-            self.options = {"Dfun": jac, "full_output": True}
+            self.options = {"Dfun": jac, "full_output": True, "maxfev": LIMIT}
             return
-        self.options = {"accel": self.minimizer.endswith("accel")}
+        self.options = {"accel": self.minimizer.endswith("accel"), "max_nfev": LIMIT}
         if jac is not None:
             self.options["jac"] = jac
         if self.value_ranges is not None:

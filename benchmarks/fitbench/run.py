@@ -9,8 +9,9 @@ problems; 'best' counts problems on which a solver is first, 'failed' fits that 
 it calls a success with a sum of squares more than 1 % above the least.
 
 FitBenchmarking sets a solver up once and times it several times. MINUIT and bumps, in its controllers, go on from
-where the last run has ended: ask for them with --runs 1 only. The controllers of SciPy allow 500 calls, this
-package's as many as its defaults do.
+where the last run has ended: ask for them with --runs 1 only. The controllers of SciPy and of this package allow
+500 evaluations, that of lmfit as many as its default does. Where a solver takes differences, `leastsq` and SciPy's
+`lm` count those as well.
 """
 
 import argparse
