@@ -1,9 +1,10 @@
-"""Compiled residuals beside SciPy, NumbaMinpack and a C program on the original MINPACK; and what two threads gain.
+"""Compiled residuals beside SciPy, packages for Numba and a C program on the original MINPACK; what two threads gain.
 
 Run by hand: python benchmarks/bench_compiled.py [case ...]
 
-NumbaMinpack 0.1.3 builds with today's CMake where the environment has CMAKE_POLICY_VERSION_MINIMUM=3.5. It takes
-arrays alone, so that a list is made an array in the call that is timed.
+NumbaMinpack and cminpack-numba are in the dependency group `comparison-compiled`. NumbaMinpack 0.1.3 builds with
+today's CMake where the environment has CMAKE_POLICY_VERSION_MINIMUM=3.5. Both take arrays alone, so that a list is made
+an array in the call that is timed.
 """
 
 import math
@@ -19,7 +20,7 @@ import numpy as np
 
 from models import STARTS, T, Y, decay
 from pyminpack import compiled_residuals, leastsq
-from ratio import HEAD, Call, choose, from_pairs, print_row, seconds, side_by_side
+from ratio import HEAD, Call, Ratio, choose, from_pairs, print_row, seconds, side_by_side
 
 from c_library import library  # isort: skip  (models opens the way to it)
 
@@ -51,7 +52,24 @@ def numba_minpack_fit(start: object) -> Call:
     return lambda: lmdif(residuals.address, start, 20, DATA)
 
 
-def against(name: str, make: Callable[[object], Call], goal: float) -> None:
+def cminpack_numba_fit(start: object) -> Call:
+    """The decay by cminpack-numba's lmdif1, called from Python."""
+    import numba
+    from cminpack_numba import CminpackSignature, lmdif1
+
+    @numba.cfunc(CminpackSignature.lmdif(numba.types.CPointer(numba.float64)))
+    def residuals(data, m, n, x, fvec, iflag):
+        values = numba.carray(data, (40,), numba.float64)
+        for i in range(20):
+            fvec[i] = x[0] * math.exp(-x[1] * values[i]) - values[20 + i]
+        return 0
+
+    if isinstance(start, list):
+        return lambda: lmdif1(residuals.address, 20, np.array(start), 1.49012e-8, DATA)
+    return lambda: lmdif1(residuals.address, 20, start, 1.49012e-8, DATA)
+
+
+def against(name: str, make: Callable[[object], Call], goal: float | None) -> None:
     """Print our time over another's, from both kinds of start."""
     for kind, start in STARTS.items():
         try:
@@ -62,21 +80,28 @@ def against(name: str, make: Callable[[object], Call], goal: float) -> None:
             print_row(f"{name}, {kind}", *side_by_side(partial(leastsq, COMPILED, start), theirs).cells(goal))
 
 
-def against_c(goal: float, rounds: int = 15, fits: int = 20_000) -> None:
-    """Print our time over that of benchmarks/decay.c on an installed original MINPACK."""
-    name = "original MINPACK from C, array"
+def c_ratio(rounds: int = 15, fits: int = 20_000) -> Ratio | None:
+    """Our time beside that of benchmarks/decay.c on an installed original MINPACK; None where that does not link."""
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder) / "decay"
         compiler = ["cc", "-O2", "-o", program, HERE / "decay.c", "-lminpack", "-lm"]
         if subprocess.run(compiler, capture_output=True, check=False).returncode:
-            print_row(name, "  skipped: it does not link here (Debian: minpack-dev)")
-            return
+            return None
         ours = partial(leastsq, COMPILED, STARTS["array"])
         pairs = []
         for _ in range(rounds):
             printed = subprocess.run([program, str(fits)], capture_output=True, check=True).stdout
             pairs.append((seconds(ours, fits), 1e-6 * float(printed)))
-    print_row(name, *from_pairs(pairs).cells(goal))
+    return from_pairs(pairs)
+
+
+def against_c(goal: float) -> None:
+    """Print our time over that of the original MINPACK."""
+    name, ratio = "original MINPACK from C, array", c_ratio()
+    if ratio is None:
+        print_row(name, "  skipped: it does not link here (Debian: minpack-dev)")
+    else:
+        print_row(name, *ratio.cells(goal))
 
 
 def fit_peaks(fits: int) -> None:
@@ -111,6 +136,7 @@ def two_threads(goal: float, rounds: int = 7, fits: int = 60_000) -> None:
 CASES = {
     "scipy": partial(against, "SciPy, residuals in NumPy", scipy_fit, 0.11),
     "numbaminpack": partial(against, "NumbaMinpack from Python", numba_minpack_fit, 1.0),
+    "cminpack-numba": partial(against, "cminpack-numba from Python", cminpack_numba_fit, None),
     "c": partial(against_c, 1.7),
     "threads": partial(two_threads, 1.8),
 }

@@ -10,7 +10,7 @@ import numpy as np
 import scipy.optimize
 
 import pyminpack
-from models import STARTS, decay
+from models import STARTS, T, Y, decay
 from problems import mgh
 from ratio import HEAD, Call, choose, print_row, side_by_side
 
@@ -33,6 +33,7 @@ def standard(name: str) -> tuple[Call, Call]:
 
 
 CASES = {
+    "decay 20 x 2, lambda, list": (pair(lambda x: x[0] * np.exp(-x[1] * T) - Y, STARTS["list"]), 0.80),
     "decay 20 x 2, array": (pair(decay, STARTS["array"]), 0.80),
     "decay 20 x 2, list": (pair(decay, STARTS["list"]), 0.80),
     "decay 20 x 2, array, full_output": (pair(decay, STARTS["array"], full_output=True), 0.72),

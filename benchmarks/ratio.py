@@ -50,11 +50,15 @@ def seconds(call: Call, number: int = 1, clock: Clock = time.thread_time) -> flo
     return (clock() - begin) / number
 
 
-def side_by_side(ours: Call, theirs: Call, rounds: int = 101, length: float = 0.008) -> Ratio:
+def side_by_side(
+    ours: Call, theirs: Call, rounds: int = 101, length: float = 0.008, clock: Clock = time.thread_time
+) -> Ratio:
     """Time two callables in turns, each for about `length` seconds a round."""
     ours()
-    number = max(1, int(length / max(seconds(theirs, 3), 1e-9)))
-    return from_pairs([(seconds(ours, number), seconds(theirs, number)) for _ in range(rounds)])
+    number = 1
+    if seconds(theirs, clock=clock) < length:
+        number = max(1, int(length / max(seconds(theirs, 3, clock), 1e-9)))
+    return from_pairs([(seconds(ours, number, clock), seconds(theirs, number, clock)) for _ in range(rounds)])
 
 
 def from_pairs(pairs: Sequence[tuple[float, float]]) -> Ratio:
@@ -78,7 +82,7 @@ def quartiles(values: Sequence[float]) -> str:
 def print_row(name: str, *cells: float | str | None) -> None:
     """Print a row of a table, or its head; None is an empty cell."""
     texts = ["" if cell is None else f"{cell:.3f}" if isinstance(cell, float) else str(cell) for cell in cells]
-    print(f"{name:44}" + "".join(f"{text:>13}" for text in texts), flush=True)
+    print(f"{name:44}" + "".join(f" {text:>13}" for text in texts), flush=True)
 
 
 def choose(description: str | None, cases: dict[str, Any]) -> dict[str, Any]:

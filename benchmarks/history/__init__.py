@@ -1,0 +1,1 @@
+"""Benchmarks over the commits, by asv."""
