@@ -53,6 +53,9 @@ def test_picture_on_given_axes_with_the_names_of_the_data() -> None:
     fit = curve_fit(decay, table["time / s"], table["height / m"], sigma=0.1)
     assert fit.plot(ax, grid=[0, 1, 2]) is ax.figure
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("time / s", "height / m")
+    nameless = Figure().subplots()
+    curve_fit(lambda time, a, b: decay(time, a, b), T, Y).plot(nameless)
+    assert nameless.get_xlabel() == "time"  # as the model calls it
     np.testing.assert_allclose(fit.errors_of_data, 0.1 * fit.reduced_chi2**0.5)
 
 

@@ -34,6 +34,12 @@ def names_of(f: Callable[..., Any], count: int | None) -> tuple[str, ...]:
     return tuple((named + more)[:count])
 
 
+def variable_of(f: Callable[..., Any]) -> str:
+    """The name of the independent variable of a model, by its signature."""
+    arguments, _ = _arguments_of(f)
+    return arguments[0] if arguments else "x"
+
+
 def _arguments_of(f: Callable[..., Any]) -> tuple[list[str], str]:
     """The names of the positional arguments of a function, and of the one that takes all others."""
     if isinstance(f, FunctionType) and not f.__dict__:

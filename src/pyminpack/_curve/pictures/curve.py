@@ -8,6 +8,7 @@ import numpy as np
 from ..._errors import InputValueError
 from ..._model.arrays import Array
 from ..goodness import one_variable
+from ..parameters import variable_of
 from .style import CURVE, DATA, panels, percent, tidy
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def plot_fit(fit: "CurveFit", ax: Any, level: float, grid: Any) -> Any:
     ax.set_ylabel(data.y_name or "y")
     ax.legend(frameon=False)
     lowest = ax if below is None else below
-    lowest.set_xlabel(data.x_name or "x")
+    lowest.set_xlabel(data.x_name or variable_of(fit._curve.require_model()))
     if below is not None:
         scale = sqrt(fit._variance) if fit._variance > 0 else 1.0
         below.axhspan(-2, 2, color="0.5", alpha=0.12, lw=0)
