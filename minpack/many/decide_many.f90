@@ -3,8 +3,8 @@ module minpack_decide_many
     use minpack_constants, only: largest, machine_precision
     use minpack_decide, only: lm_decide
     use minpack_fates, only: goes_alone, is_done, wants_factor, wants_norm, wants_trial
-    use minpack_fit_types, only: begin_anew, lm_begin, lm_fit, wall_none
-    use minpack_info, only: info_ftol, info_ftol_and_xtol, info_running, is_over, needs_factor
+    use minpack_fit_types, only: begin_anew, lm_begin, lm_fit
+    use minpack_info, only: info_ftol, info_ftol_and_xtol, info_ftol_too_small, info_running, info_xtol_too_small, needs_factor
     use minpack_kinds, only: ip, wp
     implicit none
     private
@@ -13,6 +13,8 @@ module minpack_decide_many
     !> Accepted steps after which least_squares looks whether a fit creeps (steps_between_looks of take_factor.f90). Such a fit goes
     !> on alone.
     integer(ip), parameter :: most_steps = 50_ip
+    !> A success has no larger offset (certify.f90).
+    real(wp), parameter, public :: small_offset = 1.0e-3_wp
     !> Squares of shorter residuals begin to underflow.
     real(wp), parameter :: shortest = 1.0e-140_wp
 
@@ -83,7 +85,10 @@ contains
         logical :: were_misleading
 
         fate = merge(wants_factor, wants_trial, fit%accepted /= 0)
-        if (fit%info /= info_running) then
+        if (fit%claim /= 0 .and. (fit%info == info_ftol_too_small .or. fit%info == info_xtol_too_small)) then
+            ! Nothing more is to be gained: the offset at x tells whether that is an end.
+            if (fit%accepted == 0) fate = merge(is_done, goes_alone, fit%offset <= small_offset)
+        else if (fit%info /= info_running) then
             fate = goes_alone
             were_misleading = fit%iteration == 1 .and. fit%prered > sqrt(machine_precision) ! as decide.f90 has it
             if (fit%claim == 0 .and. fit%info >= info_ftol .and. fit%info <= info_ftol_and_xtol &

@@ -2,16 +2,17 @@
 module minpack_factor_many
     use minpack_choose_many, only: factor_across, lanes
     use minpack_constants, only: largest, machine_precision
+    use minpack_decide_many, only: small_offset
     use minpack_fates, only: goes_alone, is_done, wants_trial
     use minpack_fit_types, only: lm_fit
-    use minpack_info, only: info_gtol
+    use minpack_info, only: info_gtol, info_running
     use minpack_kinds, only: ip, wp
     implicit none
     private
     public :: factor_many
 
     ! Numbers of the single fit, which these have to agree with. They are private where they are explained.
-    real(wp), parameter :: small_offset = 1.0e-3_wp, least_offset = 1.0e-7_wp, offset_by_tolerance = 10.0_wp ! certify.f90
+    real(wp), parameter :: least_offset = 1.0e-7_wp, offset_by_tolerance = 10.0_wp ! certify.f90
     real(wp), parameter :: roundings = 10.0_wp, margin = 30.0_wp, evaporated = 1.0e-6_wp ! certify.f90
     real(wp), parameter :: no_doubt = 3.0e-5_wp ! careful.f90
     real(wp), parameter :: suspicious = 1.0e-4_wp ! _SUSPICIOUS of _derivatives/verdict.py
@@ -150,6 +151,10 @@ contains
         if (fit%fnorm <= roundings*fit%rounding) return
         fit%offset = offset_of(fit, n, sum((qtf/fit%fnorm)**2))
         if (fit%offset <= min(max(least_offset, offset_by_tolerance*max(fit%ftol, fit%xtol)), small_offset)) return
+        if (fit%info /= info_running) then ! nothing more is to be gained
+            fate = merge(is_done, goes_alone, fit%offset <= small_offset)
+            return
+        end if
         if (fit%differences /= 0 .and. fit%offset <= small_offset) then
             if (has_arrived(n, r, qtf, x, fit%xtol)) return
         end if
