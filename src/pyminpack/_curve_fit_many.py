@@ -2,14 +2,12 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import copy_context
-from functools import partial
 from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 from ._blocks.engine import Threads
-from ._curve_fit import curve_fit
 from ._errors import OptionError
 from ._many.inputs import Inputs, as_width, progress_bar
 from ._many.model import CannotBroadcastError, ManyModel
@@ -77,9 +75,10 @@ def curve_fit_many(
     jac : callable or {'2-point', '3-point', 'cs'}, optional
         ``jac(x, a, b, ...)`` gives the derivatives of the curve, of shape (m, n) for one fit. For many it gets x of
         shape (m, w), or (k, m, w), and parameters of shape (w,). By differences otherwise.
-    loss : str or callable, optional
+    loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, optional
+        A robust loss, as in `least_squares`.
     f_scale : float, optional
-        A robust loss and its scale, as in `least_squares`.
+        Size from which on residuals count as outliers. The default is 1.
     ftol, xtol, gtol : float or None, optional
         Tolerances, as in `least_squares`.
     maxfev : int, optional
@@ -149,16 +148,10 @@ def curve_fit_many(
     tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n)
     width, engine = as_width(chunk, inputs.m), as_workers(workers)
 
-    options: dict[str, Any] = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev}
     is_robust = as_loss(loss) is not None
-    if is_robust:
-        options |= {"loss": loss, "f_scale": f_scale}
-    if inputs.has_bounds:
-        options["bounds"] = inputs.bounds
-    given = jac if callable(jac) else None
-    if isinstance(jac, str):
-        options["jac"] = jac
-    model = ManyModel(f, given)
+    options = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev, "loss": loss, "f_scale": f_scale}
+    options |= {"jac": jac if isinstance(jac, str) else "2-point", "bounds": inputs.bounds}
+    model = ManyModel(f, jac if callable(jac) else None)
     in_pool = how is not False and not is_robust and jac not in ("3-point", "cs")
     if in_pool:
         in_pool = _settle(model, inputs, how)
@@ -167,13 +160,13 @@ def curve_fit_many(
         for fits in _chunks(inputs.count, width * _WIDTHS):
             yield Task(
                 model=model,
-                fit_alone=partial(curve_fit, **options) if given is None else partial(curve_fit, jac=given, **options),
                 in_pool=in_pool,
                 width=width,
                 bounds=inputs.bounds,
                 tolerances=tolerances,
                 limit=limit,
                 absolute_sigma=is_absolute,
+                options=options,
                 **inputs.part(fits),
             )
 

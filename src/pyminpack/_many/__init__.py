@@ -1,5 +1,5 @@
-"""Many fits of one model at once: its calls for many fits by broadcasting, the pool in which fits advance, single fits.
+"""Many fits of one model at once: the pool in which they advance together, and what fills and empties it.
 
-The arithmetic and all decisions are in `minpack/many`, the fit's number fastest in memory. Here is what calls the model,
-and what fills the pool with fits and takes those out that have ended.
+The arithmetic and all decisions are in `minpack/many`, the fit's number fastest in memory. Here is what calls the
+model, gives fits their places, takes those out that have ended, and makes those one by one that need more.
 """

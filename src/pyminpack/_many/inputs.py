@@ -11,7 +11,7 @@ from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
 from .._model.arrays import Array, Mask
 from .._model.options import as_bounds, as_real
 
-# Entries of an array of the model's that lie in the L2 cache together with all others of a round: see docs/constants.md.
+# Entries of an array of the model's, so that all arrays of a round lie in the L2 cache: see docs/constants.md.
 _ENTRIES: Final = 8192
 _LEAST_WIDTH, _MOST_WIDTH = 16, 1024
 
@@ -32,7 +32,9 @@ class Inputs:
     def __init__(self, f: Any, xdata: Any, ydata: Any, p0: Any, sigma: Any, mask: Any, bounds: Any) -> None:
         y, masked = _as_floats(ydata, "ydata"), np.ma.getmask(ydata) if hasattr(ydata, "mask") else None
         if y.ndim == 0:
-            raise ShapeError("ydata is a single number; it must have the shape (..., m): the points along the last axis")
+            raise ShapeError(
+                "ydata is a single number; it must have the shape (..., m): the points along the last axis"
+            )
         self.shape, self.m = y.shape[:-1], y.shape[-1]
         self.count = int(np.prod(self.shape, dtype=np.intp))
         self.y = y.reshape(self.count, self.m)
@@ -153,7 +155,9 @@ def progress_bar(total: int, wanted: bool) -> Callable[[int], Any]:
     try:
         from tqdm.auto import tqdm  # type: ignore[import-untyped,unused-ignore]
     except ImportError as error:
-        raise MissingPackageError("progress=True shows a bar of tqdm, which is not installed: pip install tqdm") from error
+        raise MissingPackageError(
+            "progress=True shows a bar of tqdm, which is not installed: pip install tqdm"
+        ) from error
     bar = tqdm(total=total, unit="fit")
 
     def advance(count: int) -> None:

@@ -41,7 +41,8 @@ class ManyModel:
 
     def derivatives(self, x: Array, rows: Rows, m: int) -> Array:
         """Its derivatives, of shape (n, m, w)."""
-        assert self.jac is not None and self._layout is not None
+        assert self.jac is not None
+        assert self._layout is not None
         value = np.asarray(self.jac(self._spread(x, rows, always=True), *rows))
         return np.ascontiguousarray(self._layout(value, len(rows), m, len(rows[0])), dtype=np.float64)
 
@@ -61,7 +62,8 @@ class ManyModel:
 
         ``ours(i)`` is x as `curve_fit` gives it to the model for the i-th of these fits.
         """
-        single = [np.asarray(self.f(ours(i), *p)) for i, p in enumerate(points)]
+        # Copies: a function may use the memory of its result again.
+        single = [np.array(self.f(ours(i), *p)) for i, p in enumerate(points)]
         m = x.shape[-2]
         rows = list(np.ascontiguousarray(points.T))
         failure = "its values are not those of one call for each"
@@ -83,7 +85,7 @@ class ManyModel:
         w, n = points.shape
         m = x.shape[-2]
         assert self.jac is not None
-        single = [np.asarray(self.jac(ours(i), *p)) for i, p in enumerate(points)]
+        single = [np.array(self.jac(ours(i), *p)) for i, p in enumerate(points)]
         if single[0].shape != (m, n):
             raise ShapeError(f"jac gave an array of shape {single[0].shape} for one fit; it must have {(m, n)}")
         rows = list(np.ascontiguousarray(points.T))
@@ -99,9 +101,9 @@ class ManyModel:
                     self._layout = layout
                     return
         raise CannotBroadcastError(
-            f"jac cannot be called for many fits at once: of {w} fits, {m} points and {n} parameters it gave an array of "
-            f"shape {value.shape}, which has not the derivatives of each; stack them along a new axis, as np.stack does; "
-            f"{_ADVICE}"
+            f"jac cannot be called for many fits at once: of {w} fits, {m} points and {n} parameters it gave an array "
+            f"of shape {value.shape}, which has not the derivatives of each; stack them along a new axis, as np.stack "
+            f"does; {_ADVICE}"
         )
 
 

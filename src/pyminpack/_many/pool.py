@@ -25,9 +25,9 @@ _DOUBLES: Final = RECORD.itemsize // 8
 NONE, WANTS_NORM, WANTS_FACTOR, WANTS_TRIAL, IS_DONE, GOES_ALONE = range(6)
 
 _LANES: Final = 8  # fits of a block, as minpack/many has them
-# Steps of differences, relative to the size of a parameter: forward ones as MINPACK's, central ones as those that careful
-# differences begin with (minpack/derivatives/careful.f90). A size is the parameter's own, but no more than what changes
-# the residuals by as much as they were at the start, and no less than this part of that.
+# Steps of differences, relative to the size of a parameter: forward ones as MINPACK's, central ones as those that
+# careful differences begin with (minpack/derivatives/careful.f90). A size is the parameter's own, but no more than what
+# changes the residuals by as much as they were at the start, and no less than this part of that.
 _FORWARD, _CENTRAL = DOUBLE**0.5, DOUBLE ** (1 / 3)
 _LEAST_SIZE: Final = 0.01
 # The same of a look whether a given Jacobian is right, as _derivatives/verdict.py takes it.
@@ -67,7 +67,7 @@ class Fits:
 
 
 @dataclass
-class Data:
+class ManyData:
     """Data of fits: y (fits, m), x (m, 1) or (fits, m), with the variables before m, and weights (fits, m) or None."""
 
     x: Array
@@ -90,7 +90,7 @@ class Pool:
     def __init__(
         self,
         model: ManyModel,
-        data: Data,
+        data: ManyData,
         bounds: tuple[Array, Array],
         fits: Fits,
         queue: npt.NDArray[np.intp],
@@ -220,7 +220,7 @@ class Pool:
         return leave
 
     def _take_central(self, some: "_Some") -> Mask:
-        """Central differences, by the steps that careful ones begin with; and for which fits the bounds leave no room."""
+        """Central differences, by the steps that careful ones begin with; comes back with what _take_forward does."""
         steps = _CENTRAL * self._sizes(some, _LEAST_SIZE)
         low, high = (bound[:, np.newaxis] for bound in self._bounds)
         near, far = some.x + steps, some.x - steps

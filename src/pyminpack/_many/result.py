@@ -60,7 +60,7 @@ class CurveFits(Record):
 
     @computed_once
     def reduced_chi2(self) -> Array:
-        """The sum of squares of the residuals in units of sigma over the degrees of freedom; NaN where there are none."""
+        """The sum of squares of the residuals in units of sigma over `dof`; NaN where that is 0."""
         return np.asarray(2 * self.cost / np.where(self.dof > 0, self.dof, np.nan))
 
     def message(self, *index: int) -> str:

@@ -1,18 +1,23 @@
-"""The fits of a chunk from their starts to their ends: in the pool, made sure of there, and alone where that takes more."""
+"""The fits of a chunk: in the pool to their ends, which are made sure of there; and alone where that takes more."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 
-from .._errors import NotConvergedError, PyminpackError
+from .._curve.data import Data
+from .._curve.finish import finish
+from .._curve.model import Curve
+from .._errors import PyminpackError
+from .._iteration.fit import LevenbergMarquardt
 from .._iteration.machine import CAREFUL
 from .._minpack import covariance_many
 from .._model.arrays import DOUBLE, Array, Indices, Mask
 from .._report.info import STATUS_OF, Info
+from .._report.least_squares import LeastSquaresResult
+from .._report.statistics import covariance_of_fit
 from .model import ManyModel
-from .pool import GOES_ALONE, IS_DONE, RECORD, Data, Fits, Pool
+from .pool import GOES_ALONE, IS_DONE, RECORD, Fits, ManyData, Pool
 
 # A fit that cannot start; `least_squares` has no number for it, as it raises an exception.
 NOT_STARTED: Final = -11
@@ -33,8 +38,6 @@ class Task:
     ----------
     model : ManyModel
         The model and its derivatives.
-    fit_alone : callable
-        ``fit_alone(f, x, y, p0, sigma, jac=...)`` makes one fit, as `curve_fit`.
     x, y, sigma, mask, start : ndarray or None
         The data of the fits, one row each but for x and sigma where they are shared, and where they start.
     has_own_x, in_pool : bool
@@ -43,10 +46,11 @@ class Task:
         How many fits advance together.
     bounds, tolerances, limit, absolute_sigma
         Options of all fits.
+    options : dict
+        The same options, and others, as `LevenbergMarquardt` takes them.
     """
 
     model: ManyModel
-    fit_alone: Callable[..., Any]
     x: Array
     y: Array
     sigma: Array | None
@@ -59,6 +63,7 @@ class Task:
     tolerances: tuple[float, float, float]
     limit: int
     absolute_sigma: bool
+    options: dict[str, Any]
 
 
 @dataclass
@@ -129,7 +134,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     answer.cov[done] = covariance_many(task.start.shape[1], fits.r[done], variances)
 
 
-def _data_of(task: Task, points: Any) -> tuple[Data, Mask]:
+def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
     """The data as the pool has them, and which fits can start there."""
     n = task.start.shape[1]
     low, high = task.bounds
@@ -148,12 +153,11 @@ def _data_of(task: Task, points: Any) -> tuple[Data, Mask]:
     can_start &= np.isfinite(y).all(axis=1)
     if task.has_own_x:
         # What is masked need not be a number, and curve_fit refuses what is none elsewhere.
-        is_finite = np.isfinite(task.x).all(axis=tuple(range(1, task.x.ndim - 1)))
-        can_start &= (is_finite if task.mask is None else is_finite | task.mask).all(axis=1)
-        return Data(task.x, y, weights, True), can_start
-    is_finite = np.isfinite(task.x).all(axis=tuple(range(task.x.ndim - 1)))
-    can_start &= is_finite.all() if task.mask is None else (is_finite | task.mask).all(axis=1)
-    return Data(task.x[..., np.newaxis], y, weights, False), can_start
+        is_finite: Mask = np.all(np.isfinite(task.x), axis=tuple(range(1, task.x.ndim - 1)))
+    else:
+        is_finite = np.all(np.isfinite(task.x), axis=tuple(range(task.x.ndim - 1)))
+    can_start &= np.all(is_finite if task.mask is None else is_finite | task.mask, axis=-1)
+    return ManyData(task.x if task.has_own_x else task.x[..., np.newaxis], y, weights, task.has_own_x), can_start
 
 
 def _fits_of(task: Task, points: Any) -> Fits:
@@ -187,25 +191,31 @@ for _info, _status in STATUS_OF.items():
 
 
 def _run_alone(task: Task, i: int, answer: Answer) -> None:
-    """One fit by `curve_fit`; an error of its data is its own."""
+    """One fit as `curve_fit` makes it; an error of its data is its own."""
     x = task.x[i] if task.has_own_x else task.x
-    y = task.y[i]
-    sigma = task.sigma
-    if sigma is not None:
-        sigma = np.broadcast_to(sigma, task.y.shape)[i]
+    y, sigma = task.y[i], None if task.sigma is None else np.broadcast_to(task.sigma, task.y.shape)[i]
     if task.mask is not None:
         kept = ~task.mask[i]
         x, y = x[..., kept], y[kept]
         sigma = None if sigma is None else sigma[kept]
+    jac = task.model.jac
     try:
-        fit = task.fit_alone(task.model.f, x, y, task.start[i], sigma, task.absolute_sigma, jac=task.model.jac)
-    except NotConvergedError as error:
-        result = error.result
+        curve = Curve(task.model.f, Data(x, y, sigma, None, None), jac, False)
+        options = dict(task.options) if jac is None else {**task.options, "jac": curve.jacobian}
+        result = LevenbergMarquardt(curve.for_core(), task.start[i], **options).run()
+        if result.success:
+            result = finish(result, curve, None, options)[0]
+            answer.cov[i] = _covariance_of(result, task.absolute_sigma)
     except PyminpackError as error:
         answer.messages[i] = str(error)
         return
-    else:
-        result = fit.result
-        answer.cov[i] = fit.cov
     answer.x[i], answer.nfev[i], answer.cost[i], answer.status[i] = result.x, result.nfev, result.cost, result.status
-    answer.messages[i] = result.message
+    answer.dof[i], answer.messages[i] = result.dof, result.message
+
+
+def _covariance_of(result: LeastSquaresResult, absolute_sigma: bool) -> Array:
+    """The covariance, with no warning where it is infinite."""
+    if not absolute_sigma:
+        return result._statistics.cov
+    known = result._factor, result.fun.size, 1.0, result._jacobian_error, result._fixed, result._free
+    return covariance_of_fit(*known).cov

@@ -1,0 +1,152 @@
+"""No fit disturbs another, however bad; and neither chunks nor workers change anything."""
+
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import pytest
+
+from many_models import T, X, decay, decays, peak, peak_jacobian, peaks, require_same
+from pyminpack import CurveFits, curve_fit_many
+
+
+def bad_data() -> tuple[Any, Any, Any]:
+    """Good decays, and between them: NaN, Inf, constant, zeros, huge, tiny, all masked, one point left."""
+    y = decays(40)
+    mask = np.zeros(y.shape, bool)
+    y[1, 4], y[3, 0], y[5], y[7], y[9], y[11] = np.nan, np.inf, 3.0, 0.0, 1e300, 1e-300
+    mask[13], mask[15, 1:] = True, True
+    y[17] = 1e170 * y[16]
+    y[19, 3] = 1e8
+    return y, mask, [1, 1]
+
+
+def require_equal(one: CurveFits, other: CurveFits) -> None:
+    for name in ("x", "cov", "cost", "nfev", "status", "alone", "dof"):
+        np.testing.assert_array_equal(getattr(one, name), getattr(other, name), err_msg=name)
+
+
+def test_good_fits_are_what_they_are_without_bad_ones() -> None:
+    y, mask, p0 = bad_data()
+    with np.errstate(all="ignore"):
+        fits = curve_fit_many(decay, T, y, p0, mask=mask)
+        good = np.setdiff1d(np.arange(40), np.arange(1, 20, 2))
+        by_themselves = curve_fit_many(decay, T, y[good], p0, mask=mask[good])
+        np.testing.assert_array_equal(fits.x[good], by_themselves.x)
+        np.testing.assert_array_equal(fits.status[good], by_themselves.status)
+        assert fits.success[good].all()
+        for i in range(40):
+            kept = ~mask[i]
+            if kept.any():
+                require_same(fits, i, decay, T[kept], y[i, kept], p0)
+    assert fits.status[13] == fits.status[15] == -11
+    assert "parameters" in fits.message(15)
+    np.testing.assert_array_equal(fits.x[13], p0)
+
+
+def test_starts_that_are_none() -> None:
+    y, starts = peaks(5)
+    starts[1, 2], starts[3, 0] = np.nan, np.inf
+    fits = curve_fit_many(peak, X, y, starts)
+    assert fits.status[[1, 3]].tolist() == [-11, -11]
+    assert fits.success[[0, 2, 4]].all()
+    assert "p0" in fits.message(1) or "x0" in fits.message(1)
+
+
+def test_parameters_that_do_not_matter() -> None:
+    """Sums of two amplitudes: of rank 1, beside amplitudes that can be told apart."""
+
+    def mixture(x: Any, a: Any, b: Any) -> Any:
+        return a * x + b * x * np.where(x > 2, 1, 2)
+
+    x = np.tile(T, (6, 1))
+    x[3] = np.linspace(3, 4, T.size)
+    y = 2 * x + 0.01 * np.cos(9 * x)
+    fits = curve_fit_many(mixture, x, y, [1, 1])
+    assert np.flatnonzero(fits.alone).tolist() == [3]
+    assert np.isinf(fits.stderr[3]).all()
+    assert np.isfinite(fits.stderr[[0, 1, 2, 4, 5]]).all()
+
+
+def test_weights_of_no_use() -> None:
+    y = decays(4)
+    sigma = np.full(y.shape, 0.1)
+    sigma[1, 2], sigma[2, 3] = 0, np.nan
+    fits = curve_fit_many(decay, T, y, [1, 1], sigma=sigma)
+    assert fits.status[[1, 2]].tolist() == [-11, -11]
+    assert "sigma" in fits.message(1)
+    assert fits.success[[0, 3]].all()
+
+
+def test_a_wrong_jacobian_is_told() -> None:
+    def wrong(x: Any, *p: Any) -> Any:
+        jacobian = np.array(peak_jacobian(x, *p))
+        jacobian[..., 1] *= 1.3
+        return jacobian
+
+    y, starts = peaks(8)
+    fits = curve_fit_many(peak, X, y, starts, jac=wrong)
+    assert fits.alone.all()
+    for i in range(8):
+        require_same(fits, i, peak, X, y[i], starts[i], jac=wrong)
+
+
+def test_noise_of_the_model_is_noticed() -> None:
+    """A model that is rounded: differences by the usual steps are wrong, and the fits are made alone."""
+
+    def rounded(t: Any, a: Any, b: Any) -> Any:
+        return decay(t, a, b).astype(np.float32).astype(float)
+
+    y = decays(6)
+    fits = curve_fit_many(rounded, T, y, [1, 1])
+    for i in range(6):
+        require_same(fits, i, rounded, T, y[i], [1, 1])
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 7, 8, 64, "auto"])
+@pytest.mark.parametrize("jac", [None, peak_jacobian])
+def test_chunks_change_nothing(chunk: Any, jac: Any) -> None:
+    y, starts = peaks(45)
+    y[5, 3] = np.nan
+    whole = curve_fit_many(peak, X, y, starts, jac=jac, chunk=45)
+    require_equal(curve_fit_many(peak, X, y, starts, jac=jac, chunk=chunk), whole)
+
+
+def test_order_changes_nothing() -> None:
+    y, starts = peaks(45)
+    order = np.random.default_rng(8).permutation(45)
+    fits, shuffled = curve_fit_many(peak, X, y, starts), curve_fit_many(peak, X, y[order], starts[order])
+    np.testing.assert_array_equal(shuffled.x, fits.x[order])
+
+
+@pytest.mark.parametrize("workers", [2, -1, map])
+def test_workers_change_nothing(workers: Any) -> None:
+    y, starts = peaks(300)
+    one = curve_fit_many(peak, X, y, starts, chunk=2)
+    require_equal(curve_fit_many(peak, X, y, starts, chunk=2, workers=workers), one)
+
+
+def test_futures_are_taken_from_a_map() -> None:
+    y, starts = peaks(100)
+    with ThreadPoolExecutor(2) as pool:
+        fits = curve_fit_many(
+            peak, X, y, starts, chunk=2, workers=lambda f, tasks: [pool.submit(f, task) for task in tasks]
+        )
+    require_equal(fits, curve_fit_many(peak, X, y, starts, chunk=2))
+
+
+@pytest.mark.slow
+def test_processes() -> None:
+    y, starts = peaks(100)
+    with ProcessPoolExecutor(2, multiprocessing.get_context("spawn")) as pool:
+        fits = curve_fit_many(peak, X, y, starts, chunk=2, workers=pool.map)
+    require_equal(fits, curve_fit_many(peak, X, y, starts, chunk=2))
+
+
+def test_threads_run_under_the_floating_point_state_of_the_caller() -> None:
+    def overflowing(t: Any, a: Any, b: Any) -> Any:
+        return decay(t, a, b) + 0 * np.exp(1e3 + t)
+
+    with np.errstate(over="raise"), pytest.raises(FloatingPointError):
+        curve_fit_many(overflowing, T, decays(4), [1, 1], workers=2)
