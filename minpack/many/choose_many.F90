@@ -1,15 +1,13 @@
-!> Which of the compiled kernels work on many fits at once: see simd/choose.F90. Here the instruction set changes no bit.
+!> Which of the compiled kernels work on many fits at once: see simd/choose.F90. Here the instruction set changes no bit. There is
+!> none for AVX-512: it took as long as AVX2.
 module minpack_choose_many
     use minpack_across_plain, only: factor_plain => factor_across, step_plain => step_across
     use minpack_columns_plain, only: central_plain => take_central, forward_plain => take_forward, given_plain => take_given, &
                                      lanes, residuals_plain => take_residuals
 #ifdef KERNEL_LEVELS
     use minpack_across_v3, only: factor_v3 => factor_across, step_v3 => step_across
-    use minpack_across_v4, only: factor_v4 => factor_across, step_v4 => step_across
     use minpack_columns_v3, only: central_v3 => take_central, forward_v3 => take_forward, given_v3 => take_given, &
                                   residuals_v3 => take_residuals
-    use minpack_columns_v4, only: central_v4 => take_central, forward_v4 => take_forward, given_v4 => take_given, &
-                                  residuals_v4 => take_residuals
 #endif
     use minpack_kinds, only: ip, wp
     implicit none
@@ -38,20 +36,13 @@ contains
             take_given => given_plain
             take_residuals => residuals_plain
 #ifdef KERNEL_LEVELS
-        case (1)
+        case (1:)
             factor_across => factor_v3
             step_across => step_v3
             take_central => central_v3
             take_forward => forward_v3
             take_given => given_v3
             take_residuals => residuals_v3
-        case (2)
-            factor_across => factor_v4
-            step_across => step_v4
-            take_central => central_v4
-            take_forward => forward_v4
-            take_given => given_v4
-            take_residuals => residuals_v4
 #endif
         end select
     end subroutine choose_many_kernels

@@ -12,7 +12,7 @@ module COLUMNS_MODULE
     private
     public :: take_central, take_forward, take_given, take_residuals
 
-    !> Fits of a block: a vector of AVX-512.
+    !> Fits of a block: two vectors of AVX2.
     integer(ip), parameter, public :: lanes = 8_ip
 
 contains
