@@ -1,7 +1,7 @@
 """`curve_fit_many` beside loops over single fits: SciPy's `leastsq`, and a C program on the original MINPACK.
 
-Peaks on a line (30 points, 4 parameters) and in a plane (15 x 15 points, 5 parameters), with noise, from starts that are
-off by up to a fifth; tolerances 1.49e-8. Times are microseconds a fit, the shortest of some rounds that take turns.
+Peaks on a line (30 points, 4 parameters) and in a plane (15 x 15 points, 5 parameters), with noise, from starts that
+are off by up to a fifth; tolerances 1.49e-8. Times are microseconds a fit, the shortest of some rounds that take turns.
 The C program needs a C compiler and an installed MINPACK (Debian: minpack-dev).
 
 Run by hand: python benchmarks/bench_many.py [case ...]

@@ -67,7 +67,8 @@ contains
 
         fate = goes_alone
         fit%nfev = fit%nfev + 1
-        if (.not. (norm > shortest .and. norm <= largest) .or. fit%nfev >= fit%maxfev) return
+        if (.not. norm <= largest .or. fit%nfev >= fit%maxfev) return
+        if (norm <= shortest .and. .not. (norm == 0 .and. fit%claim /= 0)) return
         if (fit%claim == 0) then
             call lm_begin(fit, norm)
         else
@@ -96,7 +97,7 @@ contains
         else if (fit%iteration > most_steps) then
             fate = goes_alone
         end if
-        if (norm <= shortest) fate = goes_alone
+        if (norm <= shortest .and. .not. (norm == 0 .and. fate == is_done)) fate = goes_alone
     end function fate_of
 
 end module minpack_decide_many

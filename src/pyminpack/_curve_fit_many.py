@@ -18,7 +18,7 @@ from ._model.losses import as_loss
 from ._model.options import as_choice, as_flag, as_limit, as_tolerances, as_workers, not_a_function
 
 # A chunk of a task is so many times what advances together: at its end the pool is not full.
-_WIDTHS: Final = 32
+_WIDTHS: Final = 16
 # Relative differences of parameters, by which fits can be told apart when it is looked whether a model broadcasts.
 _APART: Final = 1e-3
 

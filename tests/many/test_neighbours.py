@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from many_models import T, X, decay, decays, peak, peak_jacobian, peaks, require_same
-from pyminpack import CurveFits, curve_fit_many
+from pyminpack import CurveFits, curve_fit, curve_fit_many
+from pyminpack._minpack import choose_kernel, kernel, kernels
 
 
 def bad_data() -> tuple[Any, Any, Any]:
@@ -150,3 +151,50 @@ def test_threads_run_under_the_floating_point_state_of_the_caller() -> None:
 
     with np.errstate(over="raise"), pytest.raises(FloatingPointError):
         curve_fit_many(overflowing, T, decays(4), [1, 1], workers=2)
+
+
+@pytest.mark.parametrize("jac", [None, peak_jacobian])
+def test_instruction_sets_change_no_bit(jac: Any) -> None:
+    y, starts = peaks(45)
+    before = kernel()
+    try:
+        each = []
+        for name in kernels():
+            choose_kernel(name)
+            each.append(curve_fit_many(peak, X, y, starts, jac=jac))
+    finally:
+        choose_kernel(before)
+    for other in each[1:]:
+        require_equal(other, each[0])
+
+
+def test_data_without_noise() -> None:
+    """Residuals of exactly 0 are an end as good as any."""
+    truth = np.random.default_rng(10).uniform([1, 0.3], [4, 2], (200, 2))
+    fits = curve_fit_many(decay, T, decay(T[:, np.newaxis], *truth.T).T, truth * 1.2)
+    np.testing.assert_allclose(fits.x, truth, rtol=1e-12)
+    assert fits.success.all()
+    assert (fits.cost == 0).any()
+    assert fits.alone.mean() < 0.2
+
+
+def test_locations_far_from_zero() -> None:
+    """As of Julian days: differences by usual steps are rounding, and longer ones are found at once."""
+    y, starts = peaks(30)
+    day = 2451545.0
+    starts[:, 1] += day
+    fits = curve_fit_many(peak, X + day, y, starts)
+    assert not fits.alone.any()
+    for i in range(30):
+        assert abs(fits.x[i] - curve_fit(peak, X + day, y[i], starts[i]).x).max() < 1e-4 * fits.stderr[i].max()
+
+
+def test_models_in_single_precision_are_fitted_one_by_one() -> None:
+    def single(t: Any, a: Any, b: Any) -> Any:
+        return np.asarray(decay(t, a, b), np.float32)
+
+    y = decays(3)
+    fits = curve_fit_many(single, T, y, [1, 1])
+    assert fits.alone.all()
+    for i in range(3):
+        require_same(fits, i, single, T, y[i], [1, 1])

@@ -12,7 +12,7 @@ from .._model.arrays import Array, Mask
 from .._model.options import as_bounds, as_real
 
 # Entries of an array of the model's, so that all arrays of a round lie in the L2 cache: see docs/constants.md.
-_ENTRIES: Final = 8192
+_ENTRIES: Final = 32768
 _LEAST_WIDTH, _MOST_WIDTH = 16, 1024
 
 

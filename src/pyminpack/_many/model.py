@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .._errors import InputTypeError, ShapeError
-from .._model.arrays import Array, shown
+from .._model.arrays import FLOAT64, Array, shown
 
 Rows: TypeAlias = Sequence[Array]
 
@@ -51,8 +51,9 @@ class ManyModel:
         w = len(rows[0])
         if (self._is_spread or always) and x.shape[-1] != w:
             return np.broadcast_to(x, (*x.shape[:-1], w))
-        x = x.view()
-        x.flags.writeable = False
+        if x.flags.writeable:
+            x = x.view()
+            x.flags.writeable = False
         return x
 
     # ------------------------------------------------------------------------------------ at first
@@ -123,6 +124,8 @@ def _flat(value: npt.NDArray[Any]) -> npt.NDArray[Any]:
 
 def _as_values(value: Any, m: int, w: int) -> Array:
     """What a model gave, as floats of shape (m, w)."""
+    if type(value) is np.ndarray and value.dtype is FLOAT64 and value.shape == (m, w) and value.flags.c_contiguous:
+        return value
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
         raise InputTypeError(f"f gave {shown(value)}, of dtype {array.dtype}; it must give real numbers")

@@ -25,10 +25,11 @@ _DOUBLES: Final = RECORD.itemsize // 8
 NONE, WANTS_NORM, WANTS_FACTOR, WANTS_TRIAL, IS_DONE, GOES_ALONE = range(6)
 
 _LANES: Final = 8  # fits of a block, as minpack/many has them
-# Steps of differences, relative to the size of a parameter: forward ones as MINPACK's, central ones as those that
-# careful differences begin with (minpack/derivatives/careful.f90). A size is the parameter's own, but no more than what
-# changes the residuals by as much as they were at the start, and no less than this part of that.
-_FORWARD, _CENTRAL = DOUBLE**0.5, DOUBLE ** (1 / 3)
+# Steps of differences, relative to the size of a parameter: forward ones are MINPACK's. Central ones are those that
+# careful differences begin with (minpack/derivatives/careful.f90), or longer where the rounding of the model is larger.
+# A size is the parameter's own, but no more than what changes the residuals by as much as they were at the start, and
+# no less than this part of that.
+_FORWARD: Final = DOUBLE**0.5
 _LEAST_SIZE: Final = 0.01
 # The same of a look whether a given Jacobian is right, as _derivatives/verdict.py takes it.
 _BESIDE, _LEAST_WEIGHT = 1e-6, 0.1
@@ -68,16 +69,15 @@ class Fits:
 
 @dataclass
 class ManyData:
-    """Data of fits: y (fits, m), x (m, 1) or (fits, m), with the variables before m, and weights (fits, m) or None."""
+    """Data of fits, the fit last: y (m, fits), weights (m, fits) or None, and x (m, fits), or (m, 1) for all.
+
+    x may have variables before m.
+    """
 
     x: Array
     y: Array
     weights: Array | None
     has_own_x: bool
-
-    def x_of(self, fits: Any) -> Array:
-        """The independent variables of some fits as the model gets them, the fit last; shared ones as they are."""
-        return np.ascontiguousarray(np.moveaxis(self.x[fits], 0, -1)) if self.has_own_x else self.x
 
 
 class Pool:
@@ -95,10 +95,12 @@ class Pool:
         fits: Fits,
         queue: npt.NDArray[np.intp],
         width: int,
+        confirms: bool,
     ) -> None:
+        self._confirms = confirms  # whether ends are confirmed, of fits that come with norms and leave with triangles
         self._model, self._data, self._bounds, self._fits = model, data, bounds, fits
         self._queue, self._next = queue, 0
-        m, n, w = data.y.shape[1], fits.x.shape[1], min(width, queue.size)
+        m, n, w = data.y.shape[0], fits.x.shape[1], min(width, queue.size)
         self._m, self._n = m, n
         self._fates: Indices = np.zeros(w, np.int32)
         self._numbers = np.zeros(w, np.intp)  # which fit has the place
@@ -106,7 +108,7 @@ class Pool:
         self._x, self._trial = np.zeros((n, w)), np.zeros((n, w))
         self._f, self._moved, self._y = np.zeros((m, w)), np.zeros((m, w)), np.zeros((m, w))
         self._weights = None if data.weights is None else np.zeros((m, w))
-        self._xdata = data.x_of(queue[:w])
+        self._xdata = np.zeros((*data.x.shape[:-1], w)) if data.has_own_x else data.x
         self._qtf, self._norms, self._diag = np.zeros((n, w)), np.zeros((n, w)), np.ones((n, w))
         self._r = np.zeros((n * (n + 1) // 2, w))
         self._xnorms, self._lengths = np.zeros(w), np.zeros(w)
@@ -148,12 +150,13 @@ class Pool:
         self._numbers[places] = fits
         self._records[places] = self._fits.records[fits]
         self._trial[:, places] = self._fits.x[fits].T
-        self._norms[:, places] = self._fits.norms[fits].T
-        self._y[:, places] = self._data.y[fits].T
+        if self._confirms:
+            self._norms[:, places] = self._fits.norms[fits].T
+        self._y[:, places] = self._data.y[:, fits]
         if self._weights is not None and self._data.weights is not None:
-            self._weights[:, places] = self._data.weights[fits].T
+            self._weights[:, places] = self._data.weights[:, fits]
         if self._data.has_own_x:
-            self._xdata[..., places] = self._data.x_of(fits)
+            self._xdata[..., places] = self._data.x[..., fits]
         self._fates[places] = WANTS_NORM
 
     def _take_out(self, places: npt.NDArray[np.intp]) -> None:
@@ -161,8 +164,10 @@ class Pool:
         numbers, fits = self._numbers[places], self._fits
         fits.x[numbers] = self._x[:, places].T
         fits.records[numbers] = self._records[places]
-        fits.norms[numbers] = self._norms[:, places].T
-        fits.r[numbers] = self._r[:, places].T
+        if self._confirms:
+            fits.r[numbers] = self._r[:, places].T
+        else:
+            fits.norms[numbers] = self._norms[:, places].T
         fits.fates[numbers] = self._fates[places]
         self._fates[places] = NONE
 
@@ -186,14 +191,13 @@ class Pool:
     def _factor(self, places: npt.NDArray[np.intp]) -> None:
         """The Jacobians of the fits in some places, and what they say."""
         some = _Some(self, places)
-        differences = int(self._records.view(RECORD)["differences"][places[0], 0])
         leave = np.zeros(places.size, bool)
-        if differences == 0:
+        if self._model.jac is not None:
             self._take_given(some)
-        elif differences == 1:
-            leave = self._take_forward(some)
-        else:
+        elif self._confirms:
             leave = self._take_central(some)
+        else:
+            leave = self._take_forward(some)
         factor_many(
             places.astype(np.int32), self._jacobian, some.f, some.change, some.bend, self._records, self._x, self._r,
             self._qtf, self._norms, self._diag, self._fates,
@@ -221,7 +225,9 @@ class Pool:
 
     def _take_central(self, some: "_Some") -> Mask:
         """Central differences, by the steps that careful ones begin with; comes back with what _take_forward does."""
-        steps = _CENTRAL * self._sizes(some, _LEAST_SIZE)
+        records = self._records.view(RECORD)[some.places, 0]
+        noise = np.maximum(records["rounding"] / records["highest"], DOUBLE)
+        steps = np.cbrt(noise) * self._sizes(some, _LEAST_SIZE)
         low, high = (bound[:, np.newaxis] for bound in self._bounds)
         near, far = some.x + steps, some.x - steps
         leave: Mask = ((near > high) | (far < low)).any(axis=0)
@@ -241,7 +247,7 @@ class Pool:
         derivatives = self._model.derivatives(some.xdata, list(some.x.copy()), self._m)
         for j in range(self._n):
             given_column(self._n, j + 1, derivatives[j], some.weights, self._jacobian)
-        if self._records.view(RECORD)["claim"][some.places[0], 0] == 0:
+        if not self._confirms:
             return
         unlike = 1 - 0.5 * np.modf(0.618 * np.arange(self._n))[0][:, np.newaxis]
         sizes = self._sizes(some, _LEAST_WEIGHT)

@@ -109,7 +109,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     data, can_start = _data_of(task, points)
     fits = _fits_of(task, points)
     queue = np.flatnonzero(can_start)
-    Pool(task.model, data, task.bounds, fits, queue, task.width).run()
+    Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=False).run()
 
     named = fits.named
     queue = np.flatnonzero(fits.fates == IS_DONE)
@@ -118,7 +118,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     if task.model.jac is None:
         named["differences"][queue] = CAREFUL
     fits.fates[queue] = GOES_ALONE
-    Pool(task.model, data, task.bounds, fits, queue, task.width).run()
+    Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=True).run()
 
     done = np.flatnonzero(fits.fates == IS_DONE)
     if done.size == 0:
@@ -149,7 +149,6 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
             weights = np.where(task.mask, 0.0, weights)
             y = np.where(task.mask, 0.0, y)
         can_start &= is_good.all(axis=1)
-        weights = np.ascontiguousarray(weights)
     can_start &= np.isfinite(y).all(axis=1)
     if task.has_own_x:
         # What is masked need not be a number, and curve_fit refuses what is none elsewhere.
@@ -157,25 +156,27 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
     else:
         is_finite = np.all(np.isfinite(task.x), axis=tuple(range(task.x.ndim - 1)))
     can_start &= np.all(is_finite if task.mask is None else is_finite | task.mask, axis=-1)
-    return ManyData(task.x if task.has_own_x else task.x[..., np.newaxis], y, weights, task.has_own_x), can_start
+    x = np.moveaxis(task.x, 0, -1) if task.has_own_x else task.x[..., np.newaxis]
+    last = [None if rows is None else np.ascontiguousarray(rows.T) for rows in (y, weights)]
+    assert last[0] is not None
+    return ManyData(np.ascontiguousarray(x), last[0], last[1], task.has_own_x), can_start
 
 
 def _fits_of(task: Task, points: Any) -> Fits:
     """The fits before they start."""
     count, n = task.start.shape
-    record = np.zeros((), RECORD)
-    for name, value in zip(("ftol", "xtol", "gtol"), task.tolerances, strict=True):
-        record[name] = value
+    record = np.zeros(1, RECORD)
+    record["ftol"], record["xtol"], record["gtol"] = task.tolerances
     record["factor"], record["precision"], record["precision_known"] = _FACTOR, DOUBLE, 1
     record["n"], record["maxfev"], record["mode"] = n, task.limit, 1
     record["certifies"] = record["restarts"] = 1
     record["differences"] = record["order"] = int(task.model.jac is None)
     record["given"] = int(task.model.jac is not None)
-    records = np.full(count, record)
-    records["m"] = points
+    records = np.tile(record.view(np.float64), (count, 1))
+    records.view(RECORD)["m"] = points[:, np.newaxis]
     return Fits(
         x=task.start.copy(),
-        records=records.view(np.float64).reshape(count, -1),
+        records=records,
         norms=np.zeros((count, n)),
         r=np.zeros((count, n * (n + 1) // 2)),
         fates=np.full(count, GOES_ALONE, np.int32),
