@@ -91,6 +91,13 @@ def test_messages_by_place() -> None:
     assert len(fits) == 2
 
 
+def test_messages_of_later_chunks() -> None:
+    y = decays(60)
+    y[50, 2] = np.nan
+    fits = curve_fit_many(decay, T, y, [1, 1], chunk=1)
+    assert "ydata[2]" in fits.message(50)
+
+
 def test_starts_by_name_and_by_function() -> None:
     y = decays(5)
     plain = curve_fit_many(decay, T, y, [1, 2])
