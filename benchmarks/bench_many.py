@@ -168,12 +168,23 @@ def memory() -> None:
         print_row(f"  {count} fits, MB beyond the result", (most - kept) / 1e6)
 
 
+def large(count: int, points: int) -> None:
+    """Print how long one call takes for very many peaks, standard errors included."""
+    peaks = Peaks(line, line_jacobian, np.linspace(0, 29, points), [5, 12, 3, 0.5], [15, 18, 6, 2], count)
+    for with_jacobian in (False, True):
+        call = peaks.ours(with_jacobian)
+        taken = seconds(lambda call=call: call().stderr)
+        print_row("  with jac, s" if with_jacobian else "  by differences, s", taken)
+
+
 CASES: dict[str, Callable[[], None]] = {
     "line": lambda: beside(of_line),
     "plane": lambda: beside(of_plane),
     "threads, line": lambda: threads(of_line),
     "threads, plane": lambda: threads(of_plane),
     "memory": memory,
+    "cube, 160 000 of 140 points": lambda: large(160000, 140),
+    "a million": lambda: large(1000000, 30),
 }
 
 

@@ -205,3 +205,40 @@ def test_models_in_single_precision_are_fitted_one_by_one() -> None:
     assert together == 1
     for i in range(3):
         require_same(fits, i, single, T, y[i], [1, 1])
+
+
+def test_fits_from_far_away() -> None:
+    """Their steps are damped, each by its own parameter, in the same vectors."""
+    y, starts = peaks(64, seed=11)
+    starts *= np.random.default_rng(12).uniform(0.5, 2, starts.shape)
+    with np.errstate(all="ignore"):
+        fits = curve_fit_many(peak, X, y, starts)
+        require_equal(curve_fit_many(peak, X, y, starts, chunk=1), fits)
+        assert fits.alone.mean() < 0.5
+        for i in np.flatnonzero(fits.success):
+            alone = curve_fit(peak, X, y[i], starts[i])
+            assert fits.nfev[i] <= alone.result.nfev + 2
+            np.testing.assert_allclose(fits.cost[i], alone.result.cost, rtol=1e-9)
+
+
+def test_points_that_are_masked_need_no_value() -> None:
+    x, y = np.tile(T, (12, 1)), decays(12)
+    mask = np.zeros(y.shape, bool)
+    mask[:, -4:] = True
+    x[mask] = np.nan
+    for jac in (None, lambda t, a, b: np.stack([np.exp(-b * t), -a * t * np.exp(-b * t)], axis=-1)):
+        fits = curve_fit_many(decay, x, y, [1, 1], mask=mask, jac=jac)
+        assert not fits.alone.any()
+        require_same(fits, 3, decay, T[:-4], y[3, :-4], [1, 1], jac=jac)
+
+
+def test_parameters_that_hardly_matter() -> None:
+    """At an angle of 2e-7: differences may miss it, and what they miss is not for a quick look to say."""
+
+    def mixture(x: Any, a: Any, b: Any) -> Any:
+        return a * x + b * (x + 3e-7 * np.cos(9 * x))
+
+    y = 2 * T + 0.01 * np.cos(7 * T) + np.zeros((3, 1))
+    fits = curve_fit_many(mixture, T, y, [1, 2])
+    assert fits.alone.all()
+    require_same(fits, 0, mixture, T, y[0], [1, 2])

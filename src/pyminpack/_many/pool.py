@@ -257,11 +257,13 @@ class Pool:
         moved, norms = np.empty_like(some.f), np.empty(some.places.size)
         values = self._model.values(some.xdata, list(beside.copy()), self._m)
         residuals_many(values, some.y, some.weights, moved, norms)
-        by_jacobian = np.einsum("jkw,jw->kw", derivatives, beside - some.x)
-        if some.weights.size > 1:
-            by_jacobian *= some.weights.reshape(by_jacobian.shape)
-        some.change[0] = np.linalg.norm(moved - some.f, axis=0)
-        some.bend[0] = np.linalg.norm(moved - some.f - by_jacobian, axis=0)
+        with np.errstate(all="ignore"):
+            by_jacobian = np.einsum("jkw,jw->kw", derivatives, beside - some.x)
+            if some.weights.size > 1:
+                weights = some.weights.reshape(by_jacobian.shape)
+                by_jacobian = np.where(weights > 0, weights * by_jacobian, 0)
+            some.change[0] = np.linalg.norm(moved - some.f, axis=0)
+            some.bend[0] = np.linalg.norm(moved - some.f - by_jacobian, axis=0)
         self._count(some.places)
 
     def _count(self, places: npt.NDArray[np.intp]) -> None:
