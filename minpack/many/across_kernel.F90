@@ -119,9 +119,7 @@ contains
                 sums = merge(max(smallest_normal, least_fraction*upper), par, par == 0)
                 par = merge(sums, par, searches)
                 call solve_damped(n, r, qtf, diag, par, s, z, e)
-                do j = 1, n
-                    p(:, j) = merge(z(:, j), p(:, j), searches)
-                end do
+                p = z ! what it was where λ is found
                 call measure(n, diag, p, pnorm)
                 previous = phi
                 phi = pnorm - delta
