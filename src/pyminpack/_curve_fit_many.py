@@ -17,8 +17,10 @@ from ._model.arrays import shown
 from ._model.losses import as_loss
 from ._model.options import as_choice, as_flag, as_limit, as_tolerances, as_workers, not_a_function
 
-# A chunk of a task is so many times what advances together: at its end the pool is not full.
+# A worker's task is so many times what advances together, as at its end the pool is not full; or less, so that each
+# worker gets some.
 _WIDTHS: Final = 16
+_TASKS_EACH: Final = 4
 # Relative differences of parameters, by which fits can be told apart when it is looked whether a model broadcasts.
 _APART: Final = 1e-3
 
@@ -156,8 +158,12 @@ def curve_fit_many(
     if in_pool:
         in_pool = _settle(model, inputs, how)
 
+    size = width * _WIDTHS
+    if isinstance(engine, int) and engine > 1:
+        size = min(size, -(-inputs.count // (engine * _TASKS_EACH)) or 1)
+
     def tasks() -> Iterator[Task]:
-        for fits in _chunks(inputs.count, width * _WIDTHS):
+        for fits in _chunks(inputs.count, size):
             yield Task(
                 model=model,
                 in_pool=in_pool,
@@ -170,7 +176,7 @@ def curve_fit_many(
                 **inputs.part(fits),
             )
 
-    return _collect(inputs, _map(engine, tasks()), width, (*tolerances, limit), progress_bar(inputs.count, with_bar))
+    return _collect(inputs, _map(engine, tasks()), size, (*tolerances, limit), progress_bar(inputs.count, with_bar))
 
 
 def _settle(model: ManyModel, inputs: Inputs, how: Any) -> bool:
@@ -208,7 +214,7 @@ def _map(engine: Any, tasks: Iterator[Task]) -> Iterable[Any]:
 
 
 def _collect(
-    inputs: Inputs, answers: Iterable[Any], width: int, options: tuple[Any, ...], advance: Callable[[int], Any]
+    inputs: Inputs, answers: Iterable[Any], size: int, options: tuple[Any, ...], advance: Callable[[int], Any]
 ) -> CurveFits:
     """The answers of all chunks in one."""
     count, n = inputs.count, inputs.n
@@ -216,7 +222,7 @@ def _collect(
     cost, alone = np.empty(count), np.empty(count, bool)
     dof, nfev, status = (np.empty(count, np.int32) for _ in range(3))
     messages: dict[int, str] = {}
-    for fits, result in zip(_chunks(count, width * _WIDTHS), answers, strict=True):
+    for fits, result in zip(_chunks(count, size), answers, strict=True):
         answer: Answer = result.result() if hasattr(result, "result") else result
         x[fits], cov[fits], cost[fits], dof[fits] = answer.x, answer.cov, answer.cost, answer.dof
         nfev[fits], status[fits], alone[fits] = answer.nfev, answer.status, answer.alone
