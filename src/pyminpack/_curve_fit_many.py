@@ -158,9 +158,7 @@ def curve_fit_many(
     if in_pool:
         in_pool = _settle(model, inputs, how)
 
-    size = width * _WIDTHS
-    if isinstance(engine, int) and engine > 1:
-        size = min(size, -(-inputs.count // (engine * _TASKS_EACH)) or 1)
+    size = _size_of_task(inputs.count, width, engine)
 
     def tasks() -> Iterator[Task]:
         for fits in _chunks(inputs.count, size):
@@ -195,6 +193,15 @@ def _settle(model: ManyModel, inputs: Inputs, how: Any) -> bool:
         if how == "try":
             return False
         raise
+
+
+def _size_of_task(count: int, width: int, engine: Any) -> int:
+    """How many fits a worker gets at a time."""
+    most = width * _WIDTHS
+    if callable(engine) or engine == 1:
+        return most
+    each = -(-count // engine)  # of a thread
+    return max(1, min(most, max(-(-each // _TASKS_EACH), min(width, each))))
 
 
 def _chunks(count: int, size: int) -> Iterator[slice]:

@@ -215,7 +215,7 @@ class Pool:
         low, high = (bound[:, np.newaxis] for bound in self._bounds)
         steps[some.x + steps > high] *= -1
         beside = some.x + steps
-        leave: Mask = (beside < low).any(axis=0)
+        leave: Mask = np.any(beside < low, axis=0)
         if leave.any():
             beside[:, leave] = some.x[:, leave]
         for j in range(self._n):
@@ -225,12 +225,11 @@ class Pool:
 
     def _take_central(self, some: "_Some") -> Mask:
         """Central differences, by the steps that careful ones begin with; comes back with what _take_forward does."""
-        records = self._records.view(RECORD)[some.places, 0]
-        noise = np.maximum(records["rounding"] / records["highest"], DOUBLE)
+        noise = np.maximum(self._of("rounding", some) / self._of("highest", some), DOUBLE)
         steps = np.cbrt(noise) * self._sizes(some, _LEAST_SIZE)
         low, high = (bound[:, np.newaxis] for bound in self._bounds)
         near, far = some.x + steps, some.x - steps
-        leave: Mask = ((near > high) | (far < low)).any(axis=0)
+        leave: Mask = np.any((near > high) | (far < low), axis=0)
         if leave.any():
             near[:, leave] = far[:, leave] = some.x[:, leave]
         distances = near - far
@@ -273,8 +272,12 @@ class Pool:
     def _sizes(self, some: "_Some", least: float) -> Array:
         """Sizes of the parameters, by the last Jacobian."""
         with np.errstate(divide="ignore"):
-            natural = self._records.view(RECORD)["highest"][some.places, 0] / self._norms[:, some.places]
+            natural = self._of("highest", some) / self._norms[:, some.places]
         return np.clip(np.abs(some.x), least * natural, natural)
+
+    def _of(self, name: str, some: "_Some") -> Array:
+        """What the records say of some fits."""
+        return np.asarray(self._records.view(RECORD)[name][some.places, 0])
 
     def _values_at(self, some: "_Some", j: int, value: Array) -> Array:
         """The model where the j-th parameter has another value."""
