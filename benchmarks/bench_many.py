@@ -100,7 +100,7 @@ def by_scipy(peaks: Peaks, count: int) -> float:
 def library() -> Any:
     """The C program; None where it cannot be built."""
     target = Path(tempfile.mkdtemp()) / "many.so"
-    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(HERE / "many.c"), "-lminpack", "-lm"]
+    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(HERE / "original" / "many.c"), "-lminpack", "-lm"]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):

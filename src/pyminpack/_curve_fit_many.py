@@ -200,7 +200,7 @@ def _size_of_task(count: int, width: int, engine: Any) -> int:
     most = width * _WIDTHS
     if callable(engine) or engine == 1:
         return most
-    each = -(-count // engine)  # of a thread
+    each: int = -(-count // engine)  # of a thread
     return max(1, min(most, max(-(-each // _TASKS_EACH), min(width, each))))
 
 
