@@ -100,7 +100,8 @@ def by_scipy(peaks: Peaks, count: int) -> float:
 def library() -> Any:
     """The C program; None where it cannot be built."""
     target = Path(tempfile.mkdtemp()) / "many.so"
-    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(HERE / "original" / "many.c"), "-lminpack", "-lm"]
+    source = HERE / "original" / "many.c"
+    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(source), "-lminpack", "-lm"]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):

@@ -1,13 +1,13 @@
 !> Factorization and trial step of many fits at once, one fit to each lane of a vector.
 !>
-!> What qrfac and lmpar do for one fit is done here for `lanes` fits side by side, without pivoting: Gram-Schmidt, modified, of [J f],
-!> which is as stable for least squares as Householder's reflections (Björck (1967)); and Moré's iteration for λ, of which a fit takes no
-!> more rounds than it needs alone. Fits whose columns are nearly dependent are none of this file's: their callers hand them over.
+!> What qrfac and lmpar do for one fit is done here for `lanes` fits side by side, without pivoting: modified Gram-Schmidt of
+!> [J f], which is as stable for least squares as Householder's reflections (Björck (1967)); and Moré's iteration for λ, of
+!> which a fit takes as many rounds as it needs alone. Fits whose columns are nearly dependent go alone: see factor_many.f90.
 !>
 !> Triangles are packed by columns: R(i, j) is r(:, i + j (j - 1)/2).
 !>
-!> This file is compiled for several instruction sets (minpack/meson.build). Every fit is computed by itself, operation by operation, and
-!> nothing is fused: the results are the same to the bit in all of them, and whatever other fits there are.
+!> This file is compiled for several instruction sets (minpack/meson.build). Every fit is computed by itself, operation by
+!> operation, and nothing is fused: the results are the same to the bit in all of them, and whatever other fits there are.
 module ACROSS_MODULE
     use minpack_constants, only: bound_slack, least_fraction, max_trials, sharpest_cut, smallest_normal
     use minpack_kinds, only: ip, wp

@@ -1,11 +1,11 @@
 !> Residuals and columns of Jacobians of many fits at once, the fit's number fastest in memory.
 !>
-!> A model gives an array of w fits by m points in one call; here it becomes residuals, or a column of each fit's Jacobian. Jacobians lie
-!> by blocks of fits (`lanes`): jac(l, k, j, b) is the entry of point k and parameter j for the fit l of block b. In such a block the
-!> factorization finds all that it needs in the nearest cache.
+!> A model gives an array of w fits by m points in one call; here it becomes residuals, or a column of each fit's Jacobian.
+!> Jacobians lie by blocks of fits (`lanes`): jac(l, k, j, b) is the entry of point k and parameter j for the fit l of block b.
+!> In such a block the factorization finds all that it needs in the nearest cache.
 !>
-!> This file is compiled for several instruction sets (minpack/meson.build). Every fit is computed by itself, operation by operation, and
-!> nothing is fused: the results are the same to the bit in all of them, and whatever other fits there are.
+!> This file is compiled for several instruction sets (minpack/meson.build). Every fit is computed by itself, operation by
+!> operation, and nothing is fused: the results are the same to the bit in all of them, and whatever other fits there are.
 module COLUMNS_MODULE
     use minpack_kinds, only: ip, wp
     implicit none

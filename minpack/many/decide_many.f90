@@ -20,8 +20,8 @@ module minpack_decide_many
 
 contains
 
-    !> Takes in ‖f‖ at the trial points: lm_decide's decision for each fit, or its beginning. Where there is none to be made here, as
-    !> at an end that is no test's, the fit goes alone.
+    !> Takes in ‖f‖ at the trial points: lm_decide's decision for each fit, or its beginning. Where there is none to be made
+    !> here, as at an end that is no test's, the fit goes alone.
     pure subroutine decide_many(m, n, w, fits, norms, xnorms, trial, moved, x, f, fates) bind(c, name="decide_many_")
         integer(ip), intent(in) :: m, n, w !! points, parameters, fits
         type(lm_fit), intent(inout) :: fits(w)
