@@ -13,6 +13,7 @@ module minpack_choose
     use minpack_wide_v4, only: multiply_columns_v4 => multiply_columns, reflect_rows_v4 => reflect_rows, &
                                subtract_product_v4 => subtract_product
 #endif
+    use minpack_choose_many, only: choose_many_kernels
     use minpack_fold_plain, only: fold_plain => fold
     use minpack_kinds, only: ip, wp
     use minpack_wide_plain, only: multiply_columns_plain => multiply_columns, reflect_rows_plain => reflect_rows, &
@@ -35,6 +36,7 @@ contains
     subroutine choose_kernels(level) bind(c, name="minpack_choose_kernels")
         integer(ip), intent(in), value :: level !! one of level_*
 
+        call choose_many_kernels(level)
         select case (level)
         case (level_plain)
             fold => fold_plain

@@ -31,12 +31,19 @@ from ._report.statistics import Covariance
 if TYPE_CHECKING:
     from ._curve.fit import CurveFit
     from ._curve_fit import curve_fit
+    from ._curve_fit_many import curve_fit_many
+    from ._many.result import CurveFits
 
-# All but curve_fit is imported here, though leastsq alone would take half the time. A module that is imported at its
-# first use makes a trap: a process that is forked while another thread imports it waits for ever at its own first use.
-# So forks wait until the import of curve_fit, which takes a third of the time of all, is through.
+# All but curve_fit and curve_fit_many is imported here, though leastsq alone would take half the time. A module that is
+# imported at its first use makes a trap: a process that is forked while another thread imports it waits for ever at its
+# own first use. So forks wait until the import of curve_fit, which takes a third of the time of all, is through.
 
-_AT_FIRST_USE: Final = {"CurveFit": "._curve.fit", "curve_fit": "._curve_fit"}
+_AT_FIRST_USE: Final = {
+    "CurveFit": "._curve.fit",
+    "CurveFits": "._many.result",
+    "curve_fit": "._curve_fit",
+    "curve_fit_many": "._curve_fit_many",
+}
 _importing: Final = RLock()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(
@@ -47,7 +54,7 @@ choose_kernel_at_import()
 
 
 def __getattr__(name: str) -> Any:
-    """Import what is used for the first time: curve_fit; and the signatures for numba, which import numba."""
+    """Import what is used for the first time: fits of curves; and the signatures for numba, which import numba."""
     if name == "numba_signatures":
         return import_module(".numba_signatures", __name__)
     if name not in _AT_FIRST_USE:
@@ -69,6 +76,7 @@ __all__ = [
     "BlocksState",
     "Covariance",
     "CurveFit",
+    "CurveFits",
     "InUseError",
     "InputTypeError",
     "InputValueError",
@@ -87,6 +95,7 @@ __all__ = [
     "compiled_residuals",
     "covariance",
     "curve_fit",
+    "curve_fit_many",
     "least_squares",
     "leastsq",
     "leastsq_blocks",

@@ -139,3 +139,58 @@ def unscaled_covariance(r: _Array, ipvt: _Indices, tol: float) -> tuple[_Array, 
 def identifiable(r: _Array, ipvt: _Indices, tol: float) -> tuple[int, _Array, _Array, _Indices, float]: ...
 def find_coarse(sizes: _Array, fvec: _Array, fjac: _Array) -> _Indices: ...
 def chkder(x: _Array, fvec: _Array, fjac: _Array, xp: _Array, fvecp: _Array, mode: int) -> tuple[_Array, _Array]: ...
+def residuals_many(value: _Array, y: _Array, weights: _Array, f: _Array, norms: _Array) -> None: ...
+def forward_column(
+    n: int, j: int, moved: _Array, y: _Array, weights: _Array, f: _Array, steps: _Array, jac: _Array
+) -> None: ...
+def central_column(
+    n: int,
+    j: int,
+    near: _Array,
+    far: _Array,
+    y: _Array,
+    weights: _Array,
+    f: _Array,
+    steps: _Array,
+    jac: _Array,
+    change: _Array,
+    bend: _Array,
+) -> None: ...
+def given_column(n: int, j: int, value: _Array, weights: _Array, jac: _Array) -> None: ...
+def factor_many(
+    slots: _Indices,
+    jac: _Array,
+    f: _Array,
+    change: _Array,
+    bend: _Array,
+    fits: _Array,
+    x: _Array,
+    r: _Array,
+    qtf: _Array,
+    acnorm: _Array,
+    diag: _Array,
+    fates: _Indices,
+) -> None: ...
+def propose_many(
+    fits: _Array,
+    r: _Array,
+    qtf: _Array,
+    diag: _Array,
+    lower: _Array,
+    upper: _Array,
+    x: _Array,
+    trial: _Array,
+    xnorms: _Array,
+    fates: _Indices,
+) -> None: ...
+def decide_many(
+    fits: _Array,
+    norms: _Array,
+    xnorms: _Array,
+    trial: _Array,
+    moved: _Array,
+    x: _Array,
+    f: _Array,
+    fates: _Indices,
+) -> None: ...
+def covariance_many(n: int, r: _Array, variances: _Array) -> _Array: ...

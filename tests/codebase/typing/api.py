@@ -11,6 +11,7 @@ from pyminpack import (
     BlocksState,
     Covariance,
     CurveFit,
+    CurveFits,
     JacobianCheck,
     LeastSquaresResult,
     LeastSquaresState,
@@ -23,6 +24,7 @@ from pyminpack import (
     check_jacobian,
     covariance,
     curve_fit,
+    curve_fit_many,
     least_squares,
     leastsq,
     leastsq_blocks,
@@ -122,6 +124,11 @@ assert_type(curve.convergence.offset, Array)
 assert_type(curve.band(y, kind="prediction"), tuple[Array, Array])
 assert_type(curve.bootstrap(10, "pairs", seed=1).x, Array)
 assert_type(curve.reduced_chi2, float)
+many = curve_fit_many(line, y, np.ones((5, y.size)), [1, 1], chunk=100, workers=2, broadcast="try")
+assert_type(many, CurveFits)
+assert_type(many.x, Array)
+assert_type(many.stderr, Array)
+assert_type(many.message(0), str)
 try:
     curve_fit(line, [1, 2], [1, 2], [1, 1])
 except NotConvergedError as failure:
