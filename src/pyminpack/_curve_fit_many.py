@@ -16,6 +16,7 @@ from ._many.task import Answer, Task, run_task
 from ._model.arrays import shown
 from ._model.losses import as_loss
 from ._model.options import as_choice, as_flag, as_limit, as_tolerances, as_workers, not_a_function
+from ._model.signature import without_types
 
 # A worker's task is so many times what advances together, as at its end the pool is not full; or less, so that each
 # worker gets some.
@@ -25,6 +26,7 @@ _TASKS_EACH: Final = 4
 _APART: Final = 1e-3
 
 
+@without_types
 def curve_fit_many(
     f: Callable[..., Any],
     xdata: npt.ArrayLike,
@@ -147,7 +149,7 @@ def curve_fit_many(
     how = as_choice("broadcast", broadcast, (True, False, "try"))
     is_absolute, with_bar = as_flag("absolute_sigma", absolute_sigma), as_flag("progress", progress)
     inputs = Inputs(f, xdata, ydata, p0, sigma, mask, bounds)
-    tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n)
+    tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n, callable(jac))
     width, engine = as_width(chunk, inputs.m), as_workers(workers)
 
     is_robust = as_loss(loss) is not None
