@@ -5,14 +5,8 @@ import pytest
 
 from models import T, Y
 from problems import strd
-from problems.puromycin import CONCENTRATION, START, VELOCITY, reaction
 from pyminpack import CurveFit, InputValueError, curve_fit
 from pyminpack._curve.quantiles import f_tails
-
-
-@pytest.fixture(scope="module")
-def puromycin() -> CurveFit:
-    return curve_fit(reaction, CONCENTRATION, VELOCITY, START)
 
 
 def line(x: np.ndarray, a: float, b: float) -> np.ndarray:

@@ -18,11 +18,6 @@ def decay(x: np.ndarray, a: float, b: float) -> np.ndarray:
     return a * np.exp(-b * x)
 
 
-@pytest.fixture(scope="module")
-def puromycin() -> CurveFit:
-    return curve_fit(reaction, CONCENTRATION, VELOCITY, START)
-
-
 # ------------------------------------------------------------------------------------------------ runs
 
 

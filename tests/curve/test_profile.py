@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from curves import decay, line
 from models import T, Y
 from problems import strd
 from problems.puromycin import CONCENTRATION, PROFILE_INTERVALS, START, VELOCITY, reaction
@@ -13,28 +14,9 @@ from pyminpack._curve.quantiles import t_quantile
 NAMES = [name for name in strd.names() if name != "Lanczos1"]
 
 
-def decay(x: np.ndarray, a: float, b: float) -> np.ndarray:
-    return a * np.exp(-b * x)
-
-
-def line(x: np.ndarray, a: float, b: float) -> np.ndarray:
-    return a + b * x
-
-
 def nist(name: str) -> CurveFit:
     data = strd.load(name)
     return curve_fit(lambda x, *b: data.model(b), data.x.T, data.response, data.starts[1])
-
-
-@pytest.fixture(scope="module")
-def puromycin() -> CurveFit:
-    return curve_fit(reaction, CONCENTRATION, VELOCITY, START)
-
-
-@pytest.fixture(scope="module")
-def straight() -> CurveFit:
-    """A linear model, for which the linear theory is exact."""
-    return curve_fit(line, T, Y)
 
 
 # ------------------------------------------------------------------------------------------------ ends

@@ -31,11 +31,6 @@ def growth_of_curve(fit: CurveFit, points: np.ndarray, model: Any, y: np.ndarray
     return (chi2 - fit.chi2) / growth_allowed(fit, 0.95)
 
 
-@pytest.fixture(scope="module")
-def puromycin() -> CurveFit:
-    return curve_fit(reaction, CONCENTRATION, VELOCITY, START)
-
-
 def test_region_of_puromycin_is_that_on_a_grid(puromycin: CurveFit) -> None:
     """The sum of squares on a dense grid is below the level within the curve, and above it outside."""
     path = pytest.importorskip("matplotlib.path")

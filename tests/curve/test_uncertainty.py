@@ -5,30 +5,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from curves import decay, line
 from models import T, Y
 from problems.puromycin import CONCENTRATION, START, VELOCITY, reaction, reaction_jacobian
 from pyminpack import CurveFit, OptionError, curve_fit, least_squares
 from pyminpack._curve.quantiles import f_quantile, t_quantile
-
-
-def decay(x: np.ndarray, a: float, b: float) -> np.ndarray:
-    return a * np.exp(-b * x)
-
-
-def line(x: np.ndarray, a: float, b: float) -> np.ndarray:
-    return a + b * x
-
-
-@pytest.fixture(scope="module")
-def puromycin() -> CurveFit:
-    return curve_fit(reaction, CONCENTRATION, VELOCITY, START)
-
-
-@pytest.fixture(scope="module")
-def straight() -> CurveFit:
-    """A linear model, for which the linear theory is exact."""
-    return curve_fit(line, T, Y)
-
 
 # ------------------------------------------------------------------------------------------------ intervals
 
