@@ -6,11 +6,11 @@
 enum { MOST = 256, MOST_PARAMETERS = 5 };
 
 extern void lmdif_(void (*)(int *, int *, double *, double *, int *), int *, int *, double *, double *, double *,
-                   double *, double *, int *, double *, double *, int *, double *, int *, int *, int *, double *,
-                   int *, int *, double *, double *, double *, double *, double *);
+                   double *, double *, int *, double *, double *, int *, double *, int *, int *, int *, double *, int *,
+                   int *, double *, double *, double *, double *, double *);
 extern void lmder_(void (*)(int *, int *, double *, double *, double *, int *, int *), int *, int *, double *, double *,
-                   double *, int *, double *, double *, double *, int *, double *, int *, double *, int *, int *,
-                   int *, int *, int *, double *, double *, double *, double *, double *);
+                   double *, int *, double *, double *, double *, int *, double *, int *, double *, int *, int *, int *,
+                   int *, int *, double *, double *, double *, double *, double *);
 
 static const double *x, *y;
 

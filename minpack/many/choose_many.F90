@@ -44,6 +44,7 @@ contains
             take_given => given_v3
             take_residuals => residuals_v3
 #endif
+        case default ! it isn't compiled
         end select
     end subroutine choose_many_kernels
 
