@@ -37,6 +37,7 @@ contains
         call lm_decide(norm, enorm(n, wa), fit)
         if (fit%accepted /= 0) then
             x = trial
+            if (fit%fnorm <= fit%end_norm) fit%is_above = 0
             fit%nit = fit%nit + 1
             fit%jacobian_is_at_x = 0
             fit%stage = has_stepped

@@ -10,11 +10,11 @@ module minpack_retreat
     use minpack_fit_types, only: begin_anew, lm_fit, retreat_done, retreat_homeward, retreat_none, retreat_noticed, &
                                  retreat_outward, retreat_tries, retreat_unseen
     use minpack_info, only: has_stepped, info_ftol, info_gtol, info_no_minimum, info_runaway, info_running, &
-                            info_uncertain, is_over, needs_norm
+                            info_uncertain, is_over, needs_factor, needs_norm
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: arrive, leave, watch
+    public :: arrive, go_home, leave, watch
 
     ! minpack/README.md has the experiment behind these three.
 
@@ -126,6 +126,7 @@ contains
         logical :: is_first
 
         is_first = fit%retreat == retreat_outward
+        fit%is_above = 0
         fit%accepted = 0
         fit%stage = is_over
         fit%retreat = retreat_done
@@ -140,6 +141,7 @@ contains
         end if
         if (is_first .and. norm <= largest) then
             call begin_anew(fit, norm)
+            if (norm > fit%end_norm) fit%is_above = 1
             wa = diag*x
             fit%xnorm = enorm(n, wa)
             fit%delta = fit%retreat_bound
@@ -156,5 +158,26 @@ contains
         end if
         if (norm <= largest) fit%accepted = 1
     end subroutine arrive
+
+    !> Takes a fit that is to be stopped to the end that it had before, if x is better there; its Jacobian is not known there then.
+    pure subroutine go_home(fit, n, x, refuge) bind(c, name="go_home_")
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(in) :: n !! parameters
+        real(wp), intent(inout) :: x(n) !! the iterate
+        real(wp), intent(in) :: refuge(n, *) !! what is remembered
+
+        if (fit%is_above == 0) return
+        x = refuge(:, end)
+        call begin_anew(fit, fit%end_norm)
+        fit%differences = fit%end_differences
+        fit%jacobian_is_at_x = 0
+        fit%doubt = -1
+        fit%noise = largest
+        fit%offset = -1
+        fit%is_above = 0
+        fit%maxfev = fit%maxfev + 1
+        fit%retreat = retreat_done
+        fit%stage = needs_factor
+    end subroutine go_home
 
 end module minpack_retreat

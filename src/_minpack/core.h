@@ -14,6 +14,7 @@ extern void lm_next_(lm_fit *fit, const int *n, double *r, const int *ldr, const
 extern void lm_take_factor_(lm_fit *fit, const int *n, const double *r, const int *ldr, const int *ipvt,
                             const double *qtf, const double *acnorm, const double *x, const double *lower,
                             const double *upper, double *diag, double *wa1, double *wa2);
+extern void go_home_(lm_fit *fit, const int *n, double *x, const double *refuge);
 extern void lm_take_norm_(lm_fit *fit, const int *n, const double *diag, const double *trial, const double *norm,
                           double *x, double *wa);
 

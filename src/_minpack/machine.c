@@ -31,6 +31,7 @@ size_t lm_cut(lm_machine *p, const void *record, double *memory)
     p->trial_f = cut(memory, &used, m);
     p->box = cut(memory, &used, fit->boxed ? n * (n + 9) : n);
     p->refuge = cut(memory, &used, 3 * n);
+    p->end_f = cut(memory, &used, m);
     p->factor = cut(memory, &used, p->by_blocks ? blocks_work_(&fit->n) + LINE : m * n);
     /* R has a place of its own where J is kept, or where its factorization by blocks has no room for R. */
     const int has_triangle = fit->restarts || p->by_blocks;
@@ -93,6 +94,14 @@ void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, PyObject *x, PyOb
         for (int j = 0; j < fit->n; j++) {
             to[i][j] = from == NULL ? otherwise[i] : from[j];
         }
+    }
+}
+
+void lm_return_to_end(lm_machine *p)
+{
+    if (p->fit->is_above) {
+        go_home_(p->fit, &p->fit->n, p->x, p->refuge);
+        memcpy(p->f, p->end_f, (size_t)p->fit->m * sizeof *p->f);
     }
 }
 
@@ -169,8 +178,20 @@ PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)
         return NULL;
     }
     const double *begin = lm_data(memory);
-    return Py_BuildValue("nnnnnnnn", p.x - begin, p.f - begin, p.diag - begin, p.qtf - begin, p.acnorm - begin,
-                         p.r - begin, (double *)p.ipvt - begin, p.states - begin);
+    const double *end_x = p.refuge + 2 * p.fit->n; /* the last column: see retreat.f90 */
+    return Py_BuildValue("nnnnnnnnnn", p.x - begin, p.f - begin, end_x - begin, p.end_f - begin, p.diag - begin,
+                         p.qtf - begin, p.acnorm - begin, p.r - begin, (double *)p.ipvt - begin, p.states - begin);
+}
+
+PyObject *lm_go_home(PyObject *Py_UNUSED(self), PyObject *memory)
+{
+    lm_machine p;
+
+    if (!lm_open(&p, memory)) {
+        return NULL;
+    }
+    lm_return_to_end(&p);
+    Py_RETURN_NONE;
 }
 
 PyObject *lm_look_again(PyObject *Py_UNUSED(self), PyObject *memory)

@@ -16,6 +16,7 @@ typedef struct {
     int *ipvt, ldr;
     int by_blocks;  /* J is factored by blocks of rows; else `factor` keeps Q, where R has a place of its own */
     double *refuge; /* as lm_next has it */
+    double *end_f;  /* residuals at the end from which the fit has gone back, as long as x is better there */
     double *step, *wa1, *wa2, *sizes, *values, *others, *point, *box, *factor; /* scratch */
     double *states; /* of careful differences: what is known of each parameter's step */
     int *side, *place, *list;
@@ -37,5 +38,8 @@ int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], i
  * where they aren't None. */
 void lm_fill(lm_machine *machine, const lm_fit *fit, double *memory, PyObject *x, PyObject *f,
              PyObject *const optional[], int count);
+
+/* Takes a fit that is to be stopped to the end from which it has gone back, if that is better than where it stands. */
+void lm_return_to_end(lm_machine *machine);
 
 #endif

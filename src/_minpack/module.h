@@ -17,6 +17,7 @@ PyObject *lm_kernel(PyObject *self, PyObject *nothing);
 PyObject *lm_kernels(PyObject *self, PyObject *nothing);
 PyObject *lm_layout(PyObject *self, PyObject *nothing);
 PyObject *lm_leastsq(PyObject *self, PyObject *const *args, Py_ssize_t count);
+PyObject *lm_go_home(PyObject *self, PyObject *memory);
 PyObject *lm_look_again(PyObject *self, PyObject *memory);
 PyObject *lm_machine_code(PyObject *self, PyObject *args);
 PyObject *lm_places(PyObject *self, PyObject *memory);

@@ -529,7 +529,11 @@ static int go_on(lm_run *run, long steps)
                 status = EXCEPTION;
             }
             if (status == GO_ON) {
+                const int was_above = fit->is_above;
                 lm_take_norm_(fit, &fit->n, p->diag, p->trial, &norm, p->x, p->wa1);
+                if (fit->is_above && !was_above) { /* it has gone back from a lower end */
+                    memcpy(p->end_f, p->f, (size_t)fit->m * sizeof *p->f);
+                }
                 if (fit->accepted) { /* at once, so that nobody ever sees x of one point and f of another */
                     memcpy(p->f, p->trial_f, (size_t)fit->m * sizeof *p->f);
                 }
@@ -716,6 +720,7 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     }
     finish(&run);
     if (status != GO_ON && status != EXCEPTION) {
+        lm_return_to_end(&run.p);
         run.p.fit->info = status;
     }
     if (status != EXCEPTION) {

@@ -303,33 +303,6 @@ def test_a_flat_edge_of_the_bounds_is_no_minimum(kind: Callable[..., Trouble], g
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_fit_goes_back_from_a_plateau_once() -> None:
-    """A callback sees the cost rise there, to that of a point before, and the end is lower."""
-    trouble, costs = saturation(1.0, 1.0), list[float]()
-    fit = least_squares(trouble.residuals, trouble.start, callback=lambda state: costs.append(state.cost))
-    (climb,) = np.flatnonzero(np.diff(costs) > 0)
-    assert fit.success
-    assert fit.cost < 0.01 * costs[climb]
-    assert fit.nit == len(costs)
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
-def test_a_limit_within_the_second_try_leaves_the_better_end() -> None:
-    """The fit returns to its first end, within the limit, as long as the second is no better."""
-    trouble = saturation(1.0, 1.0)
-    need = least_squares(trouble.residuals, trouble.start).nfev
-    costs = []
-    for limit in range(need - 30, need, 3):
-        early = least_squares(trouble.residuals, trouble.start, max_nfev=limit)
-        assert early.nfev <= limit
-        assert not early.success
-        assert early.jac is not None
-        np.testing.assert_allclose(early.jac, trouble.jacobian(early.x), rtol=1e-4, atol=1e-6)
-        costs.append(early.cost)
-    assert np.all(np.diff(costs) <= 1e-8 * costs[0])
-
-
-@pytest.mark.filterwarnings("ignore::RuntimeWarning")
 @pytest.mark.parametrize("name", TROUBLES)
 def test_success_by_central_differences_is_one(name: str) -> None:
     trouble = TROUBLES[name]()

@@ -88,7 +88,7 @@ class BlocksFit:
         fit = self._fit
         state = BlocksState(
             iteration=fit.nit,
-            x=self._machine.x.copy(),
+            x=self._machine.best_x.copy(),
             cost=self._cost,
             nfev=fit.nfev,
             njev=fit.njev,
@@ -109,7 +109,7 @@ class BlocksFit:
     @property
     def _cost(self) -> float:
         """Half the sum of squares at the best point; NaN before the first pass is over."""
-        norm = self._fit.fnorm
+        norm = self._fit.best_norm
         return 0.5 * norm * norm if self._fit.nfev else np.nan
 
     def _norm_at(self, x: Array) -> float:
@@ -235,8 +235,9 @@ class BlocksFit:
             message = message_for(info, ftol, xtol, gtol, maxfev, BLOCKS_LIMIT)
             if info in SUCCESS and self._jac is not None and fit.differences:
                 message += REPLACED_JACOBIAN
+        has_left = bool(fit.is_above)  # the last Jacobian says nothing of where x is
         return BlocksResult(
-            x=machine.x,
+            x=machine.best_x,
             ier=IER_OF.get(info, info),
             message=message,
             cost=self._cost,
@@ -247,7 +248,7 @@ class BlocksFit:
             blocks=self._passes.blocks,
             _fixed=np.zeros(machine.x.size, np.bool_),
             _free=np.ones(machine.x.size, np.bool_),
-            _factor=(machine.r, machine.ipvt),
+            _factor=(np.full_like(machine.r, np.nan) if has_left else machine.r, machine.ipvt),
             _jacobian_error=machine.jacobian_error,
-            _norm=fit.fnorm,
+            _norm=fit.best_norm,
         )

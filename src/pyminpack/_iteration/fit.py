@@ -18,6 +18,7 @@ from .._minpack import (
     column_errors,
     enorm,
     find_jacobian_error,
+    go_home,
     lm_gradient,
     look_again,
     solve,
@@ -345,18 +346,18 @@ class LevenbergMarquardt:
     @property
     def x(self) -> Array:
         """The best point so far."""
-        x = self._memory.x
+        x = self._memory.best_x
         return x if self._free is None else self._model.whole(x)
 
     @property
     def fun(self) -> Array:
         """The residuals there."""
-        return self._memory.f
+        return self._memory.best_f
 
     @property
     def cost(self) -> float:
         """What is minimized, there."""
-        norm = self._fit.fnorm
+        norm = self._fit.best_norm
         return 0.5 * norm * norm
 
     @property
@@ -393,7 +394,7 @@ class LevenbergMarquardt:
         before = self._fit
         if before.busy:
             raise _in_use()
-        memory = self._place(self._memory.x, self.fun, before.fnorm, typical)
+        memory = self._place(self._memory.best_x, self.fun, before.best_norm, typical)
         for name in ("nfev", "njev", "nit", "calls", "precision", "precision_known"):
             setattr(memory.record, name, getattr(before, name))
         self._memory = memory
@@ -515,6 +516,8 @@ class LevenbergMarquardt:
         A fit that has not ended counts as stopped; it can go on all the same, and to the same iterates. Where a
         function raises, another call gives the result without what could not be had.
         """
+        if self._fit.is_above:
+            return self._result_at_end()
         is_running, message = self.is_running, self.message
         if self._end is not None:
             status = self._end[0]
@@ -534,6 +537,20 @@ class LevenbergMarquardt:
         except AskedToStopError as request:
             status, message = Status.STOPPED, message_for(request.status, *self._tolerances, self._limit)
         return self._result(status, message, has_factor)
+
+    def _result_at_end(self) -> LeastSquaresResult:
+        """The result of a fit that has gone back from an end and is not below that yet: what is there."""
+        memory, kept = self._memory, self._kept
+        if memory.record.busy:
+            raise _in_use()
+        self._memory, self._kept = Memory(memory.block.copy()), [None]
+        go_home(self._memory.block)
+        try:
+            return self.result()
+        finally:
+            for name in ("nfev", "njev", "calls"):
+                setattr(memory.record, name, getattr(self._fit, name))
+            self._memory, self._kept = memory, kept
 
     def _take_jacobian(self) -> bool:
         """The Jacobian at x and its factorization; whether it is too late for that."""

@@ -49,6 +49,8 @@ class FitRecord(ctypes.Structure):
     njev: int
     differences: int
     fnorm: float
+    end_norm: float
+    is_above: int
     highest: float
     par: float
     pnorm: float
@@ -58,6 +60,11 @@ class FitRecord(ctypes.Structure):
     doubt: float
     noise: float
     precision: float
+
+    @property
+    def best_norm(self) -> float:
+        """The norm of the residuals at the best point so far."""
+        return self.end_norm if self.is_above else self.fnorm
 
 
 _DOUBLES: Final = -(-ctypes.sizeof(FitRecord) // 8)
@@ -78,7 +85,8 @@ class Memory:
         self.block, self.record = block, FitRecord.from_buffer(block.data)
         self.record.busy = 0  # where a fit was pickled by its own function, that other one is
         self._n, self._m = self.record.n, self.record.m
-        self._x, self._f, self._diag, self._qtf, self._norms, self._r, self._ipvt, self._states = places(block)
+        self._x, self._f, self._end_x, self._end_f, *others = places(block)
+        self._diag, self._qtf, self._norms, self._r, self._ipvt, self._states = others
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Memory, (self.block,)
@@ -88,13 +96,24 @@ class Memory:
 
     @property
     def x(self) -> Array:
-        """The best point so far."""
+        """The iterate."""
         return self._vector(self._x)
 
     @property
     def f(self) -> Array:
         """The residuals there."""
         return self.block[self._f : self._f + self._m].copy()
+
+    @property
+    def best_x(self) -> Array:
+        """The best point so far: the iterate, or the end from which the fit has gone back."""
+        return self._vector(self._end_x if self.record.is_above else self._x)
+
+    @property
+    def best_f(self) -> Array:
+        """The residuals there."""
+        place = self._end_f if self.record.is_above else self._f
+        return self.block[place : place + self._m].copy()
 
     @property
     def diag(self) -> Array:
@@ -127,7 +146,7 @@ class Machine:
     Attributes
     ----------
     x : ndarray of shape (n,)
-        The best point so far; changed in place where a trial point is accepted.
+        The iterate; changed in place where a trial point is accepted.
     trial : ndarray of shape (n,)
         Where the norm of the residuals is wanted.
     record : FitRecord
@@ -166,6 +185,11 @@ class Machine:
         self._states = np.zeros((n, _CAREFUL_STATE))
         self._refuge = np.zeros((3, n))  # what the iteration remembers: see retreat.f90
         self._no_bounds = np.full(n, -np.inf), np.full(n, np.inf)
+
+    @property
+    def best_x(self) -> Array:
+        """The best point so far: the iterate, or the end from which the fit has gone back."""
+        return self._refuge[2] if self.record.is_above else self.x
 
     @property
     def is_careful(self) -> bool:

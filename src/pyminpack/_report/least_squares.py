@@ -18,8 +18,8 @@ class LeastSquaresState(Record):
     nit : int
         Accepted steps so far.
     x : ndarray of shape (n,)
-        The best point so far, fixed parameters included; once the fit has gone back from a plateau, the best since
-        then. A copy, like `fun`: a callback may keep or change both, and the fit goes on as before.
+        The best point so far, fixed parameters included. A copy, like `fun`: a callback may keep or change both, and
+        the fit goes on as before.
     fun : ndarray of shape (m,)
         The residuals at `x`.
     cost : float
@@ -62,8 +62,7 @@ class LeastSquaresResult(FitResult):
     Attributes
     ----------
     x : ndarray of shape (n,)
-        The solution, or where the fit did not converge the best point found. A fit that is stopped, or runs out of
-        time, after it has gone back from a plateau has the best point since then.
+        The solution, or where the fit did not converge the best point found.
     cost : float
         The value that was minimized, at `x`: half the sum of squares, or of the robust loss of the squares.
     fun : ndarray of shape (m,)
