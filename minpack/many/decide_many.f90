@@ -2,13 +2,13 @@
 module minpack_decide_many
     use minpack_constants, only: largest, machine_precision
     use minpack_decide, only: lm_decide
-    use minpack_fates, only: goes_alone, is_done, wants_factor, wants_norm, wants_trial
-    use minpack_fit_types, only: begin_anew, lm_begin, lm_fit
-    use minpack_info, only: info_ftol, info_ftol_and_xtol, info_ftol_too_small, info_running, info_xtol_too_small, needs_factor
+    use minpack_fates, only: goes_alone, is_done, wants_factor, wants_look, wants_norm, wants_trial
+    use minpack_fit_types, only: begin_anew, careful, lm_begin, lm_fit
+    use minpack_info, only: info_ftol, info_ftol_and_xtol, info_ftol_too_small, info_running, info_xtol_too_small
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: decide_many
+    public :: decide_many, make_sure
 
     !> Accepted steps after which least_squares looks whether a fit creeps (steps_between_looks of take_factor.f90). Such a fit goes
     !> on alone.
@@ -44,7 +44,7 @@ contains
                 call lm_decide(norms(i), xnorms(i), fits(i))
                 moves(i) = fits(i)%accepted /= 0
                 if (moves(i)) fits(i)%nit = fits(i)%nit + 1
-                fates(i) = fate_of(fits(i), norms(i))
+                call go_on(fits(i), norms(i), fates(i))
             end if
         end do
         do k = 1, n
@@ -59,7 +59,7 @@ contains
         end do
     end subroutine decide_many
 
-    !> A fit at its start, or where its end is made sure of.
+    !> A fit at its start.
     pure subroutine begin(fit, norm, fate)
         type(lm_fit), intent(inout) :: fit
         real(wp), intent(in) :: norm !! ‖f‖
@@ -67,25 +67,34 @@ contains
 
         fate = goes_alone
         fit%nfev = fit%nfev + 1
-        if (.not. norm <= largest .or. fit%nfev >= fit%maxfev) return
-        if (norm <= shortest .and. .not. (norm == 0 .and. fit%claim /= 0)) return
-        if (fit%claim == 0) then
-            call lm_begin(fit, norm)
-        else
-            call begin_anew(fit, norm)
-            fit%stage = needs_factor
-        end if
+        if (.not. norm <= largest .or. norm <= shortest .or. fit%nfev >= fit%maxfev) return
+        call lm_begin(fit, norm)
         fate = wants_factor
     end subroutine begin
 
+    !> Where a test has been met: the fit begins anew from x, to make sure that it is an end.
+    pure subroutine make_sure(fit, fate)
+        type(lm_fit), intent(inout) :: fit
+        integer(ip), intent(out) :: fate
+
+        fate = goes_alone
+        if (fit%nfev >= fit%maxfev) return
+        fit%claim = fit%info
+        if (fit%differences /= 0) fit%differences = careful
+        call begin_anew(fit, fit%fnorm)
+        fate = wants_look
+    end subroutine make_sure
+
     !> What comes next after a decision.
-    pure integer(ip) function fate_of(fit, norm) result(fate)
-        type(lm_fit), intent(in) :: fit
+    pure subroutine go_on(fit, norm, fate)
+        type(lm_fit), intent(inout) :: fit
         real(wp), intent(in) :: norm !! ‖f‖ at the trial point
+        integer(ip), intent(out) :: fate
 
         logical :: were_misleading
 
-        fate = merge(wants_factor, wants_trial, fit%accepted /= 0)
+        fate = wants_trial
+        if (fit%accepted /= 0) fate = merge(wants_factor, wants_look, fit%claim == 0)
         if (fit%claim /= 0 .and. (fit%info == info_ftol_too_small .or. fit%info == info_xtol_too_small)) then
             ! Nothing more is to be gained: the offset at x tells whether that is an end.
             if (fit%accepted == 0) fate = merge(is_done, goes_alone, fit%offset <= small_offset)
@@ -93,11 +102,11 @@ contains
             fate = goes_alone
             were_misleading = fit%iteration == 1 .and. fit%prered > sqrt(machine_precision) ! as decide.f90 has it
             if (fit%claim == 0 .and. fit%info >= info_ftol .and. fit%info <= info_ftol_and_xtol &
-                .and. .not. were_misleading) fate = is_done
+                .and. .not. were_misleading) call make_sure(fit, fate)
         else if (fit%iteration > most_steps) then
             fate = goes_alone
         end if
-        if (norm <= shortest .and. .not. (norm == 0 .and. fate == is_done)) fate = goes_alone
-    end function fate_of
+        if (norm <= shortest .and. .not. (norm == 0 .and. fate == wants_look)) fate = goes_alone
+    end subroutine go_on
 
 end module minpack_decide_many

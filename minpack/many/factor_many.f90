@@ -2,7 +2,7 @@
 module minpack_factor_many
     use minpack_choose_many, only: factor_across, lanes
     use minpack_constants, only: largest, machine_precision
-    use minpack_decide_many, only: small_offset
+    use minpack_decide_many, only: make_sure, small_offset
     use minpack_fates, only: goes_alone, is_done, wants_trial
     use minpack_fit_types, only: lm_fit
     use minpack_info, only: info_gtol, info_running
@@ -25,12 +25,11 @@ contains
     !> A fit on its way proposes a step, or is done where the gradient test is met. Of a fit whose end is made sure of (`claim`) the
     !> offset is looked at: it is done where that is as small as least_squares wants it, and otherwise goes on. It goes alone where
     !> the cheap look does not certify that: columns that are nearly dependent, or differences that may be wrong.
-    pure subroutine factor_many(m, n, w, count, slots, jac, packed_f, change, bend, fits, x, r, qtf, acnorm, diag, work, fates) &
+    pure subroutine factor_many(m, n, w, count, slots, jac, change, bend, fits, x, r, qtf, acnorm, diag, work, fates) &
             bind(c, name="factor_many_")
         integer(ip), intent(in) :: m, n, w, count !! points, parameters, places for fits, and fits that are factored
         integer(ip), intent(in) :: slots(count) !! their places, from 0
-        real(wp), intent(inout) :: jac(lanes, m, n + 1, *) !! their Jacobians; destroyed
-        real(wp), intent(in) :: packed_f(count, m) !! their residuals
+        real(wp), intent(inout) :: jac(lanes, m, n + 1, *) !! their Jacobians and residuals; destroyed
         real(wp), intent(in) :: change(count, n), bend(count, n) !! as take_central has them; of a given Jacobian in the first
         !! column how residuals change along a step, and by how much J is wrong about it; not read before there is a claim
         type(lm_fit), intent(inout) :: fits(w)
@@ -39,47 +38,56 @@ contains
         real(wp), intent(inout) :: work(lanes, *) !! scratch: n (n + 1)/2 + 2 n vectors
         integer(ip), intent(inout) :: fates(w)
 
-        integer(ip) :: at_norms, at_qtf, b, i, j, k, l, last, p, packed
+        integer(ip) :: at_norms, at_qtf, b, i, j, l, last, p, packed
+        integer(ip) :: place(lanes)
         real(wp) :: cosine(lanes), sine(lanes)
-        real(wp) :: own_r(n*(n + 1)/2), own_qtf(n), norms(n), scale(n), point(n), changes(n), bends(n) ! of one fit
+        real(wp) :: scale(lanes, n), point(lanes, n)
+        real(wp) :: own_r(n*(n + 1)/2), own_qtf(n), own_norms(n), own_scale(n), own_point(n), changes(n), bends(n) ! of one fit
 
         packed = n*(n + 1)/2
         at_qtf = packed + 1
         at_norms = at_qtf + n
         do b = 1, (count + lanes - 1)/lanes
             last = min(lanes, count - (b - 1)*lanes)
-            do k = 1, m
+            place(:last) = slots((b - 1)*lanes + 1:(b - 1)*lanes + last) + 1
+            call factor_across(m, n, jac(1, 1, 1, b), work, work(1, at_qtf), work(1, at_norms), cosine, sine)
+            ! Column by column: what lies w numbers apart shares few lines of the cache.
+            do j = 1, n
                 do l = 1, last
-                    jac(l, k, n + 1, b) = packed_f((b - 1)*lanes + l, k)
+                    scale(l, j) = diag(place(l), j)
+                    point(l, j) = x(place(l), j)
                 end do
             end do
-            call factor_across(m, n, jac(1, 1, 1, b), work, work(1, at_qtf), work(1, at_norms), cosine, sine)
             do l = 1, last
                 p = (b - 1)*lanes + l
-                i = slots(p) + 1
-                do k = 1, packed
-                    own_r(k) = work(l, k)
-                    r(i, k) = work(l, k)
-                end do
-                do j = 1, n
-                    own_qtf(j) = work(l, at_qtf + j - 1)
-                    norms(j) = work(l, at_norms + j - 1)
-                    scale(j) = diag(i, j)
-                    point(j) = x(i, j)
-                    changes(j) = change(p, j)
-                    bends(j) = bend(p, j)
-                end do
+                i = place(l)
+                own_scale = scale(l, :)
+                own_point = point(l, :)
+                own_norms = work(l, at_norms:at_norms + n - 1)
+                if (fates(i) == goes_alone) cycle
                 fits(i)%njev = fits(i)%njev + 1
-                call see(fits(i), n, norms, point, scale, cosine(l))
+                call see(fits(i), n, own_norms, own_point, own_scale, cosine(l))
+                scale(l, :) = max(own_scale, own_norms)
                 if (fits(i)%claim == 0) then
                     call look_on_the_way(fits(i), n, sine(l), fates(i))
                 else
-                    call look_at_the_end(fits(i), n, own_r, own_qtf, point, sine(l), changes, bends, fates(i))
+                    own_r = work(l, :packed)
+                    own_qtf = work(l, at_qtf:at_qtf + n - 1)
+                    changes = change(p, :)
+                    bends = bend(p, :)
+                    call look_at_the_end(fits(i), n, own_r, own_qtf, own_point, sine(l), changes, bends, fates(i))
                 end if
-                do j = 1, n
-                    qtf(i, j) = own_qtf(j)
-                    acnorm(i, j) = norms(j)
-                    diag(i, j) = max(scale(j), norms(j))
+            end do
+            do j = 1, packed
+                do l = 1, last
+                    r(place(l), j) = work(l, j)
+                end do
+            end do
+            do j = 1, n
+                do l = 1, last
+                    qtf(place(l), j) = work(l, at_qtf + j - 1)
+                    acnorm(place(l), j) = work(l, at_norms + j - 1)
+                    diag(place(l), j) = scale(l, j)
                 end do
             end do
         end do
@@ -112,7 +120,7 @@ contains
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n !! parameters
         real(wp), intent(in) :: sine !! the least sine of angles between columns
-        integer(ip), intent(out) :: fate
+        integer(ip), intent(inout) :: fate
 
         real(wp) :: error
 
@@ -121,7 +129,7 @@ contains
         fate = wants_trial
         if (fit%gnorm <= fit%gtol) then
             fit%info = info_gtol
-            fate = is_done
+            call make_sure(fit, fate)
         end if
         if (.not. (sine > error .and. fit%rounding <= largest)) fate = goes_alone
     end subroutine look_on_the_way

@@ -25,6 +25,7 @@ contains
         integer(ip), intent(inout) :: fates(w)
 
         integer(ip) :: at_diag, at_e, at_p, at_qtf, at_s, at_y, at_z, first, i, j, l, last, packed
+        integer(ip) :: place(lanes)
         real(wp) :: delta(lanes), par(lanes), pnorm(lanes), undamped(lanes)
 
         packed = n*(n + 1)/2
@@ -41,10 +42,17 @@ contains
             delta = largest
             par = 0
             do l = 1, lanes ! lanes without a fit repeat the last
-                i = min(first + l - 1, last)
-                work(l, 1:packed) = r(i, 1:packed)
-                work(l, at_qtf:at_qtf + n - 1) = qtf(i, :)
-                work(l, at_diag:at_diag + n - 1) = diag(i, :)
+                place(l) = min(first + l - 1, last)
+            end do
+            do j = 1, packed
+                work(:, j) = r(place, j)
+            end do
+            do j = 1, n
+                work(:, at_qtf + j - 1) = qtf(place, j)
+                work(:, at_diag + j - 1) = diag(place, j)
+            end do
+            do l = 1, lanes
+                i = place(l)
                 if (fates(i) /= wants_trial) cycle
                 delta(l) = fits(i)%delta
                 par(l) = fits(i)%par

@@ -141,14 +141,20 @@ def identifiable(r: _Array, ipvt: _Indices, tol: float) -> tuple[int, _Array, _A
 def find_coarse(sizes: _Array, fvec: _Array, fjac: _Array) -> _Indices: ...
 def chkder(x: _Array, fvec: _Array, fjac: _Array, xp: _Array, fvecp: _Array, mode: int) -> tuple[_Array, _Array]: ...
 def residuals_many(value: _Array, y: _Array, weights: _Array, f: _Array, norms: _Array) -> None: ...
-def forward_column(
-    n: int, j: int, moved: _Array, y: _Array, weights: _Array, f: _Array, steps: _Array, jac: _Array
+def forward_columns(
+    before: int,
+    columns: int,
+    moved: _Array,
+    y: _Array,
+    weights: _Array,
+    f: _Array,
+    steps: _Array,
+    jac: _Array,
 ) -> None: ...
-def central_column(
-    n: int,
-    j: int,
-    near: _Array,
-    far: _Array,
+def central_columns(
+    before: int,
+    columns: int,
+    moved: _Array,
     y: _Array,
     weights: _Array,
     f: _Array,
@@ -157,11 +163,58 @@ def central_column(
     change: _Array,
     bend: _Array,
 ) -> None: ...
-def given_column(n: int, j: int, value: _Array, weights: _Array, jac: _Array) -> None: ...
+def given_columns(
+    m: int,
+    n: int,
+    w: int,
+    value: _Array,
+    by_point: int,
+    by_column: int,
+    by_fit: int,
+    weights: _Array,
+    f: _Array,
+    jac: _Array,
+) -> None: ...
+def change_beside(
+    value: _Array,
+    y: _Array,
+    weights: _Array,
+    f: _Array,
+    steps: _Array,
+    jac: _Array,
+    change: _Array,
+    wrong: _Array,
+) -> None: ...
+def place_rows(rows: _Array, numbers: _Indices, places: _Indices, to: _Array) -> None: ...
+def take_rows(source: _Array, places: _Indices, numbers: _Indices, rows: _Array) -> None: ...
+def plan_many(
+    places: _Indices,
+    kind: int,
+    fits: _Array,
+    x: _Array,
+    acnorm: _Array,
+    lower: _Array,
+    upper: _Array,
+    near: _Array,
+    far: _Array,
+    steps: _Array,
+    fates: _Indices,
+) -> None: ...
+def rows_beside(
+    places: _Indices,
+    before: int,
+    columns: int,
+    sides: int,
+    x: _Array,
+    near: _Array,
+    far: _Array,
+    rows: _Array,
+) -> None: ...
+def gather_places(all: _Array, places: _Indices, to: _Array) -> None: ...
 def factor_many(
+    m: int,
     slots: _Indices,
     jac: _Array,
-    f: _Array,
     change: _Array,
     bend: _Array,
     fits: _Array,

@@ -1,7 +1,7 @@
 """The arguments of `curve_fit_many` as arrays, the fits in one dimension."""
 
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -10,10 +10,9 @@ from .._curve.parameters import ByName, feasible_start, names_of, start_by_name
 from .._errors import InputTypeError, InputValueError, OptionError, ShapeError
 from .._model.arrays import Array, Mask
 from .._model.options import as_bounds, as_real
+from .pool import ENTRIES
 
-# Entries of an array of the model's, so that all arrays of a round lie in the L2 cache: see docs/constants.md.
-_ENTRIES: Final = 32768
-_LEAST_WIDTH, _MOST_WIDTH = 16, 1024
+_LEAST_WIDTH, _MOST_WIDTH = 16, 1536
 
 
 class Inputs:
@@ -136,7 +135,7 @@ class Inputs:
 def as_width(chunk: Any, m: int) -> int:
     """How many fits advance together."""
     if isinstance(chunk, str) and chunk == "auto":
-        return max(_LEAST_WIDTH, min(_MOST_WIDTH, _ENTRIES // max(m, 1) // 8 * 8))
+        return max(_LEAST_WIDTH, min(_MOST_WIDTH, ENTRIES // max(m, 1) // 8 * 8))
     wanted = "it must be 'auto', or a number of fits, 1 or more"
     if isinstance(chunk, str):
         raise OptionError(f"chunk is {chunk!r}; {wanted}")

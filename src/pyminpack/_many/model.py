@@ -39,12 +39,14 @@ class ManyModel:
         """The model at m points, of shape (m, w)."""
         return _as_values(self.f(self._spread(x, rows), *rows), m, len(rows[0]))
 
-    def derivatives(self, x: Array, rows: Rows, m: int) -> Array:
-        """Its derivatives, of shape (n, m, w)."""
+    def derivatives(self, x: Array, rows: Rows, m: int) -> tuple[Array, int, int, int]:
+        """Its derivatives in one dimension; and how far those for two points, two parameters and two fits are apart."""
         assert self.jac is not None
         assert self._layout is not None
         value = np.asarray(self.jac(self._spread(x, rows, always=True), *rows))
-        return np.ascontiguousarray(self._layout(value, len(rows), m, len(rows[0])), dtype=np.float64)
+        value = np.ascontiguousarray(value, dtype=np.float64)
+        by_column, by_point, by_fit = (step // 8 for step in self._layout(value, len(rows), m, len(rows[0])).strides)
+        return value.reshape(-1), by_point, by_column, by_fit
 
     def _spread(self, x: Array, rows: Rows, always: bool = False) -> Array:
         """What the model gets as x, which it must not change."""

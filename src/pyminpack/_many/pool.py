@@ -8,33 +8,40 @@ import numpy.typing as npt
 
 from .._iteration.machine import FitRecord
 from .._minpack import (
-    central_column,
+    central_columns,
+    change_beside,
     decide_many,
     factor_many,
-    forward_column,
-    given_column,
+    forward_columns,
+    gather_places,
+    given_columns,
+    place_rows,
+    plan_many,
     propose_many,
     residuals_many,
+    rows_beside,
+    take_rows,
 )
-from .._model.arrays import DOUBLE, Array, Indices, Mask
+from .._model.arrays import Array, Indices, Mask
 from .model import ManyModel
 
 RECORD: Final = np.dtype(FitRecord)
 _DOUBLES: Final = RECORD.itemsize // 8
 # Of minpack/many/fates.f90:
-NONE, WANTS_NORM, WANTS_FACTOR, WANTS_TRIAL, IS_DONE, GOES_ALONE = range(6)
+NONE, WANTS_NORM, WANTS_FACTOR, WANTS_TRIAL, WANTS_LOOK, IS_DONE, GOES_ALONE = range(7)
 
+# Entries of an array of the model's, so that all arrays of a call lie in the L2 cache: see docs/constants.md.
+ENTRIES: Final = 49152
 _LANES: Final = 8  # fits of a block, as minpack/many has them
-# Steps of differences, relative to the size of a parameter: forward ones are MINPACK's. Central ones are those that
-# careful differences begin with (minpack/derivatives/careful.f90), or longer where the rounding of the model is larger.
-# A size is the parameter's own, but no more than what changes the residuals by as much as they were at the start, and
-# no less than this part of that.
-_FORWARD: Final = DOUBLE**0.5
-_LEAST_SIZE: Final = 0.01
-# The same of a look whether a given Jacobian is right, as _derivatives/verdict.py takes it.
-_BESIDE, _LEAST_WEIGHT = 1e-6, 0.1
+_ONE_STEP: Final = 0  # of the kinds of steps_many.f90
 # Once no fit is left to take a free place, the pool shrinks when so many of its places are in use.
 _FULL: Final = 0.75
+# NumPy copies what it broadcasts into buffers, to join short rows; rows longer than its buffers it takes as they are,
+# in half the time.
+_BUFFER: Final = 128
+# Fits wait for a look at their ends until they are such a part of the pool, as a call of the model for few takes
+# longer a fit.
+_ENOUGH: Final = 0.25
 
 
 @dataclass
@@ -47,17 +54,14 @@ class Fits:
         Where they start, and end.
     records : ndarray of shape (fits, doubles)
         Their records, as minpack/iteration/fit.def has them.
-    norms : ndarray of shape (fits, n)
-        Norms of the columns of the last Jacobian.
     r : ndarray of shape (fits, n (n + 1)/2)
-        Its triangle, packed by columns.
+        The triangle of the last Jacobian, packed by columns.
     fates : ndarray of shape (fits,)
         IS_DONE or GOES_ALONE at the end.
     """
 
     x: Array
     records: Array
-    norms: Array
     r: Array
     fates: Indices
 
@@ -69,7 +73,7 @@ class Fits:
 
 @dataclass
 class ManyData:
-    """Data of fits, the fit last: y (m, fits), weights (m, fits) or None, and x (m, fits), or (m, 1) for all.
+    """Data of fits, a row each: y (fits, m), weights (fits, m) or None, and x (fits, m), or (m, 1) for all.
 
     x may have variables before m.
     """
@@ -83,8 +87,8 @@ class ManyData:
 class Pool:
     """Places for fits, which advance by one trial point a round.
 
-    All arrays have the place last. A round calls the model once for the residuals of all, and then once for each
-    parameter, or twice with central differences, for those that have taken a step.
+    All arrays have the place last. A round calls the model once for the residuals of all; and then once for each
+    parameter, for those that have taken a step, or twice, for those that look whether they have come to an end.
     """
 
     def __init__(
@@ -93,45 +97,53 @@ class Pool:
         data: ManyData,
         bounds: tuple[Array, Array],
         fits: Fits,
-        queue: npt.NDArray[np.intp],
+        queue: npt.NDArray[np.int32],
         width: int,
-        confirms: bool,
     ) -> None:
-        self._confirms = confirms  # whether ends are confirmed, of fits that come with norms and leave with triangles
         self._model, self._data, self._bounds, self._fits = model, data, bounds, fits
         self._queue, self._next = queue, 0
-        m, n, w = data.y.shape[0], fits.x.shape[1], min(width, queue.size)
+        m, n, w = data.y.shape[1], fits.x.shape[1], min(width, queue.size)
         self._m, self._n = m, n
         self._fates: Indices = np.zeros(w, np.int32)
-        self._numbers = np.zeros(w, np.intp)  # which fit has the place
+        self._numbers = np.zeros(w, np.int32)  # which fit has the place
         self._records = np.zeros((w, _DOUBLES))
         self._x, self._trial = np.zeros((n, w)), np.zeros((n, w))
         self._f, self._moved, self._y = np.zeros((m, w)), np.zeros((m, w)), np.zeros((m, w))
         self._weights = None if data.weights is None else np.zeros((m, w))
-        self._xdata = np.zeros((*data.x.shape[:-1], w)) if data.has_own_x else data.x
+        self._xdata = np.zeros((*data.x.shape[1:], w)) if data.has_own_x else data.x
         self._qtf, self._norms, self._diag = np.zeros((n, w)), np.zeros((n, w)), np.ones((n, w))
         self._r = np.zeros((n * (n + 1) // 2, w))
         self._xnorms, self._lengths = np.zeros(w), np.zeros(w)
         self._jacobian = np.zeros(-(-w // _LANES) * _LANES * m * (n + 1))
-        self._change, self._bend = np.zeros((n, w)), np.zeros((n, w))
 
     def run(self) -> None:
         """Bring all fits to their ends."""
-        self._fill(np.arange(self._fates.size))
+        before = np.getbufsize()
+        if self._fates.size >= _BUFFER:
+            np.setbufsize(_BUFFER)
+        try:
+            self._go_on()
+        finally:
+            np.setbufsize(before)
+
+    def _go_on(self) -> None:
+        self._fill(np.arange(self._fates.size, dtype=np.int32))
         while self._fates.size:
             values = self._model.values(self._xdata, list(self._trial.copy()), self._m)
             residuals_many(values, self._y, _flat(self._weights), self._moved, self._lengths)
             decide_many(
                 self._records, self._lengths, self._xnorms, self._trial, self._moved, self._x, self._f, self._fates
             )
-            places = np.flatnonzero(self._fates == WANTS_FACTOR)
-            if places.size:
-                self._factor(places)
+            self._factor(_where(self._fates == WANTS_FACTOR), looks=False)
+            waiting = _where(self._fates == WANTS_LOOK)
+            others = np.count_nonzero(self._fates) - waiting.size
+            if waiting.size >= _ENOUGH * others:
+                self._factor(waiting, looks=True)
             propose_many(
                 self._records, self._r, self._qtf, self._diag, *self._bounds, self._x, self._trial, self._xnorms,
                 self._fates,
             )  # fmt: skip
-            ends = np.flatnonzero(self._fates >= IS_DONE)
+            ends = _where(self._fates >= IS_DONE)
             if ends.size:
                 self._take_out(ends)
                 self._fill(ends)
@@ -140,7 +152,7 @@ class Pool:
 
     # ------------------------------------------------------------------------------------ places
 
-    def _fill(self, places: npt.NDArray[np.intp]) -> None:
+    def _fill(self, places: Indices) -> None:
         """Give free places to the fits that come next."""
         count = min(places.size, self._queue.size - self._next)
         if count == 0:
@@ -149,37 +161,32 @@ class Pool:
         self._next += count
         self._numbers[places] = fits
         self._records[places] = self._fits.records[fits]
-        self._trial[:, places] = self._fits.x[fits].T
-        if self._confirms:
-            self._norms[:, places] = self._fits.norms[fits].T
-        self._y[:, places] = self._data.y[:, fits]
+        place_rows(self._fits.x, fits, places, self._trial)
+        place_rows(self._data.y, fits, places, self._y)
         if self._weights is not None and self._data.weights is not None:
-            self._weights[:, places] = self._data.weights[:, fits]
+            place_rows(self._data.weights, fits, places, self._weights)
         if self._data.has_own_x:
-            self._xdata[..., places] = self._data.x[..., fits]
+            place_rows(self._data.x.reshape(len(self._data.x), -1), fits, places, _as_table(self._xdata))
         self._fates[places] = WANTS_NORM
 
-    def _take_out(self, places: npt.NDArray[np.intp]) -> None:
+    def _take_out(self, places: Indices) -> None:
         """Keep what has become of fits that have ended."""
         numbers, fits = self._numbers[places], self._fits
-        fits.x[numbers] = self._x[:, places].T
+        take_rows(self._x, places, numbers, fits.x)
+        take_rows(self._r, places, numbers, fits.r)
         fits.records[numbers] = self._records[places]
-        if self._confirms:
-            fits.r[numbers] = self._r[:, places].T
-        else:
-            fits.norms[numbers] = self._norms[:, places].T
         fits.fates[numbers] = self._fates[places]
         self._fates[places] = NONE
 
     def _shrink(self) -> None:
         """Close up, where many places have remained free."""
-        kept = np.flatnonzero(self._fates != NONE)
+        kept = _where(self._fates != NONE)
         if kept.size > _FULL * self._fates.size:
             return
         self._records = self._records[kept]
         for name in ("_fates", "_numbers", "_xnorms", "_lengths"):
             setattr(self, name, getattr(self, name)[kept])
-        for name in ("_x", "_trial", "_f", "_moved", "_y", "_qtf", "_norms", "_diag", "_r", "_change", "_bend"):
+        for name in ("_x", "_trial", "_f", "_moved", "_y", "_qtf", "_norms", "_diag", "_r"):
             setattr(self, name, getattr(self, name).take(kept, axis=-1))
         if self._weights is not None:
             self._weights = self._weights.take(kept, axis=-1)
@@ -188,118 +195,91 @@ class Pool:
 
     # ------------------------------------------------------------------------------------ Jacobians
 
-    def _factor(self, places: npt.NDArray[np.intp]) -> None:
-        """The Jacobians of the fits in some places, and what they say."""
-        some = _Some(self, places)
-        leave = np.zeros(places.size, bool)
-        if self._model.jac is not None:
-            self._take_given(some)
-        elif self._confirms:
-            leave = self._take_central(some)
-        else:
-            leave = self._take_forward(some)
-        factor_many(
-            places.astype(np.int32), self._jacobian, some.f, some.change, some.bend, self._records, self._x, self._r,
-            self._qtf, self._norms, self._diag, self._fates,
-        )  # fmt: skip
-        if leave.any():
-            self._fates[places[leave]] = GOES_ALONE
-
-    def _take_forward(self, some: "_Some") -> Mask:
-        """Forward differences, by MINPACK's steps; the other way where these lead out of the bounds.
-
-        What comes back is for which fits the bounds leave no room.
-        """
-        steps = _FORWARD * np.abs(some.x)
-        steps[steps == 0] = _FORWARD
-        low, high = (bound[:, np.newaxis] for bound in self._bounds)
-        steps[some.x + steps > high] *= -1
-        beside = some.x + steps
-        leave: Mask = np.any(beside < low, axis=0)
-        if leave.any():
-            beside[:, leave] = some.x[:, leave]
-        for j in range(self._n):
-            values = self._values_at(some, j, beside[j])
-            forward_column(self._n, j + 1, values, some.y, some.weights, some.f, steps[j], self._jacobian)
-        return leave
-
-    def _take_central(self, some: "_Some") -> Mask:
-        """Central differences, by the steps that careful ones begin with; comes back with what _take_forward does."""
-        noise = np.maximum(self._of("rounding", some) / self._of("highest", some), DOUBLE)
-        steps = np.cbrt(noise) * self._sizes(some, _LEAST_SIZE)
-        low, high = (bound[:, np.newaxis] for bound in self._bounds)
-        near, far = some.x + steps, some.x - steps
-        leave: Mask = np.any((near > high) | (far < low), axis=0)
-        if leave.any():
-            near[:, leave] = far[:, leave] = some.x[:, leave]
-        distances = near - far
-        for j in range(self._n):
-            first = self._values_at(some, j, near[j]).copy()  # the model may use the memory of its result again
-            central_column(
-                self._n, j + 1, first, self._values_at(some, j, far[j]), some.y, some.weights, some.f, distances[j],
-                self._jacobian, some.change[j], some.bend[j],
-            )  # fmt: skip
-        return leave
-
-    def _take_given(self, some: "_Some") -> None:
-        """The Jacobian that the caller gives; and at an end how wrong it is about the change along a step."""
-        derivatives = self._model.derivatives(some.xdata, list(some.x.copy()), self._m)
-        for j in range(self._n):
-            given_column(self._n, j + 1, derivatives[j], some.weights, self._jacobian)
-        if not self._confirms:
+    def _factor(self, places: Indices, looks: bool) -> None:
+        """The Jacobians of the fits in some places, and what they say: where `looks`, of an end."""
+        if places.size == 0:
             return
-        unlike = 1 - 0.5 * np.modf(0.618 * np.arange(self._n))[0][:, np.newaxis]
-        sizes = self._sizes(some, _LEAST_WEIGHT)
-        steps = unlike * np.maximum(_BESIDE * sizes, np.sqrt(DOUBLE * np.maximum(sizes, np.abs(some.x)) * sizes))
-        steps[some.x + steps > self._bounds[1][:, np.newaxis]] *= -1
-        beside = some.x + steps
-        moved, norms = np.empty_like(some.f), np.empty(some.places.size)
-        values = self._model.values(some.xdata, list(beside.copy()), self._m)
-        residuals_many(values, some.y, some.weights, moved, norms)
-        with np.errstate(all="ignore"):
-            by_jacobian = np.einsum("jkw,jw->kw", derivatives, beside - some.x)
-            if some.weights.size > 1:
-                weights = some.weights.reshape(by_jacobian.shape)
-                by_jacobian = np.where(weights > 0, weights * by_jacobian, 0)
-            some.change[0] = np.linalg.norm(moved - some.f, axis=0)
-            some.bend[0] = np.linalg.norm(moved - some.f - by_jacobian, axis=0)
-        self._count(some.places)
+        some = _Some(self, places)
+        if self._model.jac is not None:
+            self._take_given(some, looks)
+        else:
+            self._take_differences(some, looks)
+        factor_many(
+            self._m, places, self._jacobian, some.change, some.bend, self._records, self._x, self._r, self._qtf,
+            self._norms, self._diag, self._fates,
+        )  # fmt: skip
 
-    def _count(self, places: npt.NDArray[np.intp]) -> None:
-        """Count one evaluation more."""
-        self._records.view(RECORD)["nfev"][places, 0] += 1
+    def _take_differences(self, some: "_Some", are_central: bool) -> None:
+        sides = 2 if are_central else 1
+        steps = self._plan(some, sides)
+        known = some.y, some.weights, some.f, steps, self._jacobian
+        # For as many parameters at once as the arrays of the model remain in the cache.
+        each = max(1, ENTRIES // (sides * self._m * some.places.size))
+        for before in range(0, self._n, each):
+            columns = min(each, self._n - before)
+            values = self._values_beside(some, before, columns, sides)
+            if are_central:
+                central_columns(before, columns, values, *known, some.change, some.bend)
+            else:
+                forward_columns(before, columns, values, *known)
 
-    def _sizes(self, some: "_Some", least: float) -> Array:
-        """Sizes of the parameters, by the last Jacobian."""
-        with np.errstate(divide="ignore"):
-            natural = self._of("highest", some) / self._norms[:, some.places]
-        return np.clip(np.abs(some.x), least * natural, natural)
+    def _take_given(self, some: "_Some", looks: bool) -> None:
+        """The Jacobian that the caller gives; and at an end how wrong it is about the change along a step."""
+        derivatives = self._model.derivatives(some.xdata, list(some.part(self._x).copy()), self._m)
+        given_columns(self._m, self._n, some.places.size, *derivatives, some.weights, some.f, self._jacobian)
+        if looks:
+            steps = self._plan(some, _ONE_STEP)
+            values = self._model.values(some.xdata, list(some.near), self._m)
+            known = values, some.y, some.weights, some.f, steps, self._jacobian
+            change_beside(*known, some.change[0], some.bend[0])
 
-    def _of(self, name: str, some: "_Some") -> Array:
-        """What the records say of some fits."""
-        return np.asarray(self._records.view(RECORD)[name][some.places, 0])
+    def _plan(self, some: "_Some", kind: int) -> Array:
+        """The steps of differences; or of a look beside x."""
+        steps = np.empty_like(some.near)
+        plan_many(
+            some.places, kind, self._records, self._x, self._norms, *self._bounds, some.near, some.far, steps,
+            self._fates,
+        )  # fmt: skip
+        return steps
 
-    def _values_at(self, some: "_Some", j: int, value: Array) -> Array:
-        """The model where the j-th parameter has another value."""
-        rows = some.x.copy()
-        rows[j] = value
-        return self._model.values(some.xdata, list(rows), self._m)
+    def _values_beside(self, some: "_Some", before: int, columns: int, sides: int) -> Array:
+        """The model where one of some parameters after the other has another value, on all sides."""
+        rows = np.empty((self._n, sides * columns * some.places.size))
+        rows_beside(some.places, before, columns, sides, self._x, some.near, some.far, rows)
+        x = np.tile(some.xdata, sides * columns) if self._data.has_own_x and sides * columns > 1 else some.xdata
+        return self._model.values(x, list(rows), self._m)
 
 
 class _Some:
-    """The fits in some places of a pool: copies of their parts, or the whole where it is all."""
+    """The fits in some places of a pool: their parts of its arrays, and scratch."""
 
-    def __init__(self, pool: Pool, places: npt.NDArray[np.intp]) -> None:
+    def __init__(self, pool: Pool, places: Indices) -> None:
         self.places = places
-        is_all = places.size == pool._fates.size
+        self._is_all = places.size == pool._fates.size
+        self.f, self.y = self.part(pool._f), self.part(pool._y)
+        self.weights = _flat(None if pool._weights is None else self.part(pool._weights))
+        self.xdata = self.part(pool._xdata) if pool._data.has_own_x else pool._xdata
+        shape = pool._n, places.size
+        self.near, self.far, self.change, self.bend = (np.empty(shape) for _ in range(4))
 
-        def part(whole: Array) -> Array:
-            return whole if is_all else whole.take(places, axis=-1)
+    def part(self, whole: Array) -> Array:
+        """A copy of what belongs to them; of all of them, the very array."""
+        if self._is_all:
+            return whole
+        table = _as_table(whole)
+        copy = np.empty((len(table), self.places.size))
+        gather_places(table, self.places, copy)
+        return copy.reshape(*whole.shape[:-1], self.places.size)
 
-        self.x, self.f, self.y = part(pool._x), part(pool._f), part(pool._y)
-        self.weights = _flat(None if pool._weights is None else part(pool._weights))
-        self.xdata = part(pool._xdata) if pool._data.has_own_x else pool._xdata
-        self.change, self.bend = np.empty_like(self.x), np.empty_like(self.x)
+
+def _where(are: Mask) -> Indices:
+    """The places that are so."""
+    return np.flatnonzero(are).astype(np.int32)
+
+
+def _as_table(array: Array) -> Array:
+    """The same memory, with the places in columns."""
+    return array.reshape(-1, array.shape[-1])
 
 
 def _flat(weights: Array | None) -> Array:

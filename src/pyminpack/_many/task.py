@@ -10,7 +10,6 @@ from .._curve.finish import finish
 from .._curve.model import Curve
 from .._errors import PyminpackError
 from .._iteration.fit import LevenbergMarquardt
-from .._iteration.machine import CAREFUL
 from .._minpack import covariance_many
 from .._model.arrays import DOUBLE, Array, Indices, Mask
 from .._report.info import STATUS_OF, Info
@@ -105,21 +104,12 @@ def run_task(task: Task) -> Answer:
 
 
 def _run_together(task: Task, points: Any, answer: Answer) -> None:
-    """The fits that can advance together: first to the tests for convergence, then until their ends are certain."""
+    """The fits that can advance together, until their ends are certain."""
     data, can_start = _data_of(task, points)
     fits = _fits_of(task, points)
-    queue = np.flatnonzero(can_start)
-    Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=False).run()
-
+    queue = np.flatnonzero(can_start).astype(np.int32)
+    Pool(task.model, data, task.bounds, fits, queue, task.width).run()
     named = fits.named
-    queue = np.flatnonzero(fits.fates == IS_DONE)
-    named["claim"][queue] = named["info"][queue]
-    named["stage"][queue] = 0
-    if task.model.jac is None:
-        named["differences"][queue] = CAREFUL
-    fits.fates[queue] = GOES_ALONE
-    Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=True).run()
-
     done = np.flatnonzero(fits.fates == IS_DONE)
     if done.size == 0:
         return
@@ -156,10 +146,9 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
     else:
         is_finite = np.all(np.isfinite(task.x), axis=tuple(range(task.x.ndim - 1)))
     can_start &= np.all(is_finite if task.mask is None else is_finite | task.mask, axis=-1)
-    x = np.moveaxis(task.x, 0, -1) if task.has_own_x else task.x[..., np.newaxis]
-    last = [None if rows is None else np.ascontiguousarray(rows.T) for rows in (y, weights)]
-    assert last[0] is not None
-    return ManyData(np.ascontiguousarray(x), last[0], last[1], task.has_own_x), can_start
+    x = task.x if task.has_own_x else task.x[..., np.newaxis]
+    weights = None if weights is None else np.ascontiguousarray(weights)
+    return ManyData(np.ascontiguousarray(x), np.ascontiguousarray(y), weights, task.has_own_x), can_start
 
 
 def _fits_of(task: Task, points: Any) -> Fits:
@@ -177,7 +166,6 @@ def _fits_of(task: Task, points: Any) -> Fits:
     return Fits(
         x=task.start.copy(),
         records=records,
-        norms=np.zeros((count, n)),
         r=np.zeros((count, n * (n + 1) // 2)),
         fates=np.full(count, GOES_ALONE, np.int32),
     )
