@@ -15,7 +15,7 @@ module minpack_factor_many
     real(wp), parameter :: least_offset = 1.0e-7_wp, offset_by_tolerance = 10.0_wp ! certify.f90
     real(wp), parameter :: roundings = 10.0_wp, margin = 30.0_wp, evaporated = 1.0e-6_wp ! certify.f90
     real(wp), parameter :: no_doubt = 3.0e-5_wp ! careful.f90
-    real(wp), parameter :: suspicious = 1.0e-4_wp ! _SUSPICIOUS of _derivatives/verdict.py
+    real(wp), parameter :: suspicious = 1.0e-4_wp ! that of derivatives/beside.f90
     integer(ip), parameter :: patience = 30_ip ! certify.f90
 
 contains
