@@ -1,36 +1,23 @@
 /* Fits, from beginning to end or some steps at a time: the one way from Python into the iteration. */
-#include "callable.h"
-#include "machine.h"
 #include "module.h"
+#include "run.h"
 
 #include <float.h>
-#include <limits.h>
 #include <math.h>
 #include <time.h>
 
-/* One call of lm_solve or lm_leastsq, with all that it calls. Nothing of it outlives the call. */
-typedef struct {
-    lm_machine p;
-    lm_caller caller;
-    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or machine code; jac may be NULL */
-    const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
-    lm_converters convert;
-    PyObject *source;        /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
-    PyObject *workers;       /* workers(points) gives a list of what func gives at each; or NULL */
-    PyObject *loss;          /* a robust loss with methods norm and correct; or NULL */
-    PyObject *answer;        /* what func gave last, until it is called again; or NULL */
-    PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
-    enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
-    PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
-    int col_deriv;           /* jac gives (n, m) */
-    int given;               /* Jacobians that jac has given */
-    int sees_signals;        /* func is Python code, which looks for Ctrl-C itself */
-    PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
-    double looked;           /* when signals were last looked for, in seconds; with the GIL released */
-} lm_run;
+/* Seconds since some moment, to a few thousandths where that is cheaper. */
+static double seconds(void)
+{
+    struct timespec now;
 
-/* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
-enum { GO_ON = 0, EXCEPTION = INT_MIN };
+#ifdef CLOCK_MONOTONIC_COARSE
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+    timespec_get(&now, TIME_UTC);
+#endif
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 /* The GIL ------------------------------------------------------------------------------------------------ */
 
@@ -69,6 +56,18 @@ static void take_gil(PyThreadState *state)
 }
 #endif
 
+void lm_release_gil(lm_run *run)
+{
+    run->looked = seconds();
+    run->released = release_gil();
+}
+
+void lm_take_gil(lm_run *run)
+{
+    take_gil(run->released);
+    run->released = NULL;
+}
+
 /* Lets other threads run during work that takes longer than some 50 µs, at about 1e9 operations a second. */
 static PyThreadState *let_others_run(const lm_run *run, double operations)
 {
@@ -80,19 +79,6 @@ static void resume(PyThreadState *state)
     if (state != NULL) {
         PyEval_RestoreThread(state);
     }
-}
-
-/* Seconds since some moment, to a few thousandths where that is cheaper. */
-static double seconds(void)
-{
-    struct timespec now;
-
-#ifdef CLOCK_MONOTONIC_COARSE
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-#else
-    timespec_get(&now, TIME_UTC);
-#endif
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Ctrl-C comes as a signal that only code with the GIL can look for. */
@@ -278,6 +264,9 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     if (!fit->restarts && !run->p.by_blocks && !by_rows) {
         return run->p.factor;
     }
+    if (run->room[0] != NULL) {
+        return run->room[0];
+    }
     if (run->jacobian == NULL || run->kind != kind) {
         PyThreadState *released = run->released;
         if (released != NULL) {
@@ -396,10 +385,13 @@ static int correct_change(const lm_run *run)
 static void exchange_jacobians(lm_run *run)
 {
     PyArrayObject *last = run->jacobian;
+    double *room = run->room[0];
 
     run->jacobian = run->earlier;
     run->earlier = last;
     run->kind = NOT_MADE_HERE;
+    run->room[0] = run->room[1];
+    run->room[1] = room;
 }
 
 static int is_finite(const double *values, size_t size)
@@ -412,8 +404,7 @@ static int is_finite(const double *values, size_t size)
     return 1;
 }
 
-/* The factorization at x, unless the last one is that; or that J isn't finite where a fit has ended. */
-static int bring_factor(lm_run *run)
+int lm_bring_factor(lm_run *run)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
@@ -497,9 +488,7 @@ static int has_paused(const lm_fit *fit, long steps, int wanted)
     return steps == 0 && fit->info == LM_info_running && (wants_step || fit->claim == 0);
 }
 
-/* Goes on for so many accepted steps, or to the end where steps < 0. A fit that the last of these steps ends is brought to
- * its end as well. */
-static int go_on(lm_run *run, long steps)
+int lm_go_on(lm_run *run, long steps)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
@@ -515,7 +504,7 @@ static int go_on(lm_run *run, long steps)
             break; /* the trial point that is wanted belongs to the next step */
         }
         if (wanted == LM_want_factor) {
-            status = bring_factor(run);
+            status = lm_bring_factor(run);
             if (status == GO_ON && !fit->jacobian_is_at_x) {
                 lose_jacobian_(fit); /* it has ended, and there is nothing by which to look whether it should go on */
             } else if (status == GO_ON) {
@@ -571,15 +560,14 @@ static int prepare(lm_run *run, PyTupleObject *args)
     if (place_for_jacobian(run, jac != NULL && jac->convention == LM_JACOBIAN_C) == NULL) {
         return 0;
     }
-    run->looked = seconds();
-    run->released = release_gil();
+    lm_release_gil(run);
     return 1;
 }
 
 static void finish(lm_run *run)
 {
     if (run->released != NULL) {
-        take_gil(run->released);
+        lm_take_gil(run);
     }
     Py_XDECREF(run->answer);
     lm_release_caller(&run->caller);
@@ -629,7 +617,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
             run.caller.whole = (PyArrayObject *)whole;
             run.caller.free = PyArray_DATA((PyArrayObject *)free);
         }
-        status = steps == 0 ? bring_factor(&run) : go_on(&run, steps);
+        status = steps == 0 ? lm_bring_factor(&run) : lm_go_on(&run, steps);
     }
     finish(&run);
     if (!keeps_jacobian(&run.p)) {
@@ -703,7 +691,8 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     if (memory == NULL) {
         return PyErr_NoMemory();
     }
-    lm_fill(&run.p, &fit, memory, args[X], args[F], args + DIAG, 1);
+    const double *diag = lm_optional(args[DIAG]);
+    lm_fill(&run.p, &fit, memory, lm_data(args[X]), lm_data(args[F]), &diag, 1);
     if (prepare(&run, (PyTupleObject *)args[ARGS])) {
         status =
             run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
@@ -711,7 +700,7 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
             const double norm = enorm_(&fit.m, run.p.f);
             run.p.fit->precision_known |= norm == 0;
             lm_begin_(run.p.fit, &norm);
-            status = go_on(&run, -1);
+            status = lm_go_on(&run, -1);
         }
     }
     finish(&run);

@@ -72,7 +72,7 @@ _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences tha
 _TO_THE_END: Final = -1
 _SMALL_OFFSET: Final = 1e-3  # small_offset of minpack/iteration/certify.f90
 _TOO_LATE: Final = 1
-_CALLS_TO_COMPARE: Final = 90  # a parameter: two searches take no more, of most_rounds of careful.f90 each
+CALLS_TO_COMPARE: Final = 90  # a parameter: two searches take no more, of most_rounds of careful.f90 each
 _IS_OVER: Final = CODES["is_over"]
 
 _LOST_IN_A_LOOP: Final = (
@@ -196,7 +196,7 @@ class LevenbergMarquardt:
         of_free = n if self._free is None else self._free.size
         self._limit = as_limit(max_nfev, of_free, not isinstance(jac, str) or jac == "cs")
         # Of all calls that count. A limit of ours leaves room for a comparison at the end.
-        self._limit_of_all = self._limit + (_CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
+        self._limit_of_all = self._limit + (CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
         typical = as_typical(x_scale, n, self._free)
         kind = as_loss(loss)
         scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
