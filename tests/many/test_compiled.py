@@ -135,14 +135,15 @@ def test_either_layout_of_a_jacobian(layout: Any) -> None:
 
 @pytest.mark.parametrize("jac", [None, "peak_rows"])
 def test_many_points_whose_jacobian_is_factored_by_blocks(jac: Any) -> None:
+    """From two starts nearby, and two from which fits creep; those of few points would be accelerated there."""
     x = np.linspace(0, 29, 700)
-    truth = np.array([[10, 14, 4, 1], [7, 16, 3, 2.0]])
-    y = peak(x[:, np.newaxis], *truth.T).T + np.random.default_rng(5).normal(0, 0.3, (2, 700))
-    given = None if jac is None else jacobian(m=700)
-    fits = curve_fit_many(residuals(m=700), x, y, 1.1 * truth, jac=given)
-    assert not fits.alone.any()
-    for i in range(2):
-        require_same(fits, i, fit_alone("peak", x, y[i], 1.1 * truth[i], jac=jac))
+    y = peak(x, 10, 14, 4, 1) + np.random.default_rng(5).normal(0, 0.3, (4, 700))
+    starts = np.array([[11, 15, 4, 1], [9, 13, 5, 2], [632, -22, 6, -1.5], [-20, -5, -40, 117]])
+    fits = curve_fit_many(residuals(m=700), x, y, starts, jac=None if jac is None else jacobian(m=700))
+    assert not fits.alone[:2].any()
+    assert fits.nfev[2:].min() > 60
+    for i in range(4):
+        require_same(fits, i, fit_alone("peak", x, y[i], starts[i], jac=jac))
 
 
 # ------------------------------------------------------------------------------------------- data
@@ -236,7 +237,8 @@ def test_data_of_other_types_come_as_doubles(dtype: Any) -> None:
 @pytest.mark.parametrize("workers", [1, 2])
 def test_batches_of_none_and_of_one(shape: Any, workers: int) -> None:
     y, starts = peaks(1)
-    fits = curve_fit_many(residuals(), X, np.resize(y, shape), starts[0], workers=workers, bounds=(0, np.inf))
+    x = X if workers == 1 else np.resize(X, shape)
+    fits = curve_fit_many(residuals(), x, np.resize(y, shape), starts[0], workers=workers, bounds=(0, np.inf))
     assert fits.x.shape == (*shape[:-1], 4)
     assert fits.cov.shape == (*shape[:-1], 4, 4)
     assert fits.success.all()
@@ -274,6 +276,13 @@ def test_a_bad_fit_disturbs_no_other() -> None:
     assert "sigma" in fits.message(19)
     for i in (5, 7, 9, 11):
         require_same(fits, i, fit_alone("peak", X, y[i], starts[i], 1 / sigma[i]))
+
+
+def test_a_start_that_is_not_finite_is_told() -> None:
+    """Even where the function would not mind."""
+    fits = curve_fit_many(residuals("flat", 20), T, decays(3), [[1, 1], [1, np.inf], [np.nan, 1]])
+    assert (fits.status == -11).tolist() == [False, True, True]
+    assert "x0" in fits.message(1)
 
 
 def test_a_start_beyond_the_bounds_is_told() -> None:

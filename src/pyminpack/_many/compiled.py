@@ -146,7 +146,7 @@ def _run_in_loop(task: CompiledTask, weights: Array | None, can_start: Mask, ans
     fates = np.where(can_start, _IS_DONE, _GOES_ALONE).astype(np.int32)
     x = task.x
     if x is not None:
-        x = x.reshape(count, -1) if task.has_own_x and count else x.ravel()
+        x = x.reshape(count, -1) if task.has_own_x else x.ravel()
     is_boxed = bool(np.isfinite(task.bounds).any())
     r, ipvt, free = np.empty((count, n, n)), np.empty((count, n), np.int32), np.empty((count, n), np.int32)
     fit_each(
