@@ -420,10 +420,10 @@ PyObject *lm_fit_each(PyObject *Py_UNUSED(self), PyObject *args)
     }
     if (fits && mask != Py_None) {
         fits = is_array(mask, NPY_BOOL, batch.count * points);
-        batch.mask = PyArray_DATA((PyArrayObject *)mask);
+        batch.mask = fits ? PyArray_DATA((PyArrayObject *)mask) : NULL;
     }
     if (fits && is_by_points) {
-        fits = points == batch.m && batch.x.size % points == 0 && (weights == Py_None || batch.weights.size == points);
+        fits = points > 0 && points == batch.m && batch.x.size % points == 0 && (weights == Py_None || batch.weights.size == points);
     }
     for (int side = 0; side < 2; side++) {
         fits = fits && (bounds[side] == Py_None || lm_has_size(bounds[side], batch.n));

@@ -24,6 +24,7 @@ from pyminpack import (
     curve_fit_many,
     least_squares,
 )
+from pyminpack._minpack import fit_each
 
 pytestmark = needs_compiler
 
@@ -408,3 +409,37 @@ def test_what_cannot_be_used_is_refused() -> None:
         arguments = {"xdata": X, "ydata": y, "p0": starts} | options
         with pytest.raises(kind, match=words):
             curve_fit_many(f, **arguments)
+
+
+def test_a_wrong_call_of_the_core_touches_no_memory() -> None:
+    """Of what Python has checked before: `fit_each` refuses what it could not read or write."""
+    from pyminpack._many.pool import RECORD
+
+    n, count = 4, 3
+    right: dict[str, Any] = {
+        "functions": (residuals()._code, jacobian()._code),
+        "data": (X, np.ones((count, 30)), None, np.zeros((count, 30), bool)),
+        "bounds": (np.zeros(n), np.full(n, 9.0)),
+        "answers": (
+            np.ones((count, n)),
+            np.zeros((count, RECORD.itemsize // 8)),
+            np.full(count, 2, np.int32),  # none of them is to be made
+            np.ones((count, n, n)),
+        ),
+        "factors": (np.ones((count, n, n)), np.ones((count, n), np.int32), np.ones((count, n), np.int32)),
+    }
+    right["answers"][1].view(RECORD)["n"] = n
+    halted = np.zeros(1, np.int32)
+    fit_each(*right.values(), False, 100, 10, halted)
+    may_be_none = {("functions", 1), *(("data", i) for i in (0, 2, 3)), ("bounds", 0), ("bounds", 1), ("factors", 0)}
+    wrong: list[Any] = [None, 1.0, np.ones(2), np.ones((2, 2, 2)), np.ones((count, 31)), np.ones((count, 30))[:, ::2]]
+    for name, values in right.items():
+        for i in range(len(values)):
+            for other in wrong:
+                if other is None and (name, i) in may_be_none:
+                    continue
+                arguments = right | {name: (*values[:i], other, *values[i + 1 :])}
+                with pytest.raises(ValueError, match="don't fit one another"):
+                    fit_each(*arguments.values(), False, 100, 10, halted)
+    with pytest.raises(ValueError, match="don't fit one another"):
+        fit_each(*right.values(), False, 100, 10, np.zeros(1))
