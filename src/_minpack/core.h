@@ -39,6 +39,9 @@ extern void settle_differences_(lm_fit *fit, const int *m, const int *n, const d
 extern void find_column_errors_(const lm_fit *fit, const int *n, const double *x, const double *lower,
                                 const double *upper, const double *states, double *errors);
 
+extern void robust_norm_(const int *m, const double *f, const int *loss, const double *scale, double *norm);
+extern void robust_residuals_(const int *m, const double *f, const int *loss, const double *scale, double *g);
+extern void robust_rows_(const int *m, const double *f, const int *loss, const double *scale, double *column);
 extern void lengths_beside_(const int *n, const double *x, const double *start, const double *norms,
                             const double *highest, const double *precision, double *lengths);
 extern void point_beside_(const int *n, const double *x, const double *start, const double *lengths, const int *unlike,

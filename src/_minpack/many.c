@@ -25,6 +25,8 @@ typedef struct {
     double *r;               /* with ipvt and free, for fits with a parameter that is held at a bound; or NULL */
     npy_int32 *ipvt, *free;  /* free: which parameters are not held */
     const double *bounds[2]; /* or NULL */
+    int loss;                /* the number of a robust loss that is known to the core, or 0 */
+    double scale;            /* of the residuals, with such a loss */
     int is_absolute;         /* the weights tell the variance of the residuals */
     int limit;               /* evaluations, those of a look at the end included */
     int roundings;           /* that the rank allows for at least */
@@ -132,8 +134,11 @@ static int agrees(lm_run *run, const lm_batch *batch, const double *start, doubl
     }
     for (int i = 0; i < m; i++) {
         change[i] -= p->f[i];
-        error[i] = change[i];
     }
+    if (run->known_loss != 0) { /* as the rows of J */
+        robust_rows_(&m, p->f, &run->known_loss, &run->scale, change);
+    }
+    memcpy(error, change, (size_t)m * sizeof *error);
     for (npy_intp j = 0; j < n; j++) {
         for (npy_intp i = 0; i < m; i++) {
             error[i] -= run->room[0][by_rows ? i * n + j : j * m + i] * step[j];
@@ -220,7 +225,7 @@ static int make(lm_run *run, const lm_batch *batch, npy_intp i, const lm_room *r
     if (lm_call_compiled(run->func_compiled, fit->m, fit->n, p->x, p->f) != GO_ON) {
         return GOES_ALONE;
     }
-    const double norm = enorm_(&fit->m, p->f);
+    const double norm = lm_known_norm(run, p->f);
     if (!isfinite(norm)) {
         return GOES_ALONE;
     }
@@ -308,7 +313,12 @@ static int is_halted(const lm_batch *batch)
 static int fit_all(const lm_batch *batch, const lm_compiled *functions[2])
 {
     lm_compiled func = *functions[0], jac = functions[1] == NULL ? func : *functions[1];
-    lm_run run = {.func_compiled = &func, .jac_compiled = functions[1] == NULL ? NULL : &jac};
+    lm_run run = {
+        .func_compiled = &func,
+        .jac_compiled = functions[1] == NULL ? NULL : &jac,
+        .known_loss = batch->loss,
+        .scale = batch->scale,
+    };
     const size_t n = (size_t)batch->n, points = (size_t)batch->y.size;
     lm_room room = {
         .data = PyMem_RawMalloc(((size_t)batch->x.size + 2 * points) * sizeof(double) + 1),
@@ -396,9 +406,10 @@ PyObject *lm_fit_each(PyObject *Py_UNUSED(self), PyObject *args)
     PyObject *func, *jac, *x, *y, *weights, *mask, *bounds[2], *answers[4], *factors[3], *halted;
     lm_batch batch = {.bounds = {NULL, NULL}};
 
-    if (!PyArg_ParseTuple(args, "(OO)(OOOO)(OO)(OOOO)(OOO)piiO:fit_each", &func, &jac, &x, &y, &weights, &mask,
+    if (!PyArg_ParseTuple(args, "(OO)(OOOO)(OO)(OOOO)(OOO)(id)piiO:fit_each", &func, &jac, &x, &y, &weights, &mask,
                           &bounds[0], &bounds[1], &answers[0], &answers[1], &answers[2], &answers[3], &factors[0],
-                          &factors[1], &factors[2], &batch.is_absolute, &batch.limit, &batch.roundings, &halted)) {
+                          &factors[1], &factors[2], &batch.loss, &batch.scale, &batch.is_absolute, &batch.limit,
+                          &batch.roundings, &halted)) {
         return NULL;
     }
     const lm_compiled *functions[2] = {lm_as_compiled(func), lm_as_compiled(jac)};

@@ -16,7 +16,9 @@ typedef struct {
     lm_converters convert;
     PyObject *source;        /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
     PyObject *workers;       /* workers(points) gives a list of what func gives at each; or NULL */
-    PyObject *loss;          /* a robust loss with methods norm and correct; or NULL */
+    PyObject *loss;          /* a robust loss of the user's, with methods norm and correct; or NULL */
+    int known_loss;          /* or the number of one of minpack/iteration/robust.f90; 0 for none */
+    double scale;            /* of the residuals, with such a loss */
     PyObject *answer;        /* what func gave last, until it is called again; or NULL */
     PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
     enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
@@ -35,6 +37,9 @@ enum { GO_ON = 0, EXCEPTION = INT_MIN };
 /* Releases the GIL, for a run that calls no Python, and takes it back. */
 void lm_release_gil(lm_run *run);
 void lm_take_gil(lm_run *run);
+
+/* ‖f‖, or the root of twice the robust cost by a loss that is known here. */
+double lm_known_norm(const lm_run *run, const double *f);
 
 /* Goes on for so many accepted steps, or to the end where steps < 0. A fit that the last of these steps ends is brought to
  * its end as well. */

@@ -147,6 +147,17 @@ static int evaluate_trial(lm_run *run, const double *x)
     return status;
 }
 
+double lm_known_norm(const lm_run *run, const double *f)
+{
+    double norm;
+
+    if (run->known_loss == 0) {
+        return enorm_(&run->p.fit->m, f);
+    }
+    robust_norm_(&run->p.fit->m, f, &run->known_loss, &run->scale, &norm);
+    return norm;
+}
+
 /* ‖f‖, or the root of twice the robust cost; NaN with an exception set. */
 static double norm_of(const lm_run *run, const double *f)
 {
@@ -155,7 +166,7 @@ static double norm_of(const lm_run *run, const double *f)
 
     if (run->loss == NULL) {
         PyThreadState *state = let_others_run(run, m);
-        norm = enorm_(&m, f);
+        norm = lm_known_norm(run, f);
         resume(state);
         return norm;
     }
@@ -281,13 +292,18 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     return run->jacobian == NULL ? NULL : PyArray_DATA(run->jacobian);
 }
 
+static int is_robust(const lm_run *run)
+{
+    return run->loss != NULL || run->known_loss != 0;
+}
+
 /* J as the user's function gives it, or a source of Python's. It is left where it lies if it has no gaps, and is neither
  * small and to be kept, as the user may fill it anew, nor to be scaled. */
 static int take_given(lm_run *run, const double **jac, int *by_rows)
 {
     lm_machine *p = &run->p;
     const int m = p->fit->m, n = p->fit->n, turned = run->col_deriv;
-    const int is_ours = run->loss != NULL || (p->fit->restarts && !p->by_blocks);
+    const int is_ours = is_robust(run) || (p->fit->restarts && !p->by_blocks);
 
     Py_CLEAR(run->jacobian); /* two of them may be more than fits into memory */
     PyObject *result = run->source == NULL
@@ -348,20 +364,39 @@ static PyObject *ask_loss(const lm_run *run, PyObject **f, PyObject **rows)
     return answer;
 }
 
+static void scale_rows(const lm_fit *fit, const double *rows, double *jac, int by_rows)
+{
+    const npy_intp m = fit->m, n = fit->n;
+
+    for (npy_intp outer = 0; outer < (by_rows ? m : n); outer++) {
+        for (npy_intp inner = 0; inner < (by_rows ? n : m); inner++) {
+            *jac++ *= rows[by_rows ? outer : inner];
+        }
+    }
+}
+
 /* Makes of f, in trial_f, and of J that problem. */
 static int correct(const lm_run *run, double *jac, int by_rows)
 {
     const lm_machine *p = &run->p;
-    const npy_intp m = p->fit->m, n = p->fit->n;
-    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
+    const int m = p->fit->m;
+    PyObject *f, *rows, *answer;
 
+    if (run->known_loss != 0) {
+        for (int i = 0; i < m; i++) {
+            p->trial_f[i] = 1;
+        }
+        robust_rows_(&m, p->f, &run->known_loss, &run->scale, p->trial_f);
+        scale_rows(p->fit, p->trial_f, jac, by_rows);
+        robust_residuals_(&m, p->f, &run->known_loss, &run->scale, p->trial_f);
+        return GO_ON;
+    }
+    answer = ask_loss(run, &f, &rows);
     if (answer == NULL) {
         return EXCEPTION;
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
-    for (npy_intp k = 0; k < m * n; k++) {
-        jac[k] *= lm_data(rows)[by_rows ? k / n : k % m];
-    }
+    scale_rows(p->fit, lm_data(rows), jac, by_rows);
     Py_DECREF(answer);
     return GO_ON;
 }
@@ -369,8 +404,13 @@ static int correct(const lm_run *run, double *jac, int by_rows)
 /* The same for a change of f, in trial_f. */
 static int correct_change(const lm_run *run)
 {
-    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
+    PyObject *f, *rows, *answer;
 
+    if (run->known_loss != 0) {
+        robust_rows_(&run->p.fit->m, run->p.f, &run->known_loss, &run->scale, run->p.trial_f);
+        return GO_ON;
+    }
+    answer = ask_loss(run, &f, &rows);
     if (answer == NULL) {
         return EXCEPTION;
     }
@@ -430,7 +470,7 @@ int lm_bring_factor(lm_run *run)
         }
         return status;
     }
-    if (status == GO_ON && run->loss != NULL) {
+    if (status == GO_ON && is_robust(run)) {
         status = correct(run, (double *)jac, by_rows);
     } else {
         memcpy(p->trial_f, p->f, (size_t)fit->m * sizeof *p->f);
@@ -468,7 +508,7 @@ static int bring_curvature(lm_run *run)
     for (int i = 0; i < m; i++) {
         p->trial_f[i] -= p->f[i];
     }
-    if (run->loss != NULL && (status = correct_change(run)) != GO_ON) {
+    if (is_robust(run) && (status = correct_change(run)) != GO_ON) {
         return status;
     }
     PyThreadState *state = let_others_run(run, 4.0 * m * p->fit->n);
@@ -607,7 +647,12 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     run.jac = or_null(jac);
     run.source = or_null(source);
     run.workers = or_null(workers);
-    run.loss = or_null(loss);
+    if (PyTuple_Check(loss)) { /* one that is known here */
+        run.known_loss = (int)PyLong_AsLong(PyTuple_GET_ITEM(loss, 0));
+        run.scale = PyFloat_AsDouble(PyTuple_GET_ITEM(loss, 1));
+    } else {
+        run.loss = or_null(loss);
+    }
     const int before = fit->njev;
     if (!keeps_jacobian(&run.p)) {
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));

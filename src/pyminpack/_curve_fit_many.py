@@ -16,8 +16,8 @@ from ._many.result import CurveFits
 from ._many.task import Answer, Task, run_task
 from ._model.arrays import shown
 from ._model.compiled import Compiled
-from ._model.losses import as_loss
-from ._model.options import as_choice, as_flag, as_limit, as_tolerances, as_workers, not_a_function
+from ._model.losses import Robust, as_loss
+from ._model.options import as_choice, as_flag, as_limit, as_positive, as_tolerances, as_workers, not_a_function
 from ._model.signature import without_types
 
 # A worker's task is so many times what advances together, as at its end the pool is not full; or less, so that each
@@ -136,7 +136,7 @@ def curve_fit_many(
     certain by central differences with a first guess of the steps. So are all fits with a robust loss, with `jac` a
     string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by compiled
     residuals, these are made by `least_squares`, one by one: those that could not start, or whose given Jacobian is in
-    doubt; and all with a robust loss, or with equal bounds.
+    doubt; and all with a loss that is a function, or with equal bounds.
 
     Examples
     --------
@@ -168,20 +168,22 @@ def curve_fit_many(
     tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n, callable(jac))
     width, engine = as_width(chunk, inputs.m), as_workers(workers)
 
-    is_robust = as_loss(loss) is not None
+    kind = as_loss(loss)
+    scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
     options = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev, "loss": loss, "f_scale": f_scale}
     options |= {"jac": jac if isinstance(jac, str) else "2-point", "bounds": inputs.bounds}
     shared = {"bounds": inputs.bounds, "tolerances": tolerances, "limit": limit, "absolute_sigma": is_absolute}
     halted = np.zeros(1, np.int32)
     if is_compiled:
         functions = choices_for(f, jac, inputs, has_x)
-        in_loop = not is_robust and not (inputs.bounds[0] == inputs.bounds[1]).any()
+        in_loop = not callable(kind) and not (inputs.bounds[0] == inputs.bounds[1]).any()
+        functions["loss"] = Robust(kind, scale).for_core if in_loop and kind is not None else (0, 1.0)
         most = limit_of_all(limit, maxfev, inputs.n)
         is_auto = isinstance(chunk, str)
         size = _size_of_task(inputs.count, *((_COMPILED_WIDTH, _WIDTHS) if is_auto else (width, 1)), engine)
     else:
         model = ManyModel(f, jac if callable(jac) else None)
-        in_pool = how is not False and not is_robust and jac not in ("3-point", "cs")
+        in_pool = how is not False and kind is None and jac not in ("3-point", "cs")
         if in_pool:
             in_pool = _settle(model, inputs, how)
         size = _size_of_task(inputs.count, width, _WIDTHS, engine)

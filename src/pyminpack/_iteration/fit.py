@@ -279,6 +279,7 @@ class LevenbergMarquardt:
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
+        loss = None if self._robust is None else self._robust.for_core
         is_timed = model.deadline < np.inf
         is_direct = self._free is None and not is_timed  # machine code is called with no Python between
         if type(fun) is CompiledResiduals and is_direct:
@@ -296,7 +297,7 @@ class LevenbergMarquardt:
         template = None if self._free is None else model.template
         as_residuals = model.convert
         return (
-            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, template, self._free
+            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, loss, template, self._free
         )  # fmt: skip
 
     def _fun_for_core(self) -> Any:
@@ -694,7 +695,8 @@ class LevenbergMarquardt:
     def _look_again(self, rows: Array) -> tuple[Disagreement | None, bool]:
         """Where the Jacobian is wrong by careful differences, and whether x is a minimum by these."""
         look = Memory(self._memory.block.copy())
-        problem = self._evaluate, None, (), self._model.convert, None, None, None, self._robust, None, None
+        loss = None if self._robust is None else self._robust.for_core
+        problem = self._evaluate, None, (), self._model.convert, None, None, None, loss, None, None
         looks = []
         for _ in range(2):
             kept: list[Any] = [None]

@@ -41,6 +41,8 @@ class CompiledTask:
         Whether each fit has its own x; whether the loop in C can make fits at all.
     order : int
         Of the differences; 0 with a Jacobian.
+    loss : tuple of int and float
+        Number and scale of a robust loss; 0 for none.
     bounds, tolerances, limit, limit_of_all, absolute_sigma
         Options of all fits; the second limit is that of a look at the end.
     options : dict
@@ -59,6 +61,7 @@ class CompiledTask:
     has_own_x: bool
     in_loop: bool
     order: int
+    loss: tuple[int, float]
     bounds: tuple[Array, Array]
     tolerances: tuple[float, float, float]
     limit: int
@@ -155,6 +158,7 @@ def _run_in_loop(task: CompiledTask, weights: Array | None, can_start: Mask, ans
         task.bounds if is_boxed else (None, None),
         (answer.x, records, fates, answer.cov),
         (r, ipvt, free) if is_boxed else (None, None, None),
+        task.loss,
         task.absolute_sigma,
         task.limit_of_all,
         LEAST_ROUNDINGS,
