@@ -2,7 +2,8 @@
 
 Peaks on a line (30 points, 4 parameters) and in a plane (15 x 15 points, 5 parameters), with noise, from starts that
 are off by up to a fifth; tolerances 1.49e-8. Times are microseconds a fit, the shortest of some rounds that take turns.
-The C program needs a C compiler and an installed MINPACK (Debian: minpack-dev).
+Models are NumPy's, or compiled from the C that the C program calls. That program needs a C compiler and an installed
+MINPACK (Debian: minpack-dev).
 
 Run by hand: python benchmarks/bench_many.py [case ...]
 """
@@ -19,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from pyminpack import curve_fit_many
+from pyminpack import compiled_jacobian, compiled_residuals, curve_fit_many
 from ratio import choose, print_row
 
 HERE = Path(__file__).resolve().parent
@@ -72,8 +73,18 @@ class Peaks:
 
     def ours(self, with_jacobian: bool, workers: int = 1) -> Callable[[], Any]:
         """All of them at once."""
-        jac = self.jac if with_jacobian else None
-        return lambda: curve_fit_many(self.f, self.x, self.y, self.starts, jac=jac, workers=workers, **TOLERANCES)
+        return self._call(self.f, self.jac if with_jacobian else None, workers)
+
+    def compiled(self, with_jacobian: bool, workers: int = 1) -> Callable[[], Any]:
+        """The same by compiled functions."""
+        functions, m, n = library("peaks.c"), self.y.shape[1], self.starts.shape[1]
+        name = self.f.__name__
+        f = compiled_residuals(functions[f"{name}_residuals"], m, signature="residuals")
+        jac = compiled_jacobian(functions[f"{name}_jacobian"], m, n, layout="F")
+        return self._call(f, jac if with_jacobian else None, workers)
+
+    def _call(self, f: Any, jac: Any, workers: int) -> Callable[[], Any]:
+        return lambda: curve_fit_many(f, self.x, self.y, self.starts, jac=jac, workers=workers, **TOLERANCES)
 
 
 def of_line(count: int = 20000) -> Peaks:
@@ -97,18 +108,24 @@ def by_scipy(peaks: Peaks, count: int) -> float:
     return (time.thread_time() - begin) / count
 
 
-def library() -> Any:
-    """The C program; None where it cannot be built."""
+def library(source: str, *more: str) -> Any:
+    """C functions, built; None where that fails."""
     target = Path(tempfile.mkdtemp()) / "many.so"
-    source = HERE / "original" / "many.c"
-    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(source), "-lminpack", "-lm"]
+    command = ["cc", "-O3", "-shared", "-fPIC", "-o", str(target), str(HERE / source), *more, "-lm"]
     try:
         subprocess.run(command, check=True, capture_output=True)
     except (OSError, subprocess.CalledProcessError):
         return None
-    fit_all = ctypes.CDLL(str(target)).fit_all
-    fit_all.restype = ctypes.c_double
-    return fit_all
+    return ctypes.CDLL(str(target))
+
+
+def original() -> Any:
+    """The C program; None where it cannot be built."""
+    built = library("original/many.c", "-lminpack")
+    if built is None:
+        return None
+    built.fit_all.restype = ctypes.c_double
+    return built.fit_all
 
 
 def by_c(fit_all: Any, peaks: Peaks, with_jacobian: bool) -> float:
@@ -127,11 +144,14 @@ def seconds(call: Callable[[], Any], clock: Callable[[], float] = time.thread_ti
 
 def beside(make: Callable[[], Peaks], rounds: int = 5) -> None:
     """Print times and ratios of one kind of peak."""
-    peaks, fit_all = make(), library()
-    rows: dict[str, list[float]] = {name: [] for name in ("scipy", "lmdif", "lmder", "ours", "ours, jac")}
+    peaks, fit_all = make(), original()
+    names = ("scipy", "lmdif", "lmder", "ours", "ours, jac", "compiled", "compiled, jac")
+    rows: dict[str, list[float]] = {name: [] for name in names}
     for _ in range(rounds):
         rows["ours"].append(seconds(peaks.ours(False)) / peaks.count)
         rows["ours, jac"].append(seconds(peaks.ours(True)) / peaks.count)
+        rows["compiled"].append(seconds(peaks.compiled(False)) / peaks.count)
+        rows["compiled, jac"].append(seconds(peaks.compiled(True)) / peaks.count)
         if fit_all is not None:
             rows["lmdif"].append(by_c(fit_all, peaks, False))
             rows["lmder"].append(by_c(fit_all, peaks, True))
@@ -147,10 +167,11 @@ def beside(make: Callable[[], Peaks], rounds: int = 5) -> None:
     print(f"  made alone: {fits.alone.mean():.4%}; successes: {fits.success.mean():.4%}")
 
 
-def threads(make: Callable[[], Peaks], rounds: int = 5) -> None:
+def threads(make: Callable[[], Peaks], is_compiled: bool = False, rounds: int = 5) -> None:
     """Print how much faster two threads are, by the clock on the wall."""
     peaks = make()
-    one, two = peaks.ours(False), peaks.ours(False, 2)
+    call = peaks.compiled if is_compiled else peaks.ours
+    one, two = call(False), call(False, 2)
     pairs = [(seconds(one, time.perf_counter), seconds(two, time.perf_counter)) for _ in range(rounds)]
     print_row(
         "  two threads, times one", min(a for a, _ in pairs) / min(b for _, b in pairs), f"{os.cpu_count()} cores"
@@ -183,6 +204,8 @@ CASES: dict[str, Callable[[], None]] = {
     "plane": lambda: beside(of_plane),
     "threads, line": lambda: threads(of_line),
     "threads, plane": lambda: threads(of_plane),
+    "threads, line, compiled": lambda: threads(of_line, True),
+    "threads, plane, compiled": lambda: threads(of_plane, True),
     "memory": memory,
     "cube, 160 000 of 140 points": lambda: large(160000, 140),
     "a million": lambda: large(1000000, 30),

@@ -135,3 +135,62 @@ int product_rows(int m, int n, const double *x, double *fjac, void *data)
     }
     return 0;
 }
+
+int peak_rows(int m, int n, const double *x, double *fjac, void *data)
+{
+    const double *t = data;
+    for (int i = 0; i < m; i++) {
+        const double u = (t[i] - x[1]) / x[2], bell = exp(-0.5 * u * u);
+        fjac[i * n] = bell;
+        fjac[i * n + 1] = x[0] * bell * u / x[2];
+        fjac[i * n + 2] = x[0] * bell * u * u / x[2];
+        fjac[i * n + 3] = 1;
+    }
+    return 0;
+}
+
+/* A decay, t and y one after the other. Asks to stop with 5 where the first of y is below 0, and with 17 where b is above 1.5. */
+int stops_beyond(int m, int n, const double *x, double *fvec, void *data)
+{
+    const double *y = (const double *)data + m;
+    residuals(m, n, x, fvec, data);
+    return y[0] < 0 ? 5 : x[1] > 1.5 ? 17 : 0;
+}
+
+/* The same as `slow`, of which somebody presses Ctrl-C at the 20th call since `pressed` was 0. */
+int pressed = 0;
+
+int presses(int m, int n, const double *x, double *fvec, void *data)
+{
+    double calls = 0;
+    if (__atomic_add_fetch(&pressed, 1, __ATOMIC_SEQ_CST) == 20)
+        kill(getpid(), SIGINT);
+    return slow(m, n, x, fvec, &calls);
+}
+
+/* a u + b exp(-a v): two variables, u and v, and y, one after the other. */
+int two_variables(int m, int n, const double *x, double *fvec, void *data)
+{
+    const double *u = data, *v = u + m, *y = v + m;
+    for (int i = 0; i < m; i++)
+        fvec[i] = x[0] * u[i] + x[1] * exp(-x[0] * v[i]) - y[i];
+    return 0;
+}
+
+/* data: two points where to be, as m = n = 2. Waits at its first call until two threads are here, for five seconds at most;
+ * asks to stop where none has come. */
+static int met = 0;
+
+int meets(int m, int n, const double *x, double *fvec, void *data)
+{
+    double *place = data;
+    if (place[2] == 0) {
+        place[2] = 1;
+        __atomic_add_fetch(&met, 1, __ATOMIC_SEQ_CST);
+        for (int i = 0; i < 5000 && __atomic_load_n(&met, __ATOMIC_SEQ_CST) < 2; i++)
+            usleep(1000);
+    }
+    fvec[0] = x[0] - place[0];
+    fvec[1] = x[1] - place[1];
+    return __atomic_load_n(&met, __ATOMIC_SEQ_CST) < 2;
+}

@@ -1,6 +1,6 @@
 /* The peaks of bench_many.py, fitted one after the other by an installed original MINPACK. */
-#include <math.h>
-#include <stddef.h>
+#include "peaks.h"
+
 #include <time.h>
 
 enum { MOST = 256, MOST_PARAMETERS = 5 };
@@ -14,49 +14,16 @@ extern void lmder_(void (*)(int *, int *, double *, double *, double *, int *, i
 
 static const double *x, *y;
 
-/* a exp(-((x - b)/c)²/2) + d */
-static void line(int m, const double *p, double *f, double *jacobian)
-{
-    for (int i = 0; i < m; i++) {
-        const double z = (x[i] - p[1]) / p[2], bell = exp(-0.5 * z * z);
-        if (f != NULL)
-            f[i] = p[0] * bell + p[3] - y[i];
-        if (jacobian != NULL) {
-            jacobian[i] = bell;
-            jacobian[m + i] = p[0] * bell * z / p[2];
-            jacobian[2 * m + i] = p[0] * bell * z * z / p[2];
-            jacobian[3 * m + i] = 1;
-        }
-    }
-}
-
-/* a exp(-((x - b)² + (y - c)²)/(2 s²)) + d */
-static void plane(int m, const double *p, double *f, double *jacobian)
-{
-    for (int i = 0; i < m; i++) {
-        const double u = (x[i] - p[1]) / p[3], v = (x[m + i] - p[2]) / p[3], bell = exp(-0.5 * (u * u + v * v));
-        if (f != NULL)
-            f[i] = p[0] * bell + p[4] - y[i];
-        if (jacobian != NULL) {
-            jacobian[i] = bell;
-            jacobian[m + i] = p[0] * bell * u / p[3];
-            jacobian[2 * m + i] = p[0] * bell * v / p[3];
-            jacobian[3 * m + i] = p[0] * bell * (u * u + v * v) / p[3];
-            jacobian[4 * m + i] = 1;
-        }
-    }
-}
-
 static void residuals(int *m, int *n, double *p, double *f, int *flag)
 {
     (void)flag;
-    (*n == 4 ? line : plane)(*m, p, f, NULL);
+    (*n == 4 ? line : plane)(*m, x, y, p, f, NULL);
 }
 
 static void both(int *m, int *n, double *p, double *f, double *jacobian, int *ld, int *flag)
 {
     (void)ld;
-    (*n == 4 ? line : plane)(*m, p, *flag == 1 ? f : NULL, *flag == 2 ? jacobian : NULL);
+    (*n == 4 ? line : plane)(*m, x, y, p, *flag == 1 ? f : NULL, *flag == 2 ? jacobian : NULL);
 }
 
 /* Seconds of this thread's for `count` fits; p holds their starts, and then their ends. */

@@ -1,5 +1,6 @@
 !> The factorizations of many fits, and what they say.
 module minpack_factor_many
+    use minpack_beside, only: suspicious
     use minpack_choose_many, only: factor_across, lanes
     use minpack_constants, only: largest, machine_precision
     use minpack_decide_many, only: make_sure, small_offset
@@ -15,7 +16,6 @@ module minpack_factor_many
     real(wp), parameter :: least_offset = 1.0e-7_wp, offset_by_tolerance = 10.0_wp ! certify.f90
     real(wp), parameter :: roundings = 10.0_wp, margin = 30.0_wp, evaporated = 1.0e-6_wp ! certify.f90
     real(wp), parameter :: no_doubt = 3.0e-5_wp ! careful.f90
-    real(wp), parameter :: suspicious = 1.0e-4_wp ! _SUSPICIOUS of _derivatives/verdict.py
     integer(ip), parameter :: patience = 30_ip ! certify.f90
 
 contains

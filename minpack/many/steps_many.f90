@@ -1,5 +1,6 @@
 !> Where the models of many fits are evaluated for differences.
 module minpack_steps_many
+    use minpack_beside, only: beside, golden, least_weight
     use minpack_constants, only: largest, machine_precision
     use minpack_fates, only: goes_alone
     use minpack_fit_types, only: lm_fit
@@ -14,10 +15,6 @@ module minpack_steps_many
     !> Central steps are relative to the size of a parameter: its own, but no more than what changes the residuals by as much as they
     !> were at the start, and no less than this part of that (least_natural of careful.f90).
     real(wp), parameter :: least_size = 0.01_wp
-    !> The same of the step along which a given Jacobian is looked at, and how long that is, as _derivatives/verdict.py takes it.
-    real(wp), parameter :: least_weight = 0.1_wp, beside = 1.0e-6_wp
-    !> That step is not the same part of each size, lest errors of columns cancel.
-    real(wp), parameter :: golden = 0.618_wp
 
 contains
 

@@ -104,7 +104,7 @@ static PyTypeObject machine_code_type = {
 PyObject *lm_machine_code(PyObject *Py_UNUSED(self), PyObject *args)
 {
     PyObject *function, *data, *kept;
-    lm_compiled code;
+    lm_compiled code = {.weights = NULL};
     int convention;
 
     if (!PyArg_ParseTuple(args, "OOiiiO:machine_code", &function, &data, &convention, &code.m, &code.n, &kept)) {
@@ -136,6 +136,19 @@ static size_t size_of_result(const lm_compiled *compiled, int m, int n)
     return (size_t)m * (compiled->convention >= LM_JACOBIAN_C ? (size_t)n : 1);
 }
 
+/* Multiplies what it has given by the weights. */
+static void weigh(const lm_compiled *compiled, int m, int n, double *result)
+{
+    const size_t rows = (size_t)m, columns = compiled->convention >= LM_JACOBIAN_C ? (size_t)n : 1;
+    const int by_columns = compiled->convention == LM_JACOBIAN_F;
+
+    for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < columns; j++) {
+            result[by_columns ? i + j * rows : i * columns + j] *= compiled->weights[i];
+        }
+    }
+}
+
 int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x, double *result)
 {
     /* A function of Python's behind a C function, numba's too, can't raise: it prints the exception and returns 0. What it
@@ -147,6 +160,9 @@ int lm_call_compiled(const lm_compiled *compiled, int m, int n, const double *x,
         return iflag < 0 ? iflag : 0;
     }
     const int status = ((lm_compiled_function *)compiled->function)(m, n, x, result, compiled->data);
+    if (compiled->weights != NULL) {
+        weigh(compiled, m, n, result);
+    }
     return status > 0 ? -status : status == INT_MIN ? -INT_MAX : status;
 }
 

@@ -48,6 +48,7 @@ typedef struct {
     void *function, *data;
     enum { LM_RESIDUALS, LM_MINPACK, LM_JACOBIAN_C, LM_JACOBIAN_F } convention; /* a Jacobian by rows, and by columns */
     int m, n; /* residuals, and parameters; n is 0 for residuals, which take any number of them */
+    const double *weights; /* that residuals and rows of a Jacobian are multiplied by, or NULL */
 } lm_compiled;
 
 /* What it looks like from C, and MINPACK's own residuals. The first returns 0, or anything else to stop. */

@@ -40,9 +40,23 @@ extern void settle_differences_(lm_fit *fit, const int *m, const int *n, const d
 extern void find_column_errors_(const lm_fit *fit, const int *n, const double *x, const double *lower,
                                 const double *upper, const double *states, double *errors);
 
+extern void robust_norm_(const int *m, const double *f, const int *loss, const double *scale, double *norm);
+extern void robust_residuals_(const int *m, const double *f, const int *loss, const double *scale, double *g);
+extern void robust_rows_(const int *m, const double *f, const int *loss, const double *scale, double *column);
+extern void lengths_beside_(const int *n, const double *x, const double *start, const double *norms,
+                            const double *highest, const double *precision, double *lengths);
+extern void point_beside_(const int *n, const double *x, const double *start, const double *lengths, const int *unlike,
+                          const double *lower, const double *upper, double *point);
+extern void agrees_beside_(const int *m, const int *n, const double *error, const double *step, const double *norms,
+                           const double *change, double *wa, int *agrees);
+
 extern void lose_jacobian_(lm_fit *fit);
 extern void look_again_(lm_fit *fit, const int *n, double *states);
 extern void find_jacobian_error_(const lm_fit *fit, double *error);
+extern void lm_gradient_(const int *n, const double *r, const int *ldr, const int *ipvt, const double *qtf, double *g);
+extern void identifiable_(const int *n, const double *r, const int *ldr, const int *ipvt, const double *tol, int *rank,
+                          double *norms, double *inverse, int *undetermined, double *cond, double *a, int *order,
+                          double *rdiag, double *wa);
 extern double enorm_(const int *n, const double *x);
 extern int blocks_pay_(const int *m, const int *n);
 extern size_t blocks_work_(const int *n);

@@ -78,8 +78,8 @@ int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], i
     return 1;
 }
 
-void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, PyObject *x, PyObject *f, PyObject *const optional[],
-             int count)
+void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, const double *x, const double *f,
+             const double *const optional[], int count)
 {
     lm_cut(p, fit, memory);
     double *const to[] = {p->diag, p->lower, p->upper, p->typical, p->eta};
@@ -87,10 +87,12 @@ void lm_fill(lm_machine *p, const lm_fit *fit, double *memory, PyObject *x, PyOb
 
     *p->fit = *fit;
     memset(p->states, 0, LM_STATE * (size_t)fit->n * sizeof(double));
-    memcpy(p->x, lm_data(x), (size_t)fit->n * sizeof(double));
-    memcpy(p->f, lm_data(f), (size_t)fit->m * sizeof(double));
+    memcpy(p->x, x, (size_t)fit->n * sizeof *x);
+    if (f != NULL) {
+        memcpy(p->f, f, (size_t)fit->m * sizeof *f);
+    }
     for (size_t i = 0; i < sizeof to / sizeof *to; i++) {
-        const double *from = (int)i < count && optional[i] != Py_None ? lm_data(optional[i]) : NULL;
+        const double *from = (int)i < count ? optional[i] : NULL;
         for (int j = 0; j < fit->n; j++) {
             to[i][j] = from == NULL ? otherwise[i] : from[j];
         }
@@ -124,7 +126,11 @@ PyObject *lm_begin(PyObject *Py_UNUSED(self), PyObject *args)
     npy_intp size = (npy_intp)lm_cut(&machine, &fit, NULL);
     PyObject *memory = PyArray_ZEROS(1, &size, NPY_DOUBLE, 0);
     if (memory != NULL) {
-        lm_fill(&machine, &fit, lm_data(memory), x, f, optional, OPTIONAL);
+        const double *given[OPTIONAL];
+        for (int i = 0; i < OPTIONAL; i++) {
+            given[i] = lm_optional(optional[i]);
+        }
+        lm_fill(&machine, &fit, lm_data(memory), lm_data(x), lm_data(f), given, OPTIONAL);
         lm_begin_(machine.fit, &fnorm);
     }
     return memory;

@@ -34,10 +34,16 @@ int lm_open(lm_machine *machine, PyObject *memory);
  * optional ones, which may be None. */
 int lm_fits(lm_fit *fit, PyObject *x, PyObject *f, PyObject *const optional[], int count);
 
-/* Cuts up memory and fills in the record, a start, the residuals there, and what diag, bounds, typical and eta are,
- * where they aren't None. */
-void lm_fill(lm_machine *machine, const lm_fit *fit, double *memory, PyObject *x, PyObject *f,
-             PyObject *const optional[], int count);
+/* Cuts up memory and fills in the record, a start, the residuals there unless f is NULL, and what diag, bounds, typical and
+ * eta are, where they aren't NULL. */
+void lm_fill(lm_machine *machine, const lm_fit *fit, double *memory, const double *x, const double *f,
+             const double *const optional[], int count);
+
+/* What an optional vector holds; NULL where it is None. */
+static inline const double *lm_optional(PyObject *vector)
+{
+    return vector == Py_None ? NULL : lm_data(vector);
+}
 
 /* Takes a fit that is to be stopped to the end from which it has gone back, if that is better than where it stands. */
 void lm_return_to_end(lm_machine *machine);

@@ -12,6 +12,7 @@ PyObject *lm_codes(PyObject *self, PyObject *nothing);
 PyObject *lm_column_errors(PyObject *self, PyObject *memory);
 PyObject *lm_curve_residuals(PyObject *self, PyObject *args);
 PyObject *lm_evaluate_compiled(PyObject *self, PyObject *args);
+PyObject *lm_fit_each(PyObject *self, PyObject *args);
 PyObject *lm_is_plain(PyObject *self, PyObject *array);
 PyObject *lm_kernel(PyObject *self, PyObject *nothing);
 PyObject *lm_kernels(PyObject *self, PyObject *nothing);

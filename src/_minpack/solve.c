@@ -1,36 +1,23 @@
 /* Fits, from beginning to end or some steps at a time: the one way from Python into the iteration. */
-#include "callable.h"
-#include "machine.h"
 #include "module.h"
+#include "run.h"
 
 #include <float.h>
-#include <limits.h>
 #include <math.h>
 #include <time.h>
 
-/* One call of lm_solve or lm_leastsq, with all that it calls. Nothing of it outlives the call. */
-typedef struct {
-    lm_machine p;
-    lm_caller caller;
-    PyObject *func, *jac; /* func(x, *args), jac(x, *args); or machine code; jac may be NULL */
-    const lm_compiled *func_compiled, *jac_compiled; /* what they are, where they are compiled; or NULL */
-    lm_converters convert;
-    PyObject *source;        /* source(x, f) gives the Jacobian, in the place of jac and of differences; or NULL */
-    PyObject *workers;       /* workers(points) gives a list of what func gives at each; or NULL */
-    PyObject *loss;          /* a robust loss with methods norm and correct; or NULL */
-    PyObject *answer;        /* what func gave last, until it is called again; or NULL */
-    PyArrayObject *jacobian; /* J, where it is stored in an array: of shape (m, n), or (n, m) with col_deriv */
-    enum { NOT_MADE_HERE, MADE_BY_ROWS, MADE_BY_COLUMNS } kind; /* whose it is */
-    PyArrayObject *earlier;  /* the one before, at the end of a fit, for where the last one isn't finite; or NULL */
-    int col_deriv;           /* jac gives (n, m) */
-    int given;               /* Jacobians that jac has given */
-    int sees_signals;        /* func is Python code, which looks for Ctrl-C itself */
-    PyThreadState *released; /* not NULL: no Python is called, and the GIL is released */
-    double looked;           /* when signals were last looked for, in seconds; with the GIL released */
-} lm_run;
+/* Seconds since some moment, to a few thousandths where that is cheaper. */
+static double seconds(void)
+{
+    struct timespec now;
 
-/* How a call of the user's went; any other number is the negative one with which a compiled function asks to stop. */
-enum { GO_ON = 0, EXCEPTION = INT_MIN };
+#ifdef CLOCK_MONOTONIC_COARSE
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+#else
+    timespec_get(&now, TIME_UTC);
+#endif
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
 
 /* The GIL ------------------------------------------------------------------------------------------------ */
 
@@ -69,6 +56,18 @@ static void take_gil(PyThreadState *state)
 }
 #endif
 
+void lm_release_gil(lm_run *run)
+{
+    run->looked = seconds();
+    run->released = release_gil();
+}
+
+void lm_take_gil(lm_run *run)
+{
+    take_gil(run->released);
+    run->released = NULL;
+}
+
 /* Lets other threads run during work that takes longer than some 50 µs, at about 1e9 operations a second. */
 static PyThreadState *let_others_run(const lm_run *run, double operations)
 {
@@ -80,19 +79,6 @@ static void resume(PyThreadState *state)
     if (state != NULL) {
         PyEval_RestoreThread(state);
     }
-}
-
-/* Seconds since some moment, to a few thousandths where that is cheaper. */
-static double seconds(void)
-{
-    struct timespec now;
-
-#ifdef CLOCK_MONOTONIC_COARSE
-    clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
-#else
-    timespec_get(&now, TIME_UTC);
-#endif
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* Ctrl-C comes as a signal that only code with the GIL can look for. */
@@ -161,6 +147,17 @@ static int evaluate_trial(lm_run *run, const double *x)
     return status;
 }
 
+double lm_known_norm(const lm_run *run, const double *f)
+{
+    double norm;
+
+    if (run->known_loss == 0) {
+        return enorm_(&run->p.fit->m, f);
+    }
+    robust_norm_(&run->p.fit->m, f, &run->known_loss, &run->scale, &norm);
+    return norm;
+}
+
 /* ‖f‖, or the root of twice the robust cost; NaN with an exception set. */
 static double norm_of(const lm_run *run, const double *f)
 {
@@ -169,7 +166,7 @@ static double norm_of(const lm_run *run, const double *f)
 
     if (run->loss == NULL) {
         PyThreadState *state = let_others_run(run, m);
-        norm = enorm_(&m, f);
+        norm = lm_known_norm(run, f);
         resume(state);
         return norm;
     }
@@ -278,6 +275,9 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     if (!fit->restarts && !run->p.by_blocks && !by_rows) {
         return run->p.factor;
     }
+    if (run->room[0] != NULL) {
+        return run->room[0];
+    }
     if (run->jacobian == NULL || run->kind != kind) {
         PyThreadState *released = run->released;
         if (released != NULL) {
@@ -292,13 +292,18 @@ static double *place_for_jacobian(lm_run *run, int by_rows)
     return run->jacobian == NULL ? NULL : PyArray_DATA(run->jacobian);
 }
 
+static int is_robust(const lm_run *run)
+{
+    return run->loss != NULL || run->known_loss != 0;
+}
+
 /* J as the user's function gives it, or a source of Python's. It is left where it lies if it has no gaps, and is neither
  * small and to be kept, as the user may fill it anew, nor to be scaled. */
 static int take_given(lm_run *run, const double **jac, int *by_rows)
 {
     lm_machine *p = &run->p;
     const int m = p->fit->m, n = p->fit->n, turned = run->col_deriv;
-    const int is_ours = run->loss != NULL || (p->fit->restarts && !p->by_blocks);
+    const int is_ours = is_robust(run) || (p->fit->restarts && !p->by_blocks);
 
     Py_CLEAR(run->jacobian); /* two of them may be more than fits into memory */
     PyObject *result = run->source == NULL
@@ -359,20 +364,39 @@ static PyObject *ask_loss(const lm_run *run, PyObject **f, PyObject **rows)
     return answer;
 }
 
+static void scale_rows(const lm_fit *fit, const double *rows, double *jac, int by_rows)
+{
+    const npy_intp m = fit->m, n = fit->n;
+
+    for (npy_intp outer = 0; outer < (by_rows ? m : n); outer++) {
+        for (npy_intp inner = 0; inner < (by_rows ? n : m); inner++) {
+            *jac++ *= rows[by_rows ? outer : inner];
+        }
+    }
+}
+
 /* Makes of f, in trial_f, and of J that problem. */
 static int correct(const lm_run *run, double *jac, int by_rows)
 {
     const lm_machine *p = &run->p;
-    const npy_intp m = p->fit->m, n = p->fit->n;
-    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
+    const int m = p->fit->m;
+    PyObject *f, *rows, *answer;
 
+    if (run->known_loss != 0) {
+        for (int i = 0; i < m; i++) {
+            p->trial_f[i] = 1;
+        }
+        robust_rows_(&m, p->f, &run->known_loss, &run->scale, p->trial_f);
+        scale_rows(p->fit, p->trial_f, jac, by_rows);
+        robust_residuals_(&m, p->f, &run->known_loss, &run->scale, p->trial_f);
+        return GO_ON;
+    }
+    answer = ask_loss(run, &f, &rows);
     if (answer == NULL) {
         return EXCEPTION;
     }
     memcpy(p->trial_f, lm_data(f), (size_t)m * sizeof(double));
-    for (npy_intp k = 0; k < m * n; k++) {
-        jac[k] *= lm_data(rows)[by_rows ? k / n : k % m];
-    }
+    scale_rows(p->fit, lm_data(rows), jac, by_rows);
     Py_DECREF(answer);
     return GO_ON;
 }
@@ -380,8 +404,13 @@ static int correct(const lm_run *run, double *jac, int by_rows)
 /* The same for a change of f, in trial_f. */
 static int correct_change(const lm_run *run)
 {
-    PyObject *f, *rows, *answer = ask_loss(run, &f, &rows);
+    PyObject *f, *rows, *answer;
 
+    if (run->known_loss != 0) {
+        robust_rows_(&run->p.fit->m, run->p.f, &run->known_loss, &run->scale, run->p.trial_f);
+        return GO_ON;
+    }
+    answer = ask_loss(run, &f, &rows);
     if (answer == NULL) {
         return EXCEPTION;
     }
@@ -396,10 +425,13 @@ static int correct_change(const lm_run *run)
 static void exchange_jacobians(lm_run *run)
 {
     PyArrayObject *last = run->jacobian;
+    double *room = run->room[0];
 
     run->jacobian = run->earlier;
     run->earlier = last;
     run->kind = NOT_MADE_HERE;
+    run->room[0] = run->room[1];
+    run->room[1] = room;
 }
 
 static int is_finite(const double *values, size_t size)
@@ -412,8 +444,7 @@ static int is_finite(const double *values, size_t size)
     return 1;
 }
 
-/* The factorization at x, unless the last one is that; or that J isn't finite where a fit has ended. */
-static int bring_factor(lm_run *run)
+int lm_bring_factor(lm_run *run)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
@@ -439,7 +470,7 @@ static int bring_factor(lm_run *run)
         }
         return status;
     }
-    if (status == GO_ON && run->loss != NULL) {
+    if (status == GO_ON && is_robust(run)) {
         status = correct(run, (double *)jac, by_rows);
     } else {
         memcpy(p->trial_f, p->f, (size_t)fit->m * sizeof *p->f);
@@ -477,7 +508,7 @@ static int bring_curvature(lm_run *run)
     for (int i = 0; i < m; i++) {
         p->trial_f[i] -= p->f[i];
     }
-    if (run->loss != NULL && (status = correct_change(run)) != GO_ON) {
+    if (is_robust(run) && (status = correct_change(run)) != GO_ON) {
         return status;
     }
     PyThreadState *state = let_others_run(run, 4.0 * m * p->fit->n);
@@ -497,9 +528,7 @@ static int has_paused(const lm_fit *fit, long steps, int wanted)
     return steps == 0 && fit->info == LM_info_running && (wants_step || fit->claim == 0);
 }
 
-/* Goes on for so many accepted steps, or to the end where steps < 0. A fit that the last of these steps ends is brought to
- * its end as well. */
-static int go_on(lm_run *run, long steps)
+int lm_go_on(lm_run *run, long steps)
 {
     lm_machine *p = &run->p;
     lm_fit *fit = p->fit;
@@ -515,7 +544,7 @@ static int go_on(lm_run *run, long steps)
             break; /* the trial point that is wanted belongs to the next step */
         }
         if (wanted == LM_want_factor) {
-            status = bring_factor(run);
+            status = lm_bring_factor(run);
             if (status == GO_ON && !fit->jacobian_is_at_x) {
                 lose_jacobian_(fit); /* it has ended, and there is nothing by which to look whether it should go on */
             } else if (status == GO_ON) {
@@ -575,15 +604,14 @@ static int prepare(lm_run *run, PyTupleObject *args)
     if (place_for_jacobian(run, jac != NULL && jac->convention == LM_JACOBIAN_C) == NULL) {
         return 0;
     }
-    run->looked = seconds();
-    run->released = release_gil();
+    lm_release_gil(run);
     return 1;
 }
 
 static void finish(lm_run *run)
 {
     if (run->released != NULL) {
-        take_gil(run->released);
+        lm_take_gil(run);
     }
     Py_XDECREF(run->answer);
     lm_release_caller(&run->caller);
@@ -623,7 +651,12 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
     run.jac = or_null(jac);
     run.source = or_null(source);
     run.workers = or_null(workers);
-    run.loss = or_null(loss);
+    if (PyTuple_Check(loss)) { /* one that is known here */
+        run.known_loss = (int)PyLong_AsLong(PyTuple_GET_ITEM(loss, 0));
+        run.scale = PyFloat_AsDouble(PyTuple_GET_ITEM(loss, 1));
+    } else {
+        run.loss = or_null(loss);
+    }
     const int before = fit->njev;
     if (!keeps_jacobian(&run.p)) {
         PyList_SetItem(kept, 0, Py_NewRef(Py_None));
@@ -633,7 +666,7 @@ PyObject *lm_solve(PyObject *Py_UNUSED(self), PyObject *args)
             run.caller.whole = (PyArrayObject *)whole;
             run.caller.free = PyArray_DATA((PyArrayObject *)free);
         }
-        status = steps == 0 ? bring_factor(&run) : go_on(&run, steps);
+        status = steps == 0 ? lm_bring_factor(&run) : lm_go_on(&run, steps);
     }
     finish(&run);
     if (!keeps_jacobian(&run.p)) {
@@ -707,7 +740,8 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
     if (memory == NULL) {
         return PyErr_NoMemory();
     }
-    lm_fill(&run.p, &fit, memory, args[X], args[F], args + DIAG, 1);
+    const double *diag = lm_optional(args[DIAG]);
+    lm_fill(&run.p, &fit, memory, lm_data(args[X]), lm_data(args[F]), &diag, 1);
     if (prepare(&run, (PyTupleObject *)args[ARGS])) {
         status =
             run.func_compiled == NULL ? GO_ON : lm_call_compiled(run.func_compiled, fit.m, fit.n, run.p.x, run.p.f);
@@ -715,7 +749,7 @@ PyObject *lm_leastsq(PyObject *Py_UNUSED(self), PyObject *const *args, Py_ssize_
             const double norm = enorm_(&fit.m, run.p.f);
             run.p.fit->precision_known |= norm == 0;
             lm_begin_(run.p.fit, &norm);
-            status = go_on(&run, -1);
+            status = lm_go_on(&run, -1);
         }
     }
     finish(&run);

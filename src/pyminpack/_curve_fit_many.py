@@ -9,19 +9,23 @@ import numpy.typing as npt
 
 from ._blocks.engine import Threads
 from ._errors import OptionError
+from ._many.compiled import CompiledTask, choices_for, limit_of_all, no_variables, run_compiled
 from ._many.inputs import Inputs, as_width, progress_bar
 from ._many.model import CannotBroadcastError, ManyModel
 from ._many.result import CurveFits
 from ._many.task import Answer, Task, run_task
 from ._model.arrays import shown
-from ._model.losses import as_loss
-from ._model.options import as_choice, as_flag, as_limit, as_tolerances, as_workers, not_a_function
+from ._model.compiled import Compiled
+from ._model.losses import Robust, as_loss
+from ._model.options import as_choice, as_flag, as_limit, as_positive, as_tolerances, as_workers, not_a_function
 from ._model.signature import without_types
 
 # A worker's task is so many times what advances together, as at its end the pool is not full; or less, so that each
 # worker gets some.
 _WIDTHS: Final = 16
 _TASKS_EACH: Final = 4
+# Fits by compiled functions come one after the other: so many take longer than it takes to begin a task.
+_COMPILED_WIDTH: Final = 64
 # Relative differences of parameters, by which fits can be told apart when it is looked whether a model broadcasts.
 _APART: Final = 1e-3
 
@@ -29,7 +33,7 @@ _APART: Final = 1e-3
 @without_types
 def curve_fit_many(
     f: Callable[..., Any],
-    xdata: npt.ArrayLike,
+    xdata: npt.ArrayLike | None,
     ydata: npt.ArrayLike,
     p0: npt.ArrayLike | Mapping[str, float] | Callable[[Any, Any], npt.ArrayLike] | None = None,
     *,
@@ -52,21 +56,25 @@ def curve_fit_many(
     """Fit a curve ``f(x, a, b, ...)`` to each of many data sets.
 
     Each answer is that of `curve_fit` alone. Fits advance together: one call of the model evaluates it for hundreds of
-    them, with parameters as arrays that broadcast against x.
+    them, with parameters as arrays that broadcast against x. Or residuals are compiled: fits come one after the other,
+    with no Python in between and without the GIL, and each answer is that of `least_squares`.
 
     Parameters
     ----------
     f : callable
         The function that `curve_fit` takes. It gets x of shape (m, 1), or (k, m, 1) for k variables, and each parameter
-        as an array of shape (w,), for w fits.
-    xdata : array_like
+        as an array of shape (w,), for w fits. Or `compiled_residuals` without data, for m residuals. For each fit, its
+        `data` are the x and the y of this fit one after the other, ``double data[k*m + m]``, and its argument `m` says
+        how many points there are: those that are not masked. What it gives is divided by `sigma` after the call.
+    xdata : array_like or None
         Where the data were taken: of shape (m,) or (k, m) for all fits, or with the batch dimensions of `ydata` before
-        these. A shape that is also that of `ydata`, with batch dimensions, is one x for each fit.
+        these. A shape that is also that of `ydata`, with batch dimensions, is one x for each fit. None, for compiled
+        residuals: `data` are the row of `ydata` as it stands, of any length.
     ydata : array_like of shape (..., m)
         The data, with any number of batch dimensions. Masked points are left out.
     p0 : array_like, mapping or callable, optional
         Where fits start: a number for each parameter, or by name, or of shape (..., n); or ``p0(xdata, ydata)`` gives
-        that. The default is that of `curve_fit`.
+        that. The default is that of `curve_fit`; compiled residuals need one.
     sigma : array_like, optional
         Standard errors of the data: one number, or an array that broadcasts against `ydata`. The default is 1.
     absolute_sigma : bool, optional
@@ -78,7 +86,8 @@ def curve_fit_many(
         Lower and upper bounds of the parameters of all fits, as `curve_fit` takes them.
     jac : callable or {'2-point', '3-point', 'cs'}, optional
         ``jac(x, a, b, ...)`` gives the derivatives of the curve, of shape (m, n) for one fit. For many it gets x of
-        shape (m, w), or (k, m, w), and parameters of shape (w,). By differences otherwise.
+        shape (m, w), or (k, m, w), and parameters of shape (w,). By differences otherwise. For compiled residuals, a
+        `compiled_jacobian` without data, which gets the same ones.
     loss : {'linear', 'soft_l1', 'huber', 'cauchy', 'arctan'} or callable, optional
         A robust loss, as in `least_squares`.
     f_scale : float, optional
@@ -89,13 +98,15 @@ def curve_fit_many(
         Evaluations of the residuals for each fit at most, those for differences not counted. The default is 100 for
         each parameter.
     chunk : int or 'auto', optional
-        How many fits advance together. The default is so many that the arrays of the model stay in the cache.
+        How many fits advance together; or, compiled, are made by a thread at a time. The default is so many that the
+        arrays of the model stay in the cache.
     workers : int or callable, optional
         A number of threads, -1 for one on each processor; or a map-like function, as the `map` of a pool of processes,
         to which `f` and `jac` must be picklable.
     broadcast : {True, False, 'try'}, optional
         What to do about a model that cannot be called for many fits at once. True, the default: raise an error that
-        says what to change. 'try': make the fits one at a time. False: do that in any case.
+        says what to change. 'try': make the fits one at a time. False: do that in any case. Compiled residuals always
+        get one fit at a time.
     progress : bool, optional
         Whether a bar of tqdm is shown.
 
@@ -123,7 +134,9 @@ def curve_fit_many(
     are made by `curve_fit` itself, one by one, and `alone` of the result tells which: those that meet a bound or could
     not start; whose columns of the Jacobian are nearly dependent; that take more than 50 steps; and whose ends are not
     certain by central differences with a first guess of the steps. So are all fits with a robust loss, with `jac` a
-    string other than '2-point', of more than 24 parameters, or of a model in single precision.
+    string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by compiled
+    residuals, these are made by `least_squares`, one by one: those that could not start, or whose given Jacobian is in
+    doubt; and all with a loss that is a function, or with equal bounds.
 
     Examples
     --------
@@ -148,35 +161,46 @@ def curve_fit_many(
         raise OptionError(f"jac is {shown(jac)}; it can be '2-point', '3-point', 'cs', or a function jac(x, a, b, ...)")
     how = as_choice("broadcast", broadcast, (True, False, "try"))
     is_absolute, with_bar = as_flag("absolute_sigma", absolute_sigma), as_flag("progress", progress)
-    inputs = Inputs(f, xdata, ydata, p0, sigma, mask, bounds)
+    is_compiled, has_x = isinstance(f, Compiled) or isinstance(jac, Compiled), xdata is not None
+    if callable(p0):
+        p0 = p0(xdata, ydata)
+    inputs = Inputs(f, xdata if has_x or not is_compiled else no_variables(ydata), ydata, p0, sigma, mask, bounds)
     tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n, callable(jac))
     width, engine = as_width(chunk, inputs.m), as_workers(workers)
 
-    is_robust = as_loss(loss) is not None
+    kind = as_loss(loss)
+    scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
     options = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev, "loss": loss, "f_scale": f_scale}
     options |= {"jac": jac if isinstance(jac, str) else "2-point", "bounds": inputs.bounds}
-    model = ManyModel(f, jac if callable(jac) else None)
-    in_pool = how is not False and not is_robust and jac not in ("3-point", "cs")
-    if in_pool:
-        in_pool = _settle(model, inputs, how)
+    shared = {"bounds": inputs.bounds, "tolerances": tolerances, "limit": limit, "absolute_sigma": is_absolute}
+    halted = np.zeros(1, np.int32)
+    if is_compiled:
+        functions = choices_for(f, jac, inputs, has_x)
+        in_loop = not callable(kind) and not (inputs.bounds[0] == inputs.bounds[1]).any()
+        functions["loss"] = Robust(kind, scale).for_core if in_loop and kind is not None else (0, 1.0)
+        most = limit_of_all(limit, maxfev, inputs.n)
+        is_auto = isinstance(chunk, str)
+        size = _size_of_task(inputs.count, *((_COMPILED_WIDTH, _WIDTHS) if is_auto else (width, 1)), engine)
+    else:
+        model = ManyModel(f, jac if callable(jac) else None)
+        in_pool = how is not False and kind is None and jac not in ("3-point", "cs")
+        if in_pool:
+            in_pool = _settle(model, inputs, how)
+        size = _size_of_task(inputs.count, width, _WIDTHS, engine)
 
-    size = _size_of_task(inputs.count, width, engine)
-
-    def tasks() -> Iterator[Task]:
+    def tasks() -> Iterator[Task | CompiledTask]:
         for fits in _chunks(inputs.count, size):
-            yield Task(
-                model=model,
-                in_pool=in_pool,
-                width=width,
-                bounds=inputs.bounds,
-                tolerances=tolerances,
-                limit=limit,
-                absolute_sigma=is_absolute,
-                options=options,
-                **inputs.part(fits),
-            )
+            part = shared | {"options": options} | inputs.part(fits)
+            if is_compiled:
+                if not has_x:
+                    part["x"] = None
+                yield CompiledTask(**functions, in_loop=in_loop, limit_of_all=most, halted=halted, **part)
+            else:
+                yield Task(model=model, in_pool=in_pool, width=width, **part)
 
-    return _collect(inputs, _map(engine, tasks()), size, (*tolerances, limit), progress_bar(inputs.count, with_bar))
+    run = run_compiled if is_compiled else run_task
+    answers = _map(engine, run, tasks(), lambda: halted.fill(1))
+    return _collect(inputs, answers, size, (*tolerances, limit), progress_bar(inputs.count, with_bar))
 
 
 def _settle(model: ManyModel, inputs: Inputs, how: Any) -> bool:
@@ -197,9 +221,9 @@ def _settle(model: ManyModel, inputs: Inputs, how: Any) -> bool:
         raise
 
 
-def _size_of_task(count: int, width: int, engine: Any) -> int:
-    """How many fits a worker gets at a time."""
-    most = width * _WIDTHS
+def _size_of_task(count: int, width: int, widths: int, engine: Any) -> int:
+    """How many fits a worker gets at a time: so many times what advances together, or less, so that each gets some."""
+    most = width * widths
     if callable(engine) or engine == 1:
         return most
     each: int = -(-count // engine)  # of a thread
@@ -211,15 +235,15 @@ def _chunks(count: int, size: int) -> Iterator[slice]:
         yield slice(begin, min(begin + size, count))
 
 
-def _map(engine: Any, tasks: Iterator[Task]) -> Iterable[Any]:
-    """The answers, in the order of the tasks."""
+def _map(engine: Any, run: Callable[[Any], Answer], tasks: Iterator[Any], halt: Callable[[], None]) -> Iterable[Any]:
+    """The answers, in the order of the tasks; threads that are left by an exception, as by Ctrl-C, are told to halt."""
     if callable(engine):
-        results: Iterable[Any] = engine(run_task, tasks)
+        results: Iterable[Any] = engine(run, tasks)
         return results
     if engine == 1:
-        return map(run_task, tasks)
+        return map(run, tasks)
     context = copy_context()  # the model runs under the caller's floating-point state
-    return Threads(engine)(lambda task: context.copy().run(run_task, task), tasks)
+    return Threads(engine, halt)(lambda task: context.copy().run(run, task), tasks)
 
 
 def _collect(

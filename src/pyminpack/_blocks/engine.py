@@ -24,8 +24,9 @@ _ONE_FOR_EACH: Final = "map(function, items) must give function(item), or a futu
 class Threads:
     """A map by a number of threads, which reads few blocks ahead, because each block that is read takes memory."""
 
-    def __init__(self, number: int) -> None:
-        self._number = number
+    def __init__(self, number: int, halt: Callable[[], None] | None = None) -> None:
+        """`halt` is called when no answer is awaited any more, before the threads end, which may be asked to hurry."""
+        self._number, self._halt = number, halt
 
     def __call__(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
         from concurrent.futures import Future, ThreadPoolExecutor  # it takes 4 ms to import
@@ -40,6 +41,8 @@ class Threads:
             while waiting:
                 yield waiting.popleft().result()
         finally:
+            if self._halt is not None:
+                self._halt()
             pool.shutdown(cancel_futures=True)
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from .._minpack import enorm
+from .._minpack import agrees_beside, enorm, lengths_beside, point_beside
 from .._model.arrays import DOUBLE, Array
 from .comparison import Agreement, worst
 
@@ -14,18 +14,8 @@ Box: TypeAlias = tuple[Array, Array]
 
 # docs/constants.md has the experiment that shows what each of these numbers does.
 
-# Derivatives that differ by this fraction of the largest in their column are different ones; a change of the residuals
-# that is off by this one is reason enough to look.
+# Derivatives that differ by this fraction of the largest in their column are different ones.
 _DISAGREEMENT: Final = 1e-3
-_SUSPICIOUS: Final = 1e-4
-# How far to go, relative to the sizes of parameters, to see whether residuals change as the Jacobian says: rounding and
-# curvature are then both far below what is suspicious.
-_BESIDE: Final = 1e-6
-# A parameter's size is no less than this fraction of what changes the residuals by as much as they were at the start,
-# but no more than this times its own; those that then weigh less than this fraction of the others are left to `afar`.
-_LEAST_WEIGHT: Final = 0.1
-_FARTHEST: Final = 1e3
-_LEAST_SHARE: Final = 1e-3
 # Where that disagrees, a step that is shorter by this factor tells curvature, whose part falls by as much.
 _SHORTER: Final = 1 / 16
 _ROUNDINGS: Final = 10  # of the residuals: a change is no larger where nothing has changed
@@ -56,72 +46,41 @@ class Surroundings:
     ----------
     leaves_any : bool
         Whether there are parameters of which the Jacobian says nothing, or next to nothing.
-
-    Notes
-    -----
-    A parameter's size is its own, or how far the fit has moved it; but no more than what changes the residuals by as
-    much as they were at the start, as the Jacobian has it, and not much less.
     """
 
     def __init__(self, x: Array, start: Array, norms: Array, highest: float, box: Box | None, precision: float) -> None:
         """`norms` are those of the Jacobian's columns, `highest` is that of the residuals at the start."""
-        self.x, self._norms, self._box = x, norms, box
+        self.x, self._start, self._norms = x, start, norms
+        self._box = (np.full_like(x, -np.inf), np.full_like(x, np.inf)) if box is None else box
         self._precision = max(precision, DOUBLE)
-        with np.errstate(all="ignore"):
-            natural = highest / norms
-            own = np.maximum(np.abs(x), np.abs(x - start))
-            least = np.minimum(_LEAST_WEIGHT * natural, _FARTHEST * own)
-            sizes = np.where(own > 0, np.minimum(np.maximum(own, least), natural), natural)
-            # Rounding of the residuals and of the parameter, and curvature, are then alike.
-            balanced = np.sqrt(self._precision * np.maximum(natural, np.abs(x)) * sizes)
-            lengths = np.maximum(_BESIDE * sizes, balanced)
-            weights = np.nan_to_num(lengths * norms, nan=0.0, posinf=0.0)
-        is_felt = (weights > _LEAST_SHARE * weights.max()) & (lengths > _ROUNDINGS * DOUBLE * np.abs(x))
-        self._lengths, self._unfelt = np.where(is_felt, lengths, 0.0), ~is_felt
+        self._lengths = lengths_beside(x, start, norms, highest, self._precision)
+        self._unfelt = self._lengths == 0
         self.leaves_any = bool(self._unfelt.any())
-        self._own = np.where(own > 0, own, 1.0)
-        # A parameter goes back towards its start, or where it is still there away from 0, lest it leave where the
-        # residuals are defined.
-        self._ways = np.where(start == x, x, start - x)
 
     def beside(self) -> Array:
-        """A point that shows whether a Jacobian is right, as far as residuals should feel it.
-
-        Parameters go by unlike amounts, lest errors make up for one another.
-        """
-        unlike = 1 - 0.5 * np.modf(0.618 * np.arange(self.x.size))[0]
-        return self._inside(unlike * self._lengths)
+        """A point that shows whether a Jacobian is right, as far as residuals should feel it."""
+        return point_beside(self.x, self._start, self._lengths, True, *self._box)
 
     def afar(self) -> Iterator[Array]:
         """Points ever farther away along the parameters that the Jacobian says nothing of, all at once."""
         before = self.x
+        own = np.maximum(np.abs(self.x), np.abs(self.x - self._start))
+        own = np.where(own > 0, own, 1.0)
         for length in _AFAR if self.leaves_any else ():
             with np.errstate(all="ignore"):
-                point = self._inside(np.where(self._unfelt, length * self._own, 0.0))
+                lengths = np.where(self._unfelt, length * own, 0.0)
+            point = point_beside(self.x, self._start, lengths, False, *self._box)
             if np.isfinite(point).all() and not np.array_equal(point, before):
                 yield point
             before = point
 
-    def _inside(self, lengths: Array) -> Array:
-        """So far from x; on the other side where it is out of the bounds, or where both are, at the farther bound."""
-        step = np.copysign(lengths, self._ways)
-        if self._box is None:
-            return self.x + step
-        to_low, to_high = (bound - self.x for bound in self._box)
-        step = np.where((step < to_low) | (step > to_high), -step, step)
-        farthest = np.where(to_high >= -to_low, to_high, to_low)
-        step = np.where((step < to_low) | (step > to_high), farthest, step)
-        return np.clip(self.x + step, *self._box)
-
     def shorter(self, step: Array) -> Array:
         """A point on the way of a step."""
-        point = self.x + _SHORTER * step
-        return point if self._box is None else np.clip(point, *self._box)
+        return np.clip(self.x + _SHORTER * step, *self._box)
 
     def agrees(self, error: Array, step: Array, change: Array) -> bool:
         """Whether residuals change along a step as the Jacobian says."""
-        with np.errstate(all="ignore"):
-            return enorm(error) <= _SUSPICIOUS * max(enorm(step * self._norms), enorm(change))
+        return bool(agrees_beside(error, step, self._norms, change))
 
     def is_rounding(self, change: Array, f: Array) -> bool:
         """Whether a change of the residuals f is nothing but their rounding."""

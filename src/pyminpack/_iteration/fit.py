@@ -73,7 +73,7 @@ _ORDERS: Final = {"2-point": 1, "3-point": 2, "cs": 0}  # of the differences tha
 _TO_THE_END: Final = -1
 _SMALL_OFFSET: Final = 1e-3  # small_offset of minpack/iteration/certify.f90
 _TOO_LATE: Final = 1
-_CALLS_TO_COMPARE: Final = 90  # a parameter: two searches take no more, of most_rounds of careful.f90 each
+CALLS_TO_COMPARE: Final = 90  # a parameter: two searches take no more, of most_rounds of careful.f90 each
 _IS_OVER: Final = CODES["is_over"]
 
 _LOST_IN_A_LOOP: Final = (
@@ -197,7 +197,7 @@ class LevenbergMarquardt:
         of_free = n if self._free is None else self._free.size
         self._limit = as_limit(max_nfev, of_free, not isinstance(jac, str) or jac == "cs")
         # Of all calls that count. A limit of ours leaves room for a comparison at the end.
-        self._limit_of_all = self._limit + (_CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
+        self._limit_of_all = self._limit + (CALLS_TO_COMPARE * (1 + of_free) if max_nfev is None else 0)
         typical = as_typical(x_scale, n, self._free)
         kind = as_loss(loss)
         scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
@@ -280,6 +280,7 @@ class LevenbergMarquardt:
         model, source = self._model, self._source
         fun, args = self._fun_for_core(), model.call.positional[1]
         jac = as_jacobian = ask = evaluator = None
+        loss = None if self._robust is None else self._robust.for_core
         is_timed = model.deadline < np.inf
         is_direct = self._free is None and not is_timed  # machine code is called with no Python between
         if type(fun) is CompiledResiduals and is_direct:
@@ -297,7 +298,7 @@ class LevenbergMarquardt:
         template = None if self._free is None else model.template
         as_residuals = model.convert
         return (
-            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, self._robust, template, self._free
+            fun, jac, args, as_residuals, as_jacobian, ask, evaluator, loss, template, self._free
         )  # fmt: skip
 
     def _fun_for_core(self) -> Any:
@@ -711,7 +712,8 @@ class LevenbergMarquardt:
     def _look_again(self, rows: Array) -> tuple[Disagreement | None, bool]:
         """Where the Jacobian is wrong by careful differences, and whether x is a minimum by these."""
         look = Memory(self._memory.block.copy())
-        problem = self._evaluate, None, (), self._model.convert, None, None, None, self._robust, None, None
+        loss = None if self._robust is None else self._robust.for_core
+        problem = self._evaluate, None, (), self._model.convert, None, None, None, loss, None, None
         looks = []
         for _ in range(2):
             kept: list[Any] = [None]

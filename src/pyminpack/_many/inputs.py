@@ -40,7 +40,7 @@ class Inputs:
         self._take_x(_as_floats(xdata, "xdata"), y.shape)
         self.sigma = self._as_shared_or_own("sigma", None if sigma is None else _as_floats(sigma, "sigma"))
         self.mask = self._as_mask(mask, masked)
-        self._take_start(f, p0, bounds, xdata, ydata)
+        self._take_start(f, p0, bounds)
 
     def _take_x(self, x: npt.NDArray[Any], shape: tuple[int, ...]) -> None:
         m = self.m
@@ -86,9 +86,7 @@ class Inputs:
         assert rows is not None
         return np.broadcast_to(rows, (self.count, self.m))
 
-    def _take_start(self, f: Any, p0: Any, bounds: Any, xdata: Any, ydata: Any) -> None:
-        if callable(p0):
-            p0 = p0(xdata, ydata)
+    def _take_start(self, f: Any, p0: Any, bounds: Any) -> None:
         if p0 is None or isinstance(p0, Mapping):
             names = names_of(f, None)
             by_name = ByName(lambda: names, len(names))

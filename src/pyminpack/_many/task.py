@@ -26,7 +26,7 @@ _FINE: Final = 1e-4
 # Parameters from which on a fit goes alone: the arithmetic of one then takes longer than the calls of its function, and
 # scratch of a block of fits leaves the nearest cache.
 _MOST_PARAMETERS: Final = 24
-_FACTOR: Final = 100.0  # as in least_squares
+FACTOR: Final = 100.0  # as in least_squares
 
 
 @dataclass
@@ -79,20 +79,26 @@ class Answer:
     messages: dict[int, str]
 
 
-def run_task(task: Task) -> Answer:
-    """Make all fits of a chunk."""
-    count, n = task.start.shape
-    points = np.full(count, task.y.shape[1]) if task.mask is None else np.count_nonzero(~task.mask, axis=1)
-    answer = Answer(
-        x=task.start.copy(),
+def no_answer(start: Array, residuals: Any) -> Answer:
+    """What is said of fits that have not begun; each has so many residuals."""
+    count, n = start.shape
+    return Answer(
+        x=start.copy(),
         cov=np.full((count, n, n), np.nan),
         cost=np.full(count, np.nan),
-        dof=(points - n).astype(np.int32),
+        dof=(residuals - n).astype(np.int32),
         nfev=np.zeros(count, np.int32),
         status=np.full(count, NOT_STARTED, np.int32),
         alone=np.ones(count, bool),
         messages={},
     )
+
+
+def run_task(task: Task) -> Answer:
+    """Make all fits of a chunk."""
+    count, n = task.start.shape
+    points = np.full(count, task.y.shape[1]) if task.mask is None else np.count_nonzero(~task.mask, axis=1)
+    answer = no_answer(task.start, points)
     if task.in_pool and n <= _MOST_PARAMETERS and max(task.tolerances[:2]) <= _FINE:
         _run_together(task, points, answer)
     for i in np.flatnonzero(answer.alone):
@@ -116,7 +122,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     norms = named["fnorm"][done]
     answer.x[done], answer.nfev[done], answer.alone[done] = fits.x[done], named["nfev"][done], False
     answer.cost[done] = 0.5 * norms * norms
-    answer.status[done] = _STATUSES[named["claim"][done]]
+    answer.status[done] = STATUSES[named["claim"][done]]
     variances = np.ones(done.size)
     if not task.absolute_sigma:
         with np.errstate(divide="ignore", invalid="ignore"):
@@ -133,22 +139,25 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
     if task.mask is not None or task.sigma is not None:
         with np.errstate(all="ignore"):
             weights = np.broadcast_to(1.0 if task.sigma is None else 1 / task.sigma, y.shape)
-        is_good = np.isfinite(weights) & (weights > 0)
-        if task.mask is not None:
-            is_good |= task.mask
-            weights = np.where(task.mask, 0.0, weights)
-            y = np.where(task.mask, 0.0, y)
-        can_start &= is_good.all(axis=1)
-    can_start &= np.isfinite(y).all(axis=1)
-    if task.has_own_x:
-        # What is masked need not be a number, and curve_fit refuses what is none elsewhere.
-        is_finite: Mask = np.all(np.isfinite(task.x), axis=tuple(range(1, task.x.ndim - 1)))
-    else:
-        is_finite = np.all(np.isfinite(task.x), axis=tuple(range(task.x.ndim - 1)))
-    can_start &= np.all(is_finite if task.mask is None else is_finite | task.mask, axis=-1)
+    can_start &= can_be_fitted(task.x, y, weights, task.mask, task.has_own_x)
+    if task.mask is not None:
+        assert weights is not None
+        y, weights = np.where(task.mask, 0.0, y), np.where(task.mask, 0.0, weights)
     x = task.x if task.has_own_x else task.x[..., np.newaxis]
     weights = None if weights is None else np.ascontiguousarray(weights)
     return ManyData(np.ascontiguousarray(x), np.ascontiguousarray(y), weights, task.has_own_x), can_start
+
+
+def can_be_fitted(x: Array, y: Array, weights: Array | None, mask: Mask | None, has_own_x: bool) -> Mask:
+    """Whose data are finite, with weights above 0, where they are not masked: curve_fit refuses others."""
+    is_good = np.isfinite(y)
+    if weights is not None:
+        is_good &= np.isfinite(weights) & (weights > 0)
+    # Of x, all variables of a point.
+    is_good &= np.all(np.isfinite(x), axis=tuple(range(int(has_own_x), x.ndim - 1)))
+    if mask is not None:
+        is_good |= mask
+    return np.asarray(is_good.all(axis=1))
 
 
 def _fits_of(task: Task, points: Any) -> Fits:
@@ -156,7 +165,7 @@ def _fits_of(task: Task, points: Any) -> Fits:
     count, n = task.start.shape
     record = np.zeros(1, RECORD)
     record["ftol"], record["xtol"], record["gtol"] = task.tolerances
-    record["factor"], record["precision"], record["precision_known"] = _FACTOR, DOUBLE, 1
+    record["factor"], record["precision"], record["precision_known"] = FACTOR, DOUBLE, 1
     record["n"], record["maxfev"], record["mode"] = n, task.limit, 1
     record["certifies"] = record["restarts"] = 1
     record["differences"] = record["order"] = int(task.model.jac is None)
@@ -171,9 +180,9 @@ def _fits_of(task: Task, points: Any) -> Fits:
     )
 
 
-_STATUSES: Final = np.full(max(map(int, Info)) + 1, NOT_STARTED, np.int32)
+STATUSES: Final = np.full(max(map(int, Info)) + 1, NOT_STARTED, np.int32)
 for _info, _status in STATUS_OF.items():
-    _STATUSES[_info] = _status
+    STATUSES[_info] = _status
 
 
 # ------------------------------------------------------------------------------------ alone
@@ -194,10 +203,16 @@ def _run_alone(task: Task, i: int, answer: Answer) -> None:
         result = LevenbergMarquardt(curve.for_core(), task.start[i], **options).run()
         if result.success:
             result = finish(result, curve, None, options)[0]
-            answer.cov[i] = _covariance_of(result, task.absolute_sigma)
     except PyminpackError as error:
         answer.messages[i] = str(error)
         return
+    put(result, i, task.absolute_sigma, answer)
+
+
+def put(result: LeastSquaresResult, i: int, absolute_sigma: bool, answer: Answer) -> None:
+    """What has become of one fit."""
+    if result.success:
+        answer.cov[i] = _covariance_of(result, absolute_sigma)
     answer.x[i], answer.nfev[i], answer.cost[i], answer.status[i] = result.x, result.nfev, result.cost, result.status
     answer.dof[i], answer.messages[i] = result.dof, result.message
 

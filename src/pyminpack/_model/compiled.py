@@ -36,12 +36,23 @@ class Compiled:
     address means nothing in another process.
     """
 
-    __slots__ = ("_code",)
+    __slots__ = ("_code", "_making")
     _code: object  # what the core calls
+    _making: tuple[int, int, object, str]  # addresses of function and data, what they need, and the convention
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():
             object.__setattr__(self, name, value)
+
+    @property
+    def has_data(self) -> bool:
+        """Whether the function gets data of its own."""
+        return self._making[1] != 0
+
+    @property
+    def takes_data(self) -> bool:
+        """Whether the function can get data at all: MINPACK's fcn can't."""
+        return self._making[3] != "minpack"
 
     def __setattr__(self, name: str, value: Any) -> NoReturn:
         raise AttributeError(f"{name} of {self!r} cannot be changed; make another one")
@@ -77,7 +88,13 @@ class CompiledResiduals(Compiled):
     def __init__(self, address: int, data: int, kept: object, convention: str, m: int) -> None:
         zeros = np.zeros(m)
         zeros.flags.writeable = False
-        super().__init__(_code=machine_code(address, data, _CONVENTIONS[convention], m, 0, kept), _zeros=zeros)
+        code = machine_code(address, data, _CONVENTIONS[convention], m, 0, kept)
+        super().__init__(_code=code, _zeros=zeros, _making=(address, data, kept, convention))
+
+    def with_data(self, data: Array, m: int) -> "CompiledResiduals":
+        """The same function with other data, which are kept alive, and so many residuals."""
+        address, _, kept, convention = self._making
+        return CompiledResiduals(address, data.ctypes.data, (kept, data), convention, m)
 
     @property
     def m(self) -> int:
@@ -110,7 +127,12 @@ class CompiledJacobian(Compiled):
 
     def __init__(self, address: int, data: int, kept: object, layout: Literal["C", "F"], m: int, n: int) -> None:
         code = machine_code(address, data, _CONVENTIONS[f"jacobian {layout}"], m, n, kept)
-        super().__init__(_code=code, _layout=layout, _m=int(m), _n=int(n))
+        super().__init__(_code=code, _layout=layout, _m=int(m), _n=int(n), _making=(address, data, kept, layout))
+
+    def with_data(self, data: Array, m: int) -> "CompiledJacobian":
+        """The same function with other data, which are kept alive, and so many residuals."""
+        address, _, kept, _ = self._making
+        return CompiledJacobian(address, data.ctypes.data, (kept, data), self._layout, m, self._n)
 
     @property
     def m(self) -> int:

@@ -19,7 +19,7 @@ from .record import Record
 # Roundings that the rank allows for at least, in units of 2.2e-16. With as many as there are rows, 23 of 6000 Jacobians
 # of two or three rows with dependent columns were taken for independent ones, with ten none; from four rows on there
 # was no difference. A hundred would take columns at an angle of 2e-14 for dependent ones.
-_LEAST_ROUNDINGS: Final = 10
+LEAST_ROUNDINGS: Final = 10
 
 
 class Covariance(Record):
@@ -63,7 +63,7 @@ def rank_tolerance(m: int, n: int, jacobian_error: float = 0.0) -> float:
     which max(m, n) roundings are the customary estimate (as in `numpy.linalg.matrix_rank`). The head of
     minpack/linalg/column_rank.f90 explains why the error of each column counts.
     """
-    return max(jacobian_error, max(m, n, _LEAST_ROUNDINGS) * DOUBLE)
+    return max(jacobian_error, max(m, n, LEAST_ROUNDINGS) * DOUBLE)
 
 
 def error_of_forward_differences(precision: float) -> float:

@@ -22,6 +22,8 @@ from pyminpack import (
     UnidentifiableWarning,
     __version__,
     check_jacobian,
+    compiled_jacobian,
+    compiled_residuals,
     covariance,
     curve_fit,
     curve_fit_many,
@@ -126,6 +128,7 @@ assert_type(curve.bootstrap(10, "pairs", seed=1).x, Array)
 assert_type(curve.reduced_chi2, float)
 many = curve_fit_many(line, y, np.ones((5, y.size)), [1, 1], chunk=100, workers=2, broadcast="try")
 assert_type(many, CurveFits)
+many = curve_fit_many(compiled_residuals(0, 3), None, y, [1, 1], jac=compiled_jacobian(0, 3, 2))
 assert_type(many.x, Array)
 assert_type(many.stderr, Array)
 assert_type(many.message(0), str)
