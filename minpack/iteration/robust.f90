@@ -7,7 +7,7 @@ module minpack_robust
     use minpack_kinds, only: ip, wp
     implicit none
     private
-    public :: loss_factors, robust_norm, robust_residuals, robust_rows
+    public :: factors_at, look_up, loss_factors, robust_norm, robust_residuals, robust_rows
 
     !> Losses by their numbers, as src/pyminpack/_model/losses.py has them.
     integer(ip), parameter :: soft_l1 = 1_ip, huber = 2_ip, cauchy = 3_ip

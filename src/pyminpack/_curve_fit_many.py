@@ -133,8 +133,8 @@ def curve_fit_many(
     A fit that fails raises nothing: it has its status, its message and the best parameters that were found. Some fits
     are made by `curve_fit` itself, one by one, and `alone` of the result tells which: those that meet a bound or could
     not start; whose columns of the Jacobian are nearly dependent; that take more than 50 steps; and whose ends are not
-    certain by central differences with a first guess of the steps. So are all fits with a robust loss, with `jac` a
-    string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by compiled
+    certain by central differences with a first guess of the steps. So are all fits with a `loss` that is a function,
+    with `jac` a string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by compiled
     residuals, these are made by `least_squares`, one by one: those that could not start, or whose given Jacobian is in
     doubt; and all with a loss that is a function, or with equal bounds.
 
@@ -172,18 +172,24 @@ def curve_fit_many(
     scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
     options = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev, "loss": loss, "f_scale": f_scale}
     options |= {"jac": jac if isinstance(jac, str) else "2-point", "bounds": inputs.bounds}
-    shared = {"bounds": inputs.bounds, "tolerances": tolerances, "limit": limit, "absolute_sigma": is_absolute}
+    shared: dict[str, Any] = {
+        "bounds": inputs.bounds,
+        "tolerances": tolerances,
+        "limit": limit,
+        "absolute_sigma": is_absolute,
+    }
+    is_known = not callable(kind)  # to the core
+    shared["loss"] = Robust(kind, scale).for_core if is_known and kind is not None else (0, 1.0)
     halted = np.zeros(1, np.int32)
     if is_compiled:
         functions = choices_for(f, jac, inputs, has_x)
-        in_loop = not callable(kind) and not (inputs.bounds[0] == inputs.bounds[1]).any()
-        functions["loss"] = Robust(kind, scale).for_core if in_loop and kind is not None else (0, 1.0)
+        in_loop = is_known and not (inputs.bounds[0] == inputs.bounds[1]).any()
         most = limit_of_all(limit, maxfev, inputs.n)
         is_auto = isinstance(chunk, str)
         size = _size_of_task(inputs.count, *((_COMPILED_WIDTH, _WIDTHS) if is_auto else (width, 1)), engine)
     else:
         model = ManyModel(f, jac if callable(jac) else None)
-        in_pool = how is not False and kind is None and jac not in ("3-point", "cs")
+        in_pool = how is not False and is_known and jac not in ("3-point", "cs")
         if in_pool:
             in_pool = _settle(model, inputs, how)
         size = _size_of_task(inputs.count, width, _WIDTHS, engine)

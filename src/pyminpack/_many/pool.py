@@ -19,6 +19,9 @@ from .._minpack import (
     plan_many,
     propose_many,
     residuals_many,
+    robust_columns,
+    robust_norms,
+    robust_rows,
     rows_beside,
     take_rows,
 )
@@ -99,7 +102,9 @@ class Pool:
         fits: Fits,
         queue: npt.NDArray[np.int32],
         width: int,
+        loss: tuple[int, float],
     ) -> None:
+        self._loss, self._is_robust = loss, loss[0] > 0  # number and scale
         self._model, self._data, self._bounds, self._fits = model, data, bounds, fits
         self._queue, self._next = queue, 0
         m, n, w = data.y.shape[1], fits.x.shape[1], min(width, queue.size)
@@ -131,6 +136,8 @@ class Pool:
         while self._fates.size:
             values = self._model.values(self._xdata, list(self._trial.copy()), self._m)
             residuals_many(values, self._y, _flat(self._weights), self._moved, self._lengths)
+            if self._is_robust:
+                robust_norms(self._moved, *self._loss, self._lengths)
             decide_many(
                 self._records, self._lengths, self._xnorms, self._trial, self._moved, self._x, self._f, self._fates
             )
@@ -200,10 +207,15 @@ class Pool:
         if places.size == 0:
             return
         some = _Some(self, places)
-        if self._model.jac is not None:
-            self._take_given(some, looks)
-        else:
+        if self._model.jac is None:
             self._take_differences(some, looks)
+        else:
+            derivatives = self._model.derivatives(some.xdata, list(some.part(self._x).copy()), self._m)
+            given_columns(self._m, self._n, places.size, *derivatives, some.weights, some.f, self._jacobian)
+        if self._is_robust:
+            robust_columns(self._n, some.f, *self._loss, self._jacobian)
+        if looks and self._model.jac is not None:
+            self._look_beside(some)
         factor_many(
             self._m, places, self._jacobian, some.change, some.bend, self._records, self._x, self._r, self._qtf,
             self._norms, self._diag, self._fates,
@@ -223,15 +235,16 @@ class Pool:
             else:
                 forward_columns(before, columns, values, *known)
 
-    def _take_given(self, some: "_Some", looks: bool) -> None:
-        """The Jacobian that the caller gives; and at an end how wrong it is about the change along a step."""
-        derivatives = self._model.derivatives(some.xdata, list(some.part(self._x).copy()), self._m)
-        given_columns(self._m, self._n, some.places.size, *derivatives, some.weights, some.f, self._jacobian)
-        if looks:
-            steps = self._plan(some, _ONE_STEP)
-            values = self._model.values(some.xdata, list(some.near), self._m)
-            known = values, some.y, some.weights, some.f, steps, self._jacobian
-            change_beside(*known, some.change[0], some.bend[0])
+    def _look_beside(self, some: "_Some") -> None:
+        """How wrong the Jacobian that the caller gives is about the change of the residuals along a step."""
+        steps = self._plan(some, _ONE_STEP)
+        values = self._model.values(some.xdata, list(some.near), self._m)
+        weights, f = some.weights, some.f
+        if self._is_robust:  # as the rows of the Jacobian have been
+            weights, f = np.multiply(weights, np.ones(f.size)), f.copy()
+            robust_rows(some.f.reshape(-1), *self._loss, weights)
+            robust_rows(some.f.reshape(-1), *self._loss, f.reshape(-1))
+        change_beside(values, some.y, weights, f, steps, self._jacobian, some.change[0], some.bend[0])
 
     def _plan(self, some: "_Some", kind: int) -> Array:
         """The steps of differences; or of a look beside x."""

@@ -43,7 +43,7 @@ class Task:
         Whether each fit has its own x; whether fits can advance together at all.
     width : int
         How many fits advance together.
-    bounds, tolerances, limit, absolute_sigma
+    bounds, tolerances, limit, absolute_sigma, loss
         Options of all fits.
     options : dict
         The same options, and others, as `LevenbergMarquardt` takes them.
@@ -62,6 +62,7 @@ class Task:
     tolerances: tuple[float, float, float]
     limit: int
     absolute_sigma: bool
+    loss: tuple[int, float]
     options: dict[str, Any]
 
 
@@ -114,7 +115,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     data, can_start = _data_of(task, points)
     fits = _fits_of(task, points)
     queue = np.flatnonzero(can_start).astype(np.int32)
-    Pool(task.model, data, task.bounds, fits, queue, task.width).run()
+    Pool(task.model, data, task.bounds, fits, queue, task.width, task.loss).run()
     named = fits.named
     done = np.flatnonzero(fits.fates == IS_DONE)
     if done.size == 0:
