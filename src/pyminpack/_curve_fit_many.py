@@ -134,9 +134,9 @@ def curve_fit_many(
     are made by `curve_fit` itself, one by one, and `alone` of the result tells which: those that meet a bound or could
     not start; whose columns of the Jacobian are nearly dependent; that take more than 50 steps; and whose ends are not
     certain by central differences with a first guess of the steps. So are all fits with a `loss` that is a function,
-    with `jac` a string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by compiled
-    residuals, these are made by `least_squares`, one by one: those that could not start, or whose given Jacobian is in
-    doubt; and all with a loss that is a function, or with equal bounds.
+    with `jac` a string other than '2-point', of more than 24 parameters, or of a model in single precision. Of fits by
+    compiled residuals, these are made by `least_squares`, one by one: those that could not start, or whose given
+    Jacobian is in doubt; and all with a loss that is a function, or with equal bounds.
 
     Examples
     --------
