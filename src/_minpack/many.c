@@ -236,10 +236,13 @@ static int make(lm_run *run, const lm_batch *batch, npy_intp i, const lm_room *r
         fit->stage = LM_is_over;
     }
     int status = lm_go_on(run, -1);
-    const int later = status == EXCEPTION ? EXCEPTION : lm_bring_factor(run);
+    if (status == EXCEPTION) {
+        return EXCEPTION;
+    }
+    lm_return_to_end(p); /* of a fit that is stopped */
+    const int later = lm_bring_factor(run);
     status = later == GO_ON ? status : later;
     if (status != GO_ON) {
-        lm_return_to_end(p);
         return status;
     }
     if (!is_plain_end(p)) {

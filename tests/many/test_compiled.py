@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from c_library import c_function, library, needs_compiler
+from contracts.test_ends import saturation
 from many_models import T, X, decays, peak, peaks
 from pyminpack import (
     CurveFits,
@@ -69,7 +70,8 @@ def require_same(fits: CurveFits, i: Any, alone: LeastSquaresResult | PyminpackE
     for name in ("status", "nfev", "cost", "dof"):
         assert getattr(fits, name)[i] == getattr(alone, name), (i, name)
     assert fits.message(i) == alone.message
-    np.testing.assert_array_equal(fits.cov[i], alone.cov if alone.success else np.full_like(alone.cov, np.nan))
+    expected = alone.cov if alone.success else np.nan
+    np.testing.assert_array_equal(fits.cov[i], np.broadcast_to(expected, fits.cov[i].shape))
 
 
 def require_equal(one: CurveFits, other: CurveFits) -> None:
@@ -313,6 +315,31 @@ def test_a_function_that_asks_to_stop_ends_its_own_fit() -> None:
     assert "returned 17" in fits.message(1)
     for i in range(4):
         require_same(fits, i, fit_alone("stops_beyond", T, y[i], [1, 1]))
+
+
+def test_a_fit_that_stops_while_it_has_gone_back_has_its_best_point() -> None:
+    """At whichever call the function asks to stop; it counts in its own row, which each fit has to itself."""
+    trouble = saturation(1.0, 1.0)
+    double_p = ctypes.POINTER(ctypes.c_double)
+
+    @ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_int, double_p, double_p, ctypes.c_void_p)
+    def code(m: int, n: int, x: Any, fvec: Any, data: Any) -> int:
+        with np.errstate(all="ignore"):
+            np.ctypeslib.as_array(fvec, (m,))[:] = trouble.residuals(np.array(x[:n]))
+        left = ctypes.cast(data, double_p)
+        left[0] -= 1
+        return 3 if left[0] == 0 else 0
+
+    m = trouble.residuals(np.array(trouble.start)).size
+    rows = np.arange(2.0, 302)[:, np.newaxis]
+    fits = curve_fit_many(compiled_residuals(code, m), None, rows, trouble.start)
+    for i, row in enumerate(rows):
+        alone = least_squares(compiled_residuals(code, m, data=row.copy()), trouble.start)
+        require_same(fits, i, alone)
+    assert set(fits.status) == {-2, 2}
+    stopped = fits.cost[fits.status == -2]
+    assert (np.diff(stopped) <= 0).all()
+    assert (np.diff(stopped) == 0).sum() > 20
 
 
 def test_nothing_responds() -> None:
