@@ -27,7 +27,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 root_doc = "index"
-exclude_patterns = ["gallery", "README.md"]
+exclude_patterns = ["gallery", "package.md"]
 default_role = "autolink"
 nitpicky = False
 suppress_warnings = ["config.cache"]  # the gallery's order is a function, and so the configuration is read anew
@@ -87,6 +87,8 @@ templates_path = ["templates"]
 html_theme = "pydata_sphinx_theme"
 html_title = "pyminpack"
 html_static_path = ["static"]
+html_favicon = "static/favicon.svg"
+html_context = {"default_mode": "auto"}  # light or dark, as the reader's system has it
 html_css_files = ["pages.css"]
 html_show_sourcelink = False
 html_sidebars = {"index": []}

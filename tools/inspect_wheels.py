@@ -7,7 +7,7 @@ from pathlib import Path
 
 from elftools.elf.elffile import ELFFile
 
-MOST_BYTES = 450_000
+MOST_BYTES = 400_000
 LIBRARIES = ("libc.so", "libm.so", "ld-linux", "libc.musl")
 WANTED = ("/licenses/LICENSE", "pyminpack/py.typed", "pyminpack/_minpack.pyi", "pyminpack/_build_facts.pyi")
 

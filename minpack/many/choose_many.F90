@@ -1,13 +1,15 @@
 !> Which of the compiled kernels work on many fits at once: see simd/choose.F90. Here the instruction set changes no bit. There is
 !> none for AVX-512: it took as long as AVX2.
 module minpack_choose_many
-    use minpack_across_plain, only: factor_plain => factor_across, step_plain => step_across
     use minpack_columns_plain, only: beside_plain => take_beside, central_plain => take_central, forward_plain => take_forward, &
                                      given_plain => take_given, lanes, residuals_plain => take_residuals
+    use minpack_factor_plain, only: factor_plain => factor_across
+    use minpack_step_plain, only: step_plain => step_across
 #ifdef KERNEL_LEVELS
-    use minpack_across_v3, only: factor_v3 => factor_across, step_v3 => step_across
     use minpack_columns_v3, only: beside_v3 => take_beside, central_v3 => take_central, forward_v3 => take_forward, &
                                   given_v3 => take_given, residuals_v3 => take_residuals
+    use minpack_factor_v3, only: factor_v3 => factor_across
+    use minpack_step_v3, only: step_v3 => step_across
 #endif
     use minpack_kinds, only: ip, wp
     implicit none

@@ -16,7 +16,7 @@ contains
             bind(c, name="propose_many_")
         integer(ip), intent(in) :: n, w !! parameters and fits
         type(lm_fit), intent(inout) :: fits(w)
-        real(wp), intent(in) :: r(w, *) !! R, packed as in across_kernel.F90
+        real(wp), intent(in) :: r(w, *) !! R, packed as in factor_across.F90
         real(wp), intent(in) :: qtf(w, n), diag(w, n) !! Qᵀf, diagonal of D
         real(wp), intent(in) :: lower(n), upper(n) !! bounds of all
         real(wp), intent(in) :: x(w, n) !! the iterates

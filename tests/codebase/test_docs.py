@@ -3,6 +3,7 @@
 import importlib.util
 import re
 import shutil
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -100,8 +101,17 @@ def test_no_picture_is_left_over() -> None:
     assert {path.name for path in PICTURES.glob("*")} == used
 
 
-def test_example_of_the_readme(tmp_path: Path) -> None:
-    text = (DOCS.parent / "README.md").read_text(encoding="utf-8")
+def test_index_gets_no_link_into_the_repository() -> None:
+    """Links from there lead nowhere: whoever reads the package's description has no files beside it."""
+    project = tomllib.loads((DOCS.parent / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    text = (DOCS.parent / project["readme"]).read_text(encoding="utf-8")
+    links = re.findall(r"\]\(\s*(.*?)\)|\]:\s*(\S+)|(?:src|href)=\"(.*?)\"", text)
+    assert all("".join(link).startswith(("https://", "#")) for link in links)
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/package.md"])
+def test_example_of_the_readme(page: str, tmp_path: Path) -> None:
+    text = (DOCS.parent / page).read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     (tmp_path / "script.py").write_text(example + "print(x.round(6), ier)\n", encoding="utf-8")
     assert run_file("script.py", tmp_path).startswith("[2.5 1.3]")
