@@ -70,7 +70,7 @@ def test_wheel_is_small():
     wheels = list((ROOT / "build" / "dist").glob("*.whl"))
     if not wheels:
         pytest.skip("no wheel in build/dist: tools/quickstart builds one")
-    assert max(wheel.stat().st_size for wheel in wheels) < 470_000
+    assert max(wheel.stat().st_size for wheel in wheels) < 500_000
 
 
 def test_import_takes_numpy_alone():
