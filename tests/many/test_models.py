@@ -201,3 +201,27 @@ def test_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     pytest.importorskip("tqdm")
     curve_fit_many(decay, T, decays(5), [1, 1], progress=True)
     assert "5/5" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_numpys_buffers_are_as_the_caller_has_them_afterwards(fails: bool) -> None:
+    """They are smaller while models are called, by which broadcasting is faster."""
+    sizes, y = set[int](), decays(300)
+
+    def model(t: Any, a: Any, b: Any) -> Any:
+        sizes.add(np.getbufsize())
+        if fails and np.ndim(a) and np.size(a) > 200:
+            raise ZeroDivisionError
+        return decay(t, a, b)
+
+    before = np.setbufsize(4096)
+    try:
+        if fails:
+            with pytest.raises(ZeroDivisionError):
+                curve_fit_many(model, T, y, [1, 1])
+        else:
+            curve_fit_many(model, T, y, [1, 1])
+        assert np.getbufsize() == 4096
+    finally:
+        np.setbufsize(before)
+    assert min(sizes) < 4096
