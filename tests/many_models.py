@@ -56,7 +56,7 @@ def require_same(fits: CurveFits, i: Any, f: Any, x: Any, y: Any, p0: Any, **opt
     errors; Jacobians by differences err by as much. Which of the tests for convergence was met first, rounding decides
     where two are met by a hair.
     """
-    alone = _fit_alone(f, x, y, p0, **options)
+    alone = fit_alone(f, x, y, p0, **options)
     if isinstance(alone, PyminpackError):
         result = getattr(alone, "result", None)
         assert fits.status[i] == (-11 if result is None else result.status)
@@ -73,7 +73,7 @@ def require_same(fits: CurveFits, i: Any, f: Any, x: Any, y: Any, p0: Any, **opt
     assert fits.dof[i] == alone.dof
 
 
-def _fit_alone(f: Any, x: Any, y: Any, p0: Any, **options: Any) -> CurveFit | PyminpackError:
+def fit_alone(f: Any, x: Any, y: Any, p0: Any, **options: Any) -> CurveFit | PyminpackError:
     """A fit, or why there is none; many fits warn of nothing."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UnidentifiableWarning)

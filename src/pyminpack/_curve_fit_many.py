@@ -227,20 +227,21 @@ def _collect(
 ) -> CurveFits:
     """The answers of all chunks in one."""
     count, n = inputs.count, inputs.n
-    x, cov = np.empty((count, n)), np.empty((count, n, n))
+    x, cov, stderr = np.empty((count, n)), np.empty((count, n, n)), np.empty((count, n))
     cost, alone = np.empty(count), np.empty(count, bool)
     dof, nfev, status = (np.empty(count, np.int32) for _ in range(3))
     messages: dict[int, str] = {}
     for fits, result in zip(_chunks(count, size), answers, strict=True):
         answer: Answer = result.result() if hasattr(result, "result") else result
-        x[fits], cov[fits], cost[fits], dof[fits] = answer.x, answer.cov, answer.cost, answer.dof
-        nfev[fits], status[fits], alone[fits] = answer.nfev, answer.status, answer.alone
+        x[fits], cov[fits], stderr[fits], cost[fits] = answer.x, answer.cov, answer.stderr, answer.cost
+        dof[fits], nfev[fits], status[fits], alone[fits] = answer.dof, answer.nfev, answer.status, answer.alone
         messages |= {fits.start + i: text for i, text in answer.messages.items()}
         advance(fits.stop - fits.start)
     shape = inputs.shape
     return CurveFits(
         x=x.reshape(*shape, n),
         cov=cov.reshape(*shape, n, n),
+        stderr=stderr.reshape(*shape, n),
         cost=cost.reshape(shape),
         dof=dof.reshape(shape),
         nfev=nfev.reshape(shape),

@@ -15,7 +15,7 @@ from .._minpack import covariance_many
 from .._model.arrays import DOUBLE, Array, Indices, Mask
 from .._report.info import STATUS_OF, Info
 from .._report.least_squares import LeastSquaresResult
-from .._report.statistics import covariance_of_fit
+from .._report.statistics import Covariance, covariance_of_fit
 from .model import ManyModel
 from .pool import GOES_ALONE, IS_DONE, RECORD, Fits, ManyData, Pool
 
@@ -28,6 +28,9 @@ _FINE: Final = 1e-4
 # scratch of a block of fits leaves the nearest cache.
 _MOST_PARAMETERS: Final = 24
 _FACTOR: Final = 100.0  # as in least_squares
+# Norms of residuals and columns of the Jacobian from which on a fit goes alone, and from the inverse on downwards: the
+# pool squares them, and variances have the fourth powers, which stay within the range of numbers.
+_LARGE: Final = 1e70
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Answer:
 
     x: Array
     cov: Array
+    stderr: Array
     cost: Array
     dof: Indices
     nfev: Indices
@@ -87,6 +91,7 @@ def run_task(task: Task) -> Answer:
     answer = Answer(
         x=task.start.copy(),
         cov=np.full((count, n, n), np.nan),
+        stderr=np.full((count, n), np.nan),
         cost=np.full(count, np.nan),
         dof=(points - n).astype(np.int32),
         nfev=np.zeros(count, np.int32),
@@ -112,12 +117,12 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=False).run()
 
     named = fits.named
-    queue = np.flatnonzero(fits.fates == IS_DONE)
+    queue = np.flatnonzero((fits.fates == IS_DONE) & _are_of_usual_size(fits))
     named["claim"][queue] = named["info"][queue]
     named["stage"][queue] = 0
     if task.model.jac is None:
         named["differences"][queue] = CAREFUL
-    fits.fates[queue] = GOES_ALONE
+    fits.fates[:] = GOES_ALONE
     Pool(task.model, data, task.bounds, fits, queue, task.width, confirms=True).run()
 
     done = np.flatnonzero(fits.fates == IS_DONE)
@@ -131,7 +136,15 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     if not task.absolute_sigma:
         with np.errstate(divide="ignore", invalid="ignore"):
             variances = norms * norms / np.where(answer.dof[done] > 0, answer.dof[done], np.nan)
-    answer.cov[done] = covariance_many(task.start.shape[1], fits.r[done], variances)
+    cov = covariance_many(task.start.shape[1], fits.r[done], variances)
+    answer.cov[done], answer.stderr[done] = cov, np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+
+
+def _are_of_usual_size(fits: Fits) -> Mask:
+    """Whether the squares of all norms, and variances, are within the range of numbers."""
+    sizes = np.column_stack([fits.norms, fits.named["fnorm"]])
+    usual: Mask = np.all((sizes == 0) | ((sizes > 1 / _LARGE) & (sizes < _LARGE)), axis=1)
+    return usual
 
 
 def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
@@ -206,7 +219,8 @@ def _run_alone(task: Task, i: int, answer: Answer) -> None:
         result = LevenbergMarquardt(curve.for_core(), task.start[i], **options).run()
         if result.success:
             result = finish(result, curve, None, options)[0]
-            answer.cov[i] = _covariance_of(result, task.absolute_sigma)
+            known = _covariance_of(result, task.absolute_sigma)
+            answer.cov[i], answer.stderr[i] = known.cov, known.stderr
     except PyminpackError as error:
         answer.messages[i] = str(error)
         return
@@ -214,9 +228,9 @@ def _run_alone(task: Task, i: int, answer: Answer) -> None:
     answer.dof[i], answer.messages[i] = result.dof, result.message
 
 
-def _covariance_of(result: LeastSquaresResult, absolute_sigma: bool) -> Array:
+def _covariance_of(result: LeastSquaresResult, absolute_sigma: bool) -> Covariance:
     """The covariance, with no warning where it is infinite."""
     if not absolute_sigma:
-        return result._statistics.cov
+        return result._statistics
     known = result._factor, result.fun.size, 1.0, result._jacobian_error, result._fixed, result._free
-    return covariance_of_fit(*known).cov
+    return covariance_of_fit(*known)
