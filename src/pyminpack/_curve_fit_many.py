@@ -63,7 +63,8 @@ def curve_fit_many(
         Where the data were taken: of shape (m,) or (k, m) for all fits, or with the batch dimensions of `ydata` before
         these. A shape that is also that of `ydata`, with batch dimensions, is one x for each fit.
     ydata : array_like of shape (..., m)
-        The data, with any number of batch dimensions. Masked points are left out.
+        The data, with any number of batch dimensions. Masked points are left out. Complex data have two residuals each,
+        the real and the imaginary part.
     p0 : array_like, mapping or callable, optional
         Where fits start: a number for each parameter, or by name, or of shape (..., n); or ``p0(xdata, ydata)`` gives
         that. The default is that of `curve_fit`.
@@ -150,12 +151,12 @@ def curve_fit_many(
     is_absolute, with_bar = as_flag("absolute_sigma", absolute_sigma), as_flag("progress", progress)
     inputs = Inputs(f, xdata, ydata, p0, sigma, mask, bounds)
     tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n, callable(jac))
-    width, engine = as_width(chunk, inputs.m), as_workers(workers)
+    width, engine = as_width(chunk, inputs.m * (2 if inputs.is_complex else 1)), as_workers(workers)
 
     is_robust = as_loss(loss) is not None
     options = {"ftol": ftol, "xtol": xtol, "gtol": gtol, "max_nfev": maxfev, "loss": loss, "f_scale": f_scale}
     options |= {"jac": jac if isinstance(jac, str) else "2-point", "bounds": inputs.bounds}
-    model = ManyModel(f, jac if callable(jac) else None)
+    model = ManyModel(f, jac if callable(jac) else None, inputs.is_complex)
     in_pool = how is not False and not is_robust and jac not in ("3-point", "cs")
     if in_pool:
         in_pool = _settle(model, inputs, how)

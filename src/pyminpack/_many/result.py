@@ -27,7 +27,7 @@ class CurveFits(Record):
         Half the sum of the squared residuals, in units of sigma, or of what the loss makes of them; NaN for a fit that
         could not start.
     dof : ndarray of int, shape (...)
-        Points that are not masked minus parameters.
+        Points that are not masked minus parameters; a complex point counts as two.
     nfev : ndarray of int, shape (...)
         Evaluations of the residuals, those for differences not counted.
     status : ndarray of int, shape (...)

@@ -88,6 +88,7 @@ def run_task(task: Task) -> Answer:
     """Make all fits of a chunk."""
     count, n = task.start.shape
     points = np.full(count, task.y.shape[1]) if task.mask is None else np.count_nonzero(~task.mask, axis=1)
+    points = points * (2 if task.model.is_complex else 1)  # residuals
     answer = Answer(
         x=task.start.copy(),
         cov=np.full((count, n, n), np.nan),
@@ -170,6 +171,9 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
         is_finite = np.all(np.isfinite(task.x), axis=tuple(range(task.x.ndim - 1)))
     can_start &= np.all(is_finite if task.mask is None else is_finite | task.mask, axis=-1)
     x = np.moveaxis(task.x, 0, -1) if task.has_own_x else task.x[..., np.newaxis]
+    if task.model.is_complex:
+        y = np.ascontiguousarray(y).view(np.float64)  # real and imaginary parts side by side
+        weights = None if weights is None else np.repeat(weights, 2, axis=1)
     last = [None if rows is None else np.ascontiguousarray(rows.T) for rows in (y, weights)]
     assert last[0] is not None
     return ManyData(np.ascontiguousarray(x), last[0], last[1], task.has_own_x), can_start
