@@ -16,7 +16,8 @@ from pathlib import Path
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PICTURES = DOCS / "pictures"
-MODULES = {"blocks.md": "decay_model", "least_squares.md": "decay_data"}  # the example that others import
+# The example that others import:
+MODULES = {"blocks.md": "decay_model", "dask.md": "spectra", "least_squares.md": "decay_data"}
 PRELUDES = {"compiled.md": "data", "convergence.md": "data"}  # the example that others begin with
 # Elsewhere each example goes on where the one before has ended.
 

@@ -71,7 +71,8 @@ def curve_fit_many(
         these. A shape that is also that of `ydata`, with batch dimensions, is one x for each fit. None, for compiled
         residuals: `data` are the row of `ydata` as it stands, of any length.
     ydata : array_like of shape (..., m)
-        The data, with any number of batch dimensions. Masked points are left out.
+        The data, with any number of batch dimensions. Masked points are left out. Complex data have two residuals each,
+        the real and the imaginary part.
     p0 : array_like, mapping or callable, optional
         Where fits start: a number for each parameter, or by name, or of shape (..., n); or ``p0(xdata, ydata)`` gives
         that. The default is that of `curve_fit`; compiled residuals need one.
@@ -166,7 +167,7 @@ def curve_fit_many(
         p0 = p0(xdata, ydata)
     inputs = Inputs(f, xdata if has_x or not is_compiled else no_variables(ydata), ydata, p0, sigma, mask, bounds)
     tolerances, limit = as_tolerances(ftol, xtol, gtol), as_limit(maxfev, inputs.n, callable(jac))
-    width, engine = as_width(chunk, inputs.m), as_workers(workers)
+    width, engine = as_width(chunk, inputs.m * (2 if inputs.is_complex else 1)), as_workers(workers)
 
     kind = as_loss(loss)
     scale = as_positive("f_scale", f_scale, "the scale of the residuals must be a positive and finite number")
@@ -188,7 +189,7 @@ def curve_fit_many(
         is_auto = isinstance(chunk, str)
         size = _size_of_task(inputs.count, *((_COMPILED_WIDTH, _WIDTHS) if is_auto else (width, 1)), engine)
     else:
-        model = ManyModel(f, jac if callable(jac) else None)
+        model = ManyModel(f, jac if callable(jac) else None, inputs.is_complex)
         in_pool = how is not False and is_known and jac not in ("3-point", "cs")
         if in_pool:
             in_pool = _settle(model, inputs, how)
@@ -257,20 +258,21 @@ def _collect(
 ) -> CurveFits:
     """The answers of all chunks in one."""
     count, n = inputs.count, inputs.n
-    x, cov = np.empty((count, n)), np.empty((count, n, n))
+    x, cov, stderr = np.empty((count, n)), np.empty((count, n, n)), np.empty((count, n))
     cost, alone = np.empty(count), np.empty(count, bool)
     dof, nfev, status = (np.empty(count, np.int32) for _ in range(3))
     messages: dict[int, str] = {}
     for fits, result in zip(_chunks(count, size), answers, strict=True):
         answer: Answer = result.result() if hasattr(result, "result") else result
-        x[fits], cov[fits], cost[fits], dof[fits] = answer.x, answer.cov, answer.cost, answer.dof
-        nfev[fits], status[fits], alone[fits] = answer.nfev, answer.status, answer.alone
+        x[fits], cov[fits], stderr[fits], cost[fits] = answer.x, answer.cov, answer.stderr, answer.cost
+        dof[fits], nfev[fits], status[fits], alone[fits] = answer.dof, answer.nfev, answer.status, answer.alone
         messages |= {fits.start + i: text for i, text in answer.messages.items()}
         advance(fits.stop - fits.start)
     shape = inputs.shape
     return CurveFits(
         x=x.reshape(*shape, n),
         cov=cov.reshape(*shape, n, n),
+        stderr=stderr.reshape(*shape, n),
         cost=cost.reshape(shape),
         dof=dof.reshape(shape),
         nfev=nfev.reshape(shape),

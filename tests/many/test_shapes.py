@@ -64,6 +64,26 @@ def test_no_fits(batch: tuple[int, ...]) -> None:
     assert fits.status.shape == batch
 
 
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"xdata": np.empty((3, 0, 20))},
+        {"mask": np.zeros((3, 0, 20), bool), "sigma": np.empty((3, 0, 20))},
+        {"p0": np.empty((3, 0, 2)), "jac": decay},
+        {"workers": 2, "bounds": ([0, 0], [3, 3])},
+        {"loss": "huber", "broadcast": "try"},
+    ],
+    ids=lambda options: " ".join(options),
+)
+def test_no_fits_with_options(options: dict[str, Any]) -> None:
+    arguments = {"xdata": T, "ydata": np.empty((3, 0, T.size)), "p0": [1, 1], **options}
+    fits = curve_fit_many(decay, **arguments)
+    assert fits.stderr.shape == (3, 0, 2)
+    assert fits.cov.shape == (3, 0, 2, 2)
+    assert fits.success.shape == fits.reduced_chi2.shape == (3, 0)
+    assert len(repr(fits)) > 0
+
+
 def test_no_points() -> None:
     fits = curve_fit_many(decay, [], np.empty((3, 0)), [1, 1])
     assert fits.status.tolist() == [-11] * 3
@@ -131,8 +151,8 @@ REFUSED: list[tuple[str, dict[str, Any], type[Exception], str]] = [
     ("sigma", {"sigma": np.ones((3, 20))}, ShapeError, "sigma has shape (3, 20)"),
     ("mask", {"mask": np.ones((3, 20), bool)}, ShapeError, "mask has shape (3, 20)"),
     ("mask of numbers", {"mask": np.ones(20)}, OptionError, "mask must hold True"),
-    ("complex", {"ydata": np.ones((5, 20), complex)}, InputTypeError, "ydata has complex numbers"),
-    ("text", {"ydata": ["a", "b"]}, InputTypeError, "ydata must hold real numbers"),
+    ("complex", {"xdata": np.ones(20, complex)}, InputTypeError, "xdata must hold real numbers, not complex128"),
+    ("text", {"ydata": ["a", "b"]}, InputTypeError, "ydata must hold numbers"),
     ("jac", {"jac": "4-point"}, OptionError, "jac is '4-point'"),
     ("chunk", {"chunk": 0}, OptionError, "chunk is 0"),
     ("chunk of text", {"chunk": "all"}, OptionError, "chunk is 'all'"),

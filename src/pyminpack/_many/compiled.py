@@ -20,7 +20,7 @@ from .._report.info import LEAST_SQUARES_LIMIT, Status, message_for
 from .._report.statistics import LEAST_ROUNDINGS, covariance_of_fit
 from .inputs import Inputs
 from .pool import RECORD
-from .task import FACTOR, STATUSES, Answer, can_be_fitted, no_answer, put
+from .task import FACTOR, LARGE, STATUSES, Answer, can_be_fitted, no_answer, put
 
 # Of many.c:
 _IS_DONE, _IS_HELD, _GOES_ALONE = range(3)
@@ -79,6 +79,10 @@ def no_variables(ydata: npt.ArrayLike) -> Array:
 def choices_for(f: Any, jac: Any, inputs: Inputs, has_x: bool) -> dict[str, Any]:
     """What a task has of the functions; raises where they cannot be used for many fits, or not for these data."""
     require_roles(f, jac)
+    if inputs.is_complex:
+        raise InputTypeError(
+            "ydata are complex, and compiled residuals get real numbers: pass rows with both parts, and xdata=None"
+        )
     if not isinstance(f, CompiledResiduals):
         raise InputTypeError("jac is compiled, and f is not: both must be, or jac a function jac(x, a, b, ...)")
     _require_no_data("f", f)
@@ -186,11 +190,26 @@ def _take_ends(task: CompiledTask, named: Any, fates: Indices, answer: Answer) -
     made = np.flatnonzero(fates != _GOES_ALONE)
     answer.alone[made], answer.nfev[made] = False, named["nfev"][made]
     answer.cost[made] = 0.5 * named["fnorm"][made] ** 2
+    answer.stderr[made] = _standard_errors(answer.cov[made])
     has_stopped = fates[made] < 0
     answer.status[made] = np.where(has_stopped, Status.STOPPED, STATUSES[np.where(has_stopped, 0, named["info"][made])])
+    answer.alone[made[_have_lost_variances(answer, made)]] = True
     for i in made[answer.status[made] <= 0].tolist():
         number = int(fates[i] if fates[i] < 0 else named["info"][i])
         answer.messages[i] = message_for(number, *task.tolerances, task.limit, LEAST_SQUARES_LIMIT)
+
+
+def _standard_errors(cov: Array) -> Array:
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.sqrt(np.diagonal(cov, axis1=-2, axis2=-1)))
+
+
+def _have_lost_variances(answer: Answer, made: npt.NDArray[np.intp]) -> Mask:
+    """Whether a variance has left the range of numbers where its root would not."""
+    errors = answer.stderr[made]
+    is_tiny = (errors < 1 / LARGE) & (answer.cost[made] > 0)[:, np.newaxis]
+    is_large = np.isinf(errors) & ((answer.cost[made] > LARGE)[:, np.newaxis] | (np.abs(answer.x[made]) > LARGE))
+    return np.asarray((answer.status[made] > 0) & (is_tiny | is_large).any(axis=1))
 
 
 def _take_held(
@@ -204,7 +223,8 @@ def _take_held(
         return
     sigma = 1.0 if task.absolute_sigma else named["fnorm"] / np.sqrt(dof) if dof > 0 else np.nan
     error = find_jacobian_error(record)
-    answer.cov[i] = covariance_of_fit(factor, m, sigma, error, np.zeros(free.size, bool), free).cov
+    known = covariance_of_fit(factor, m, sigma, error, np.zeros(free.size, bool), free)
+    answer.cov[i], answer.stderr[i] = known.cov, known.stderr
 
 
 # ------------------------------------------------------------------------------------ alone

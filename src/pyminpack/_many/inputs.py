@@ -24,17 +24,19 @@ class Inputs:
         The batch dimensions.
     count, m, n : int
         Fits, points of each, parameters.
+    is_complex : bool
+        Whether the data are.
     x, y, sigma, mask, start
         The data and the starts: y, mask and start with one row for each fit; x and sigma too, or shared.
     """
 
     def __init__(self, f: Any, xdata: Any, ydata: Any, p0: Any, sigma: Any, mask: Any, bounds: Any) -> None:
-        y, masked = _as_floats(ydata, "ydata"), np.ma.getmask(ydata) if hasattr(ydata, "mask") else None
+        y, masked = _as_numbers(ydata, "ydata", "fiubc"), np.ma.getmask(ydata) if hasattr(ydata, "mask") else None
         if y.ndim == 0:
             raise ShapeError(
                 "ydata is a single number; it must have the shape (..., m): the points along the last axis"
             )
-        self.shape, self.m = y.shape[:-1], y.shape[-1]
+        self.shape, self.m, self.is_complex = y.shape[:-1], y.shape[-1], y.dtype.kind == "c"
         self.count = int(np.prod(self.shape, dtype=np.intp))
         self.y = y.reshape(self.count, self.m)
         self._take_x(_as_floats(xdata, "xdata"), y.shape)
@@ -122,7 +124,7 @@ class Inputs:
         sigma = self.sigma
         return {
             "x": _as_doubles(self.x[fits] if self.has_own_x else self.x),
-            "y": _as_doubles(self.y[fits]),
+            "y": np.ascontiguousarray(self.y[fits], dtype=np.complex128 if self.is_complex else np.float64),
             "sigma": None if sigma is None else _as_doubles(sigma if sigma.ndim == 1 else sigma[fits]),
             "mask": None if self.mask is None else np.ascontiguousarray(self.mask[fits]),
             "start": _as_doubles(self.start[fits]),
@@ -166,16 +168,19 @@ def progress_bar(total: int, wanted: bool) -> Callable[[int], Any]:
 
 
 def _as_floats(value: Any, name: str) -> npt.NDArray[Any]:
-    """Real numbers, of any precision as they are."""
+    """Real numbers."""
+    return _as_numbers(value, name, "fiub")
+
+
+def _as_numbers(value: Any, name: str, kinds: str) -> npt.NDArray[Any]:
+    """Numbers of some kinds, of any precision as they are."""
     try:
         array = np.asarray(value)
     except ValueError as error:
         raise ShapeError(f"{name} cannot become an array: {error}") from error
-    if array.dtype.kind not in "fiub":
-        what = "complex numbers: fit real and imaginary parts, or use curve_fit" if array.dtype.kind == "c" else "real"
-        if array.dtype.kind == "c":
-            raise InputTypeError(f"{name} has {what}")
-        raise InputTypeError(f"{name} must hold {what} numbers, not {array.dtype}")
+    if array.dtype.kind not in kinds:
+        what = "numbers" if "c" in kinds else "real numbers"
+        raise InputTypeError(f"{name} must hold {what}, not {array.dtype}")
     return array
 
 

@@ -28,24 +28,39 @@ class ManyModel:
     """The model ``f(x, a, b, ...)`` and its derivatives, called for w fits with parameters of shape (w,).
 
     The points come first: x has the shape (m, 1), or (m, w) where each fit has its own, with the variables before them.
+    Where data are complex, each point has two rows of values, the real part and the imaginary one.
     """
 
-    def __init__(self, f: Callable[..., Any], jac: Callable[..., Any] | None) -> None:
-        self.f, self.jac = f, jac
+    def __init__(self, f: Callable[..., Any], jac: Callable[..., Any] | None, is_complex: bool) -> None:
+        self.f, self.jac, self.is_complex = f, jac, is_complex
         self._is_spread = False  # whether the model gets x for each fit, where a column would do
         self._layout: Callable[[npt.NDArray[Any], int, int, int], npt.NDArray[Any]] | None = None
 
     def values(self, x: Array, rows: Rows, m: int) -> Array:
-        """The model at m points, of shape (m, w)."""
+        """The model for m residuals, of shape (m, w)."""
+        if self.is_complex:
+            return _in_parts(self._complex_values(x, rows, m // 2))
         return _as_values(self.f(self._spread(x, rows), *rows), m, len(rows[0]))
+
+    def _complex_values(self, x: Array, rows: Rows, m: int) -> npt.NDArray[Any]:
+        value = np.asarray(self.f(self._spread(x, rows), *rows))
+        if value.dtype.kind not in "fiubc":
+            raise InputTypeError(f"f gave {shown(value)}, of dtype {value.dtype}; it must give numbers")
+        return np.broadcast_to(value, (m, len(rows[0])))
 
     def derivatives(self, x: Array, rows: Rows, m: int) -> tuple[Array, int, int, int]:
         """Its derivatives in one dimension; and how far those for two points, two parameters and two fits are apart."""
         assert self.jac is not None
         assert self._layout is not None
+        n, w = len(rows), len(rows[0])
         value = np.asarray(self.jac(self._spread(x, rows, always=True), *rows))
-        value = np.ascontiguousarray(value, dtype=np.float64)
-        by_column, by_point, by_fit = (step // 8 for step in self._layout(value, len(rows), m, len(rows[0])).strides)
+        if self.is_complex:
+            value = _in_parts(self._layout(value, n, m // 2, w))
+            found = value
+        else:
+            value = np.ascontiguousarray(value, dtype=np.float64)
+            found = self._layout(value, n, m, w)
+        by_column, by_point, by_fit = (step // 8 for step in found.strides)
         return value.reshape(-1), by_point, by_column, by_fit
 
     def _spread(self, x: Array, rows: Rows, always: bool = False) -> Array:
@@ -72,7 +87,7 @@ class ManyModel:
         failure = "its values are not those of one call for each"
         for self._is_spread in (False, True):
             try:
-                value = self.values(x, [row.copy() for row in rows], m)
+                value = (self._complex_values if self.is_complex else self.values)(x, [row.copy() for row in rows], m)
             except (TypeError, ValueError, IndexError) as error:
                 failure = f"{type(error).__name__}: {error}"
                 continue
@@ -82,7 +97,7 @@ class ManyModel:
             raise CannotBroadcastError(f"f cannot be called for many fits at once ({failure}); {_ADVICE}")
         if self.jac is not None:
             self._settle_layout(x, points, ours)
-        return single[0].dtype.kind not in "fc" or single[0].dtype.itemsize >= 8
+        return single[0].dtype not in (np.float16, np.float32, np.complex64)
 
     def _settle_layout(self, x: Array, points: Array, ours: Callable[[int], Any]) -> None:
         w, n = points.shape
@@ -134,6 +149,12 @@ def _as_values(value: Any, m: int, w: int) -> Array:
     if array.shape != (m, w):
         array = np.broadcast_to(array, (m, w))
     return np.ascontiguousarray(array, dtype=np.float64)
+
+
+def _in_parts(values: npt.NDArray[Any]) -> Array:
+    """Complex values of shape (..., m, w) as real ones (..., 2 m, w), as curve_fit has them."""
+    *before, m, w = values.shape
+    return np.stack([values.real, values.imag], axis=-2).reshape(*before, 2 * m, w).astype(np.float64, copy=False)
 
 
 def _agree(many: npt.NDArray[Any], one: npt.NDArray[Any]) -> bool:

@@ -21,11 +21,13 @@ class CurveFits(Record):
         The parameters at the minimum; of a fit that has failed, the best ones that were found.
     cov : ndarray of shape (..., n, n)
         Their covariance, as `CurveFit.cov` has it; NaN for a fit that has failed.
+    stderr : ndarray of shape (..., n)
+        Their standard errors, right even where a variance overflows or underflows.
     cost : ndarray of shape (...)
         Half the sum of the squared residuals, in units of sigma, or of what the loss makes of them; NaN for a fit that
         could not start.
     dof : ndarray of int, shape (...)
-        Points that are not masked minus parameters.
+        Points that are not masked minus parameters; a complex point counts as two.
     nfev : ndarray of int, shape (...)
         Evaluations of the residuals, those for differences not counted.
     status : ndarray of int, shape (...)
@@ -37,6 +39,7 @@ class CurveFits(Record):
 
     x: Array
     cov: Array
+    stderr: Array
     cost: Array
     dof: npt.NDArray[np.int32]
     nfev: npt.NDArray[np.int32]
@@ -51,12 +54,6 @@ class CurveFits(Record):
     def success(self) -> Mask:
         """Whether each fit has converged."""
         return np.asarray(self.status > 0)
-
-    @computed_once
-    def stderr(self) -> Array:
-        """Standard errors of the parameters, of shape (..., n)."""
-        with np.errstate(invalid="ignore"):
-            return np.asarray(np.sqrt(np.diagonal(self.cov, axis1=-2, axis2=-1)))
 
     @computed_once
     def reduced_chi2(self) -> Array:

@@ -14,7 +14,7 @@ from .._minpack import covariance_many
 from .._model.arrays import DOUBLE, Array, Indices, Mask
 from .._report.info import STATUS_OF, Info
 from .._report.least_squares import LeastSquaresResult
-from .._report.statistics import covariance_of_fit
+from .._report.statistics import Covariance, covariance_of_fit
 from .model import ManyModel
 from .pool import GOES_ALONE, IS_DONE, RECORD, Fits, ManyData, Pool
 
@@ -27,6 +27,9 @@ _FINE: Final = 1e-4
 # scratch of a block of fits leaves the nearest cache.
 _MOST_PARAMETERS: Final = 24
 FACTOR: Final = 100.0  # as in least_squares
+# Norms of residuals and columns of the Jacobian from which on a fit goes alone, and from the inverse on downwards: the
+# pool squares them, and variances have the fourth powers, which stay within the range of numbers.
+LARGE: Final = 1e70
 
 
 @dataclass
@@ -72,6 +75,7 @@ class Answer:
 
     x: Array
     cov: Array
+    stderr: Array
     cost: Array
     dof: Indices
     nfev: Indices
@@ -86,6 +90,7 @@ def no_answer(start: Array, residuals: Any) -> Answer:
     return Answer(
         x=start.copy(),
         cov=np.full((count, n, n), np.nan),
+        stderr=np.full((count, n), np.nan),
         cost=np.full(count, np.nan),
         dof=(residuals - n).astype(np.int32),
         nfev=np.zeros(count, np.int32),
@@ -99,6 +104,7 @@ def run_task(task: Task) -> Answer:
     """Make all fits of a chunk."""
     count, n = task.start.shape
     points = np.full(count, task.y.shape[1]) if task.mask is None else np.count_nonzero(~task.mask, axis=1)
+    points = points * (2 if task.model.is_complex else 1)  # residuals
     answer = no_answer(task.start, points)
     if task.in_pool and n <= _MOST_PARAMETERS and max(task.tolerances[:2]) <= _FINE:
         _run_together(task, points, answer)
@@ -117,7 +123,7 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     queue = np.flatnonzero(can_start).astype(np.int32)
     Pool(task.model, data, task.bounds, fits, queue, task.width, task.loss).run()
     named = fits.named
-    done = np.flatnonzero(fits.fates == IS_DONE)
+    done = np.flatnonzero((fits.fates == IS_DONE) & _are_of_usual_size(fits))
     if done.size == 0:
         return
     norms = named["fnorm"][done]
@@ -128,7 +134,17 @@ def _run_together(task: Task, points: Any, answer: Answer) -> None:
     if not task.absolute_sigma:
         with np.errstate(divide="ignore", invalid="ignore"):
             variances = norms * norms / np.where(answer.dof[done] > 0, answer.dof[done], np.nan)
-    answer.cov[done] = covariance_many(task.start.shape[1], fits.r[done], variances)
+    cov = covariance_many(task.start.shape[1], fits.r[done], variances)
+    answer.cov[done], answer.stderr[done] = cov, np.sqrt(np.diagonal(cov, axis1=1, axis2=2))
+
+
+def _are_of_usual_size(fits: Fits) -> Mask:
+    """Whether the squares of all norms, and variances, are within the range of numbers."""
+    n = fits.x.shape[1]
+    largest = np.maximum.reduceat(np.abs(fits.r), np.arange(n) * np.arange(1, n + 1) // 2, axis=1)  # of each column
+    sizes = np.column_stack([largest, fits.named["fnorm"]])
+    usual: Mask = np.all((sizes == 0) | ((sizes > 1 / LARGE) & (sizes < LARGE)), axis=1)
+    return usual
 
 
 def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
@@ -145,6 +161,9 @@ def _data_of(task: Task, points: Any) -> tuple[ManyData, Mask]:
         assert weights is not None
         y, weights = np.where(task.mask, 0.0, y), np.where(task.mask, 0.0, weights)
     x = task.x if task.has_own_x else task.x[..., np.newaxis]
+    if task.model.is_complex:
+        y = np.ascontiguousarray(y).view(np.float64)  # real and imaginary parts side by side
+        weights = None if weights is None else np.repeat(weights, 2, axis=1)
     weights = None if weights is None else np.ascontiguousarray(weights)
     return ManyData(np.ascontiguousarray(x), np.ascontiguousarray(y), weights, task.has_own_x), can_start
 
@@ -213,14 +232,15 @@ def _run_alone(task: Task, i: int, answer: Answer) -> None:
 def put(result: LeastSquaresResult, i: int, absolute_sigma: bool, answer: Answer) -> None:
     """What has become of one fit."""
     if result.success:
-        answer.cov[i] = _covariance_of(result, absolute_sigma)
+        known = _covariance_of(result, absolute_sigma)
+        answer.cov[i], answer.stderr[i] = known.cov, known.stderr
     answer.x[i], answer.nfev[i], answer.cost[i], answer.status[i] = result.x, result.nfev, result.cost, result.status
     answer.dof[i], answer.messages[i] = result.dof, result.message
 
 
-def _covariance_of(result: LeastSquaresResult, absolute_sigma: bool) -> Array:
+def _covariance_of(result: LeastSquaresResult, absolute_sigma: bool) -> Covariance:
     """The covariance, with no warning where it is infinite."""
     if not absolute_sigma:
-        return result._statistics.cov
+        return result._statistics
     known = result._factor, result.fun.size, 1.0, result._jacobian_error, result._fixed, result._free
-    return covariance_of_fit(*known).cov
+    return covariance_of_fit(*known)
