@@ -27,7 +27,7 @@ extensions = [
     "sphinx_copybutton",
 ]
 root_doc = "index"
-exclude_patterns = ["gallery", "package.md"]
+exclude_patterns = ["gallery"]
 default_role = "autolink"
 nitpicky = False
 suppress_warnings = ["config.cache"]  # the gallery's order is a function, and so the configuration is read anew

@@ -68,7 +68,7 @@ sys.exit(not pathlib.Path(sysconfig.get_path("include"), "Python.h").exists())' 
 # What the wheel is made of, and with, as one number.
 fingerprint() {
     {
-        find minpack src meson.build meson.options pyproject.toml docs/package.md LICENSE -type f -not -name '*.pyc' -print0 |
+        find minpack src meson.build meson.options pyproject.toml LICENSE -type f -not -name '*.pyc' -print0 |
             sort -z | xargs -0 cat
         .venv/bin/python -VV
         gfortran --version

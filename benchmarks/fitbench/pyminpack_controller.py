@@ -35,7 +35,9 @@ class PyminpackController(Controller):
         if self.minimizer == "leastsq":
             self.options = {"Dfun": jac, "full_output": True, "maxfev": LIMIT}
             return
-        self.options = {"accel": self.minimizer.endswith("accel"), "max_nfev": LIMIT}
+        self.options = {"max_nfev": LIMIT}
+        if self.minimizer.endswith("accel"):
+            self.options["accel"] = True
         if jac is not None:
             self.options["jac"] = jac
         if self.value_ranges is not None:

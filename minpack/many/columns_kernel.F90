@@ -7,7 +7,8 @@
 !>
 !> This file is compiled for several instruction sets (minpack/meson.build). Every fit is computed by itself, operation by
 !> operation, and nothing is fused: the results are the same to the bit in all of them, and whatever other fits there are.
-module COLUMNS_MODULE
+module & ! meson, which has not preprocessed this, is not to expect a module of that name
+    COLUMNS_MODULE
     use minpack_kinds, only: ip, wp
     implicit none
     private

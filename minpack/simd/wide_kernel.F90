@@ -3,7 +3,8 @@
 !> As fold_kernel.F90 this file is compiled once for each instruction set, under a module of its own (WIDE_MODULE);
 !> minpack_choose has the choice. Multiplications and additions may be fused and sums be taken in parts: the last bits
 !> depend on the instruction set, and on nothing else.
-module WIDE_MODULE
+module & ! meson, which has not preprocessed this, is not to expect a module of that name
+    WIDE_MODULE
     use minpack_constants, only: few_rows, long_row, longest_row, many_rows
     use minpack_kinds, only: ip, wp
     implicit none

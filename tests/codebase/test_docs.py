@@ -109,7 +109,7 @@ def test_index_gets_no_link_into_the_repository() -> None:
     assert all("".join(link).startswith(("https://", "#")) for link in links)
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/package.md"])
+@pytest.mark.parametrize("page", ["README.md", "src/README.md"])
 def test_example_of_the_readme(page: str, tmp_path: Path) -> None:
     text = (DOCS.parent / page).read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
