@@ -14,6 +14,7 @@ module minpack_certify
     use minpack_constants, only: largest, machine_precision, mode_internal_scaling
     use minpack_enorm, only: enorm
     use minpack_fit_types, only: begin_anew, careful, lm_fit, retreat_unseen
+    use minpack_retreat, only: sizes
     use minpack_info, only: info_ftol, info_gtol, info_jacobian_not_finite, info_maxfev, info_no_minimum, &
                             info_runaway, info_running, info_uncertain, is_over, needs_factor, needs_trial
     use minpack_kinds, only: ip, wp
@@ -40,6 +41,8 @@ module minpack_certify
     !> A column this much shorter than it has been is that of a parameter that has ceased to matter. 1e-8 does as well; with 1e-4
     !> fits go back that had better not.
     real(wp), parameter :: evaporated = 1.0e-6_wp
+    !> So has one that depends on others now, is so many times its size at the start, and has been independent, by this sine.
+    real(wp), parameter :: far = 1.0e6_wp, independent = 1.0e-3_wp
     !> Columns that differ by no more than this times the doubt about them may be the same.
     real(wp), parameter :: margin = 30.0_wp
     !> Terms of the model that are this much larger than the residuals at the start cancel.
@@ -56,7 +59,7 @@ contains
     !> Looks at the end of a fit, or, where that is being made sure of, at the point that the fit has come to: it is over, or goes
     !> on.
     pure subroutine certify(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, new_diag, trial, step, wa1, wa2, &
-                            side, place, box)
+                            side, place, box, refuge)
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like all that follows
         real(wp), intent(inout) :: r(ldr, n)
@@ -64,8 +67,9 @@ contains
         real(wp), intent(inout) :: new_diag(n), trial(n), step(n), wa1(n), wa2(n)
         integer(ip), intent(inout) :: side(*), place(*)
         real(wp), intent(inout) :: box(n, *)
+        real(wp), intent(in) :: refuge(n, *)
 
-        logical :: can_go_on, doubtful
+        logical :: can_go_on, doubtful, has_left, is_sure
 
         fit%stage = is_over
         if (fit%fnorm <= roundings*credible_rounding(fit)) then ! there is nothing left but rounding
@@ -88,27 +92,28 @@ contains
                              place, box, merge(sqrt(largest), reach, can_go_on))
         end if
         fit%offset = offset_by(fit, n, fit%explained**2)
+        has_left = has_run_away(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge)
+        is_sure = fit%differences == 0 .or. fit%differences == careful ! other differences may be wrong
         if (fit%claim == 0) then
-            call look_at_first_end(fit, n, r, ldr, ipvt, acnorm, diag, doubtful)
+            call look_at_first_end(fit, acnorm, doubtful .or. has_left .and. .not. is_sure, has_left .and. is_sure)
         else if (fit%info == info_running) then
-            call look_on_the_way(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, wa1)
+            call look_on_the_way(fit, n, r, ldr, ipvt, qtf, x, wa1, has_left .and. is_sure)
         else if (fit%info /= info_maxfev) then
-            call look_at_second_end(fit, acnorm)
+            call look_at_second_end(fit, acnorm, has_left .and. is_sure)
         end if
     end subroutine certify
 
     !> Where a test has ended the fit for the first time: whether that stands.
-    pure subroutine look_at_first_end(fit, n, r, ldr, ipvt, acnorm, diag, doubtful)
+    pure subroutine look_at_first_end(fit, acnorm, doubtful, has_left)
         type(lm_fit), intent(inout) :: fit
-        integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like the next
-        real(wp), intent(in) :: r(ldr, n), acnorm(n), diag(n)
-        logical, intent(in) :: doubtful !! what are_doubtful says
+        real(wp), intent(in) :: acnorm(fit%n) !! norms of the columns of J
+        logical, intent(in) :: doubtful, has_left !! whether J may be wrong; what has_run_away says
 
         real(wp) :: goal
 
         if (.not. can_be_certified(fit)) return
         if (see_all(fit, acnorm) .and. left_of_offset(fit) <= small_offset) return
-        if (has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)) then
+        if (has_left) then
             fit%info = info_runaway
             return
         end if
@@ -122,11 +127,12 @@ contains
     end subroutine look_at_first_end
 
     !> Where a fit goes on to make sure of its end: whether it has got there.
-    pure subroutine look_on_the_way(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, wa)
+    pure subroutine look_on_the_way(fit, n, r, ldr, ipvt, qtf, x, wa, has_left)
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them, like the next
-        real(wp), intent(in) :: r(ldr, n), qtf(n), acnorm(n), diag(n), x(n)
+        real(wp), intent(in) :: r(ldr, n), qtf(n), x(n)
         real(wp), intent(out) :: wa(n) !! scratch
+        logical, intent(in) :: has_left !! as above
 
         logical :: is_there
 
@@ -144,19 +150,20 @@ contains
             if (fit%iteration > patience) is_there = .true.
         end if
         if (.not. is_there) return
-        fit%info = merge(info_runaway, fit%claim, has_run_away(fit, n, r, ldr, ipvt, acnorm, diag))
+        fit%info = merge(info_runaway, fit%claim, has_left)
         fit%stage = is_over
     end subroutine look_on_the_way
 
     !> Where no step gains anything any more: whether that is an end.
-    pure subroutine look_at_second_end(fit, acnorm)
+    pure subroutine look_at_second_end(fit, acnorm, has_left)
         type(lm_fit), intent(inout) :: fit
-        real(wp), intent(in) :: acnorm(fit%n) !! as lm_next has them
+        real(wp), intent(in) :: acnorm(fit%n) !! norms of the columns of J
+        logical, intent(in) :: has_left !! as above
 
         if (fit%differences /= careful .and. fit%precision == 0 .and. fit%order /= 0) then
             fit%info = merge(fit%claim, info_uncertain, see_all(fit, acnorm))
         else if ((fit%offset <= small_offset .or. is_noise(fit)) .and. fit%doubt <= certain) then
-            fit%info = fit%claim
+            fit%info = merge(info_runaway, fit%claim, has_left)
         else if (fit%differences == 0 .and. fit%restarts == 0 .and. fit%nfev < fit%maxfev) then
             ! J may be wrong, and nobody else will compare it with differences.
             call make_sure(fit, fit%claim, .true.)
@@ -223,26 +230,33 @@ contains
         end if
     end function credible_rounding
 
-    !> Whether the residuals have ceased to follow a parameter that they have followed before, at least in a way of its own.
-    pure logical function has_run_away(fit, n, r, ldr, ipvt, acnorm, diag)
+    !> Whether the residuals have ceased to follow a parameter that they have followed before, at least in a way of its own: its column
+    !> is far shorter than it was; or it depends on others, as it did not before, and that far away.
+    pure logical function has_run_away(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge)
         type(lm_fit), intent(in) :: fit
         integer(ip), intent(in) :: n, ldr, ipvt(n) !! as lm_next has them
         real(wp), intent(in) :: r(ldr, n)
         real(wp), intent(in) :: acnorm(n), diag(n) !! norms of the columns of J; and where scaling is MINPACK's, the longest so far
+        real(wp), intent(in) :: x(n), refuge(n, *) !! as lm_next has them
 
         real(wp), parameter :: no_scale = 1 !! of a parameter whose column has always been zeros
 
-        integer(ip) :: k
+        logical :: is_short
+        real(wp) :: tol
+        integer(ip) :: j, k
 
         has_run_away = .false.
-        if (fit%differences /= 0 .and. (fit%differences /= careful .or. fit%doubt > certain)) return ! they may be wrong
-        if (fit%differences == careful .and. fit%still > 0) return ! columns of zeros are those of a minimum
-        if (fit%is_flat == 0) then
-            if (fit%mode /= mode_internal_scaling .or. .not. any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. &
-                                                                         diag /= no_scale)) return
+        if (fit%differences == careful .and. (fit%doubt > certain .or. fit%still > 0)) return ! columns of zeros are those of a minimum
+        is_short = fit%is_flat /= 0
+        if (.not. is_short .and. fit%mode == mode_internal_scaling) then
+            is_short = any(acnorm/diag < evaporated*maxval(acnorm/diag) .and. diag /= no_scale)
         end if
+        tol = max(evaporated, error_of_jacobian(fit))
         do k = 1, n
-            if (abs(r(k, k)) <= evaporated*acnorm(ipvt(k))) has_run_away = .true.
+            j = ipvt(k)
+            if (is_short .and. abs(r(k, k)) <= evaporated*acnorm(j)) has_run_away = .true.
+            if (fit%independence > independent .and. abs(r(k, k)) <= tol*acnorm(j) .and. abs(x(j))/far > refuge(j, sizes)) &
+                has_run_away = .true.
         end do
     end function has_run_away
 

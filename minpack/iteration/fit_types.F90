@@ -46,6 +46,7 @@ contains
         fit%highest = fnorm
         fit%order = fit%differences
         fit%offset = -1
+        fit%independence = -1
         fit%noise = largest
         fit%claim = 0
         fit%restart_norm = 0

@@ -50,12 +50,12 @@ contains
         real(wp), intent(inout) :: wa1(n), wa2(n) !! scratch
         integer(ip), intent(inout) :: side(*), place(*) !! scratch where there are bounds: n and 2 n numbers
         real(wp), intent(inout) :: box(n, *) !! scratch: n + 9 columns where there are bounds, else one with restarts
-        real(wp), intent(inout) :: refuge(n, *) !! 3 columns where ends are certified: what retreat.f90 remembers
+        real(wp), intent(inout) :: refuge(n, *) !! 4 columns where ends are certified: what retreat.f90 remembers
 
         logical :: begins
 
         if (fit%stage == needs_look) then
-            if (fit%certifies /= 0 .and. fit%jacobian_is_at_x /= 0) call watch(fit, n, acnorm, diag, x, refuge, wa1)
+            if (fit%certifies /= 0 .and. fit%jacobian_is_at_x /= 0) call watch(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge, wa1)
             begins = .false.
             if (fit%restarts /= 0 .and. fit%claim == 0 .and. .not. can_be_certified(fit)) then
                 call restart(fit, n, r, ldr, ipvt, qtf, acnorm, x, lower, upper, diag, begins, &
@@ -66,12 +66,12 @@ contains
                 fit%stage = needs_trial
             else
                 call certify(fit, n, r, ldr, ipvt, qtf, acnorm, diag, x, lower, upper, &
-                             box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box)
+                             box(1, merge(n + 9, 1_ip, fit%boxed /= 0)), trial, step, wa1, wa2, side, place, box, refuge)
             end if
         end if
 
         if (fit%certifies /= 0) then
-            if (fit%stage == needs_trial) call watch(fit, n, acnorm, diag, x, refuge, wa1)
+            if (fit%stage == needs_trial) call watch(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge, wa1)
             if (fit%stage == is_over) call leave(fit, n, x, diag, trial, refuge)
         end if
 

@@ -24,6 +24,8 @@ module minpack_retreat
     real(wp), parameter :: evaporated = 1.0e-6_wp
     !> Step bound of the second try, relative to the way from there to where a column had evaporated.
     real(wp), parameter :: shorter = 1.0e-2_wp
+    !> The size of a parameter is its own, or what changes the model by this part of its terms.
+    real(wp), parameter :: telling_part = 1.0e-3_wp
     !> Evaluations without which no fit goes back: there, a step, and back again.
     integer(ip), parameter :: least_left = 3_ip
 
@@ -31,14 +33,16 @@ module minpack_retreat
     integer(ip), parameter :: sound = 1_ip !! the last x at which no column was much shorter than before
     integer(ip), parameter :: lengths = 2_ip !! the largest norms of the columns, up to there
     integer(ip), parameter :: end = 3_ip !! x where the fit went back
+    integer(ip), parameter, public :: sizes = 4_ip !! of the parameters, when the residuals were first seen to follow them
 
 contains
 
     !> Takes notice of the columns of J at x.
-    pure subroutine watch(fit, n, acnorm, diag, x, refuge, wa)
+    pure subroutine watch(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge, wa)
         type(lm_fit), intent(inout) :: fit
         integer(ip), intent(in) :: n !! parameters
-        real(wp), intent(in) :: acnorm(n), diag(n), x(n) !! as lm_next has them
+        integer(ip), intent(in) :: ldr, ipvt(n) !! as lm_next has them, like the next
+        real(wp), intent(in) :: r(ldr, n), acnorm(n), diag(n), x(n)
         real(wp), intent(inout) :: refuge(n, *) !! what is remembered
         real(wp), intent(out) :: wa(n) !! scratch
 
@@ -46,6 +50,17 @@ contains
         integer(ip) :: j
 
         if (fit%retreat == retreat_unseen) refuge(:, lengths) = 0
+        if (fit%independence < 0) refuge(:, sizes) = largest
+        least = 1
+        do j = 1, n
+            if (.not. abs(r(j, j)) >= least*acnorm(ipvt(j))) least = abs(r(j, j))/acnorm(ipvt(j))
+        end do
+        if (least > fit%independence) fit%independence = least
+        wa = acnorm*x
+        most = telling_part*enorm(n, wa)
+        do j = 1, n
+            if (refuge(j, sizes) == largest .and. acnorm(j) > 0) refuge(j, sizes) = max(abs(x(j)), most/acnorm(j))
+        end do
         least = 1
         most = 0
         do j = 1, n

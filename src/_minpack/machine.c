@@ -30,7 +30,7 @@ size_t lm_cut(lm_machine *p, const void *record, double *memory)
     p->f = cut(memory, &used, m);
     p->trial_f = cut(memory, &used, m);
     p->box = cut(memory, &used, fit->boxed ? n * (n + 9) : n);
-    p->refuge = cut(memory, &used, 3 * n);
+    p->refuge = cut(memory, &used, 4 * n);
     p->end_f = cut(memory, &used, m);
     p->factor = cut(memory, &used, p->by_blocks ? blocks_work_(&fit->n) + LINE : m * n);
     /* R has a place of its own where J is kept, or where its factorization by blocks has no room for R. */
@@ -184,7 +184,7 @@ PyObject *lm_places(PyObject *Py_UNUSED(self), PyObject *memory)
         return NULL;
     }
     const double *begin = lm_data(memory);
-    const double *end_x = p.refuge + 2 * p.fit->n; /* the last column: see retreat.f90 */
+    const double *end_x = p.refuge + 2 * p.fit->n; /* the third column: see retreat.f90 */
     return Py_BuildValue("nnnnnnnnnn", p.x - begin, p.f - begin, end_x - begin, p.end_f - begin, p.diag - begin,
                          p.qtf - begin, p.acnorm - begin, p.r - begin, (double *)p.ipvt - begin, p.states - begin);
 }

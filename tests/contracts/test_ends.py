@@ -311,6 +311,30 @@ def test_success_by_central_differences_is_one(name: str) -> None:
     assert not end.success or np.sum(trouble.residuals(end.x) ** 2) <= 2 * judge.cost * slack_of(name)
 
 
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+@pytest.mark.parametrize("given", [False, True], ids=["differences", "Jacobian"])
+@pytest.mark.parametrize("door", DOORS)
+def test_a_peak_that_has_run_away_is_no_success(door: str, given: bool) -> None:
+    """From a height of 1 to counts of up to 1e12, widths of 1e10 were reached, and called converged."""
+    random = np.random.default_rng(3)
+    ends = []
+    for _ in range(24):
+        size, x = 10 ** random.uniform(4, 12), random.uniform([2, -1, 0.8], [4, 1, 1.5])
+        y = size * (peak(U, x) + NOISE)
+        trouble = Trouble(
+            lambda x, rows=EVERY, y=y: peak(U[rows], x) - y[rows],
+            [1.0, *(x[1:] * random.uniform(0.8, 1.2, 2))],
+            lambda x, y=y: peak(U, x) - y,
+            [size * x[0], *x[1:]],
+            lambda x, rows=EVERY: peak_jacobian(U[rows], x),
+        )
+        end = DOORS[door](trouble, trouble.jacobian if given else None)
+        least = 2 * least_squares(trouble.easy, trouble.easy_start).cost
+        assert not end.success or np.sum(trouble.residuals(end.x) ** 2) <= least * (1 + 1e-5)
+        ends.append(end.success)
+    assert any(ends)
+
+
 @pytest.mark.parametrize("noise", [1e-7, 1e-5])
 def test_noise_is_told(noise: float) -> None:
     trouble = shaken(noise)

@@ -51,7 +51,7 @@ contains
         integer(ip), intent(out) :: wanted
 
         real(wp), parameter :: far(2) = huge(1.0_wp), one(2) = 1
-        real(wp) :: r(2, 2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9), refuge(2, 3)
+        real(wp) :: r(2, 2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9), refuge(2, 4)
         integer(ip) :: side(2), place(4)
 
         r = reshape([1.0_wp, 0.0_wp, 0.0_wp, 1.0_wp], [2, 2])
@@ -70,7 +70,7 @@ contains
         type(lm_fit), intent(out) :: fit
 
         real(wp) :: fjac(m, 2), moved(m), qtf(2), acnorm(2), trial(2), step(2), wa1(2), wa2(2), box(2, 2 + 9), &
-                    refuge(2, 3)
+                    refuge(2, 4)
         integer(ip) :: iflag, ipvt(2), side(2), place(4), wanted, again
 
         iflag = 1

@@ -55,7 +55,7 @@ def test_iterates_are_those_of_leastsq_up_to_its_end(run: Run, by_differences: b
         maxfev=2000 * (problem.n + 1),
     )  # fmt: skip
     cost = 0.5 * (info["fvec"] ** 2).sum()
-    assert end.cost <= cost * (1 + 1e-9) + 1e-30 or end.status == 0
+    assert end.cost <= cost * (1 + 1e-9) + 1e-30 or end.status in (0, -10)  # -10: costs fall for ever
     if (run.number in REACH_THE_LIMIT and by_differences) or fit.nit > 50 or (problem.name, by_differences) in RESCALED:
         return  # every 50 steps the fit may begin anew
     if ier > 4:

@@ -183,7 +183,7 @@ class Machine:
         self.r, self.ipvt = np.zeros((n, n)), np.arange(1, n + 1, dtype=np.int32)
         self.qtf, self.acnorm = np.zeros(n), np.zeros(n)
         self._states = np.zeros((n, _CAREFUL_STATE))
-        self._refuge = np.zeros((3, n))  # what the iteration remembers: see retreat.f90
+        self._refuge = np.zeros((4, n))  # what the iteration remembers: see retreat.f90
         self._no_bounds = np.full(n, -np.inf), np.full(n, np.inf)
 
     @property
