@@ -17,15 +17,19 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 if hasattr(os, "sched_setaffinity"):
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import optimistix
 
 from bench_many import TOLERANCES, Peaks, of_line, of_plane, seconds
 from ratio import choose, print_row
 
-jax.config.update("jax_enable_x64", True)
+try:
+    import jax
+    import jax.numpy as jnp
+    import optimistix
+except ImportError:  # --help needs none of them
+    jax = None
+else:
+    jax.config.update("jax_enable_x64", True)
 
 STEPS = 12
 MOST_STEPS = 100  # of optimistix, whose batch waits for its slowest fit
@@ -142,7 +146,10 @@ CASES: dict[str, Callable[[], None]] = {
 
 def main() -> None:
     """Print a table for each case."""
-    for name, run in choose(__doc__, CASES).items():
+    chosen = choose(__doc__, CASES)
+    if jax is None:
+        raise SystemExit("JAX or optimistix is not installed: python -m pip install --group comparison-jax")
+    for name, run in chosen.items():
         print_row(name, "µs a fit", "of ours", "of ours, jac", "goal", "compiled, s", "at our minima")
         run()
 

@@ -228,14 +228,14 @@ PyObject *lm_column_errors(PyObject *Py_UNUSED(self), PyObject *memory)
 PyObject *lm_layout(PyObject *Py_UNUSED(self), PyObject *Py_UNUSED(nothing))
 {
     return Py_BuildValue("["
-#define FIT_REAL(name, meaning) "(ssns)"
-#define FIT_INT(name, meaning) "(ssns)"
+#define FIT_REAL(name, meaning) "(ssn)"
+#define FIT_INT(name, meaning) "(ssn)"
 #include "fit.def"
                          "]"
 #undef FIT_REAL
 #undef FIT_INT
-#define FIT_REAL(name, meaning) , #name, "f8", (Py_ssize_t)offsetof(lm_fit, name), meaning
-#define FIT_INT(name, meaning) , #name, "i4", (Py_ssize_t)offsetof(lm_fit, name), meaning
+#define FIT_REAL(name, meaning) , #name, "f8", (Py_ssize_t)offsetof(lm_fit, name)
+#define FIT_INT(name, meaning) , #name, "i4", (Py_ssize_t)offsetof(lm_fit, name)
 #include "fit.def"
     );
 }

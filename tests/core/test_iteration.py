@@ -102,9 +102,9 @@ def test_components_of_the_record_are_those_of_fit_def() -> None:
     kinds = {"FIT_REAL": "f8", "FIT_INT": "i4"}
     told = [(name, kinds[kind]) for kind, name in listed("iteration/fit.def", *kinds)]
     layout = _minpack.layout()
-    assert [(name, kind) for name, kind, *_ in layout] == told
+    assert [(name, kind) for name, kind, _ in layout] == told
     aligned = np.dtype(told, align=True)
-    assert [offset for _, _, offset, _ in layout] == [aligned.fields[name][1] for name, _ in told]
+    assert [offset for _, _, offset in layout] == [aligned.fields[name][1] for name, _ in told]
     assert [getattr(FitRecord, name).offset for name, _ in told] == [aligned.fields[name][1] for name, _ in told]
     assert sizeof(FitRecord) == aligned.itemsize
 

@@ -35,7 +35,7 @@ WANT_FACTOR, WANT_NORM, ENDED = CODES["want_factor"], CODES["want_norm"], CODES[
 class FitRecord(ctypes.Structure):
     """The record that a fit's memory begins with, component by name, as minpack/iteration/fit.def has them."""
 
-    _fields_ = [(name, _KINDS[kind]) for name, kind, *_ in layout()]
+    _fields_ = [(name, _KINDS[kind]) for name, kind, _ in layout()]
     # Those that Python looks at:
     m: int
     n: int
