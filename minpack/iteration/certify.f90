@@ -92,7 +92,8 @@ contains
                              place, box, merge(sqrt(largest), reach, can_go_on))
         end if
         fit%offset = offset_by(fit, n, fit%explained**2)
-        has_left = has_run_away(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge)
+        has_left = .false.
+        if (fit%certifies /= 0) has_left = has_run_away(fit, n, r, ldr, ipvt, acnorm, diag, x, refuge)
         is_sure = fit%differences == 0 .or. fit%differences == careful ! other differences may be wrong
         if (fit%claim == 0) then
             call look_at_first_end(fit, acnorm, doubtful .or. has_left .and. .not. is_sure, has_left .and. is_sure)
