@@ -170,10 +170,3 @@ def strd_fits_agree(name: str, count: int) -> None:
 @pytest.mark.parametrize("name", strd.names())
 def test_strd(name: str) -> None:
     strd_fits_agree(name, 6)
-
-
-@pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::pyminpack.UnidentifiableWarning")
-@pytest.mark.parametrize("name", strd.names())
-def test_strd_from_many_starts(name: str) -> None:
-    strd_fits_agree(name, 100)
