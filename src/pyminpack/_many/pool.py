@@ -90,9 +90,9 @@ class ManyData:
 class Pool:
     """Places for fits, which advance by one trial point a round.
 
-    All arrays have the place last. A round calls the model for the residuals of all; then beside x, at one value of each
-    parameter for those that have taken a step, at two for those that look whether they have come to an end. One call
-    does that for as many parameters as the cache has room for.
+    All arrays have the place last. A round calls the model for the residuals of all; then beside x, at one value of
+    each parameter for those that have taken a step, at two for those that look whether they have come to an end.
+    One call does that for as many parameters as the cache has room for.
     """
 
     def __init__(
