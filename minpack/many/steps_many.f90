@@ -21,8 +21,8 @@ contains
     !> The values of all parameters beside x.
     !>
     !> Forward steps are MINPACK's, and lead the other way where these leave the bounds; central ones are those that careful
-    !> differences begin with (careful.f90), or longer where the rounding of the model is larger. Of a fit to which the bounds leave no
-    !> room they are 0, and it goes alone, as goes one that cannot be told how long its steps should be.
+    !> differences begin with (careful.f90), or longer where the rounding of the model is larger. Where the bounds leave no room, or a
+    !> size is not known, steps are 0 and the fit goes alone.
     pure subroutine plan_many(n, w, count, places, kind, fits, x, acnorm, lower, upper, near, far, steps, fates) &
             bind(c, name="plan_many_")
         integer(ip), intent(in) :: n, w, count !! parameters, places, and fits that are planned for
